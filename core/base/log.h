@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log.h - where programs (cli, monitor) write what happened; libraries log at debug level only.
+ * One line a call. Text goes "level: message"; JSON is runc's {"level","msg","time"}, which engines
+ * parse: the last line of level error is what the user of an engine sees.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+#include "base/macros.h"
+
+enum log_level { LOG_L_ERROR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* fd is borrowed and stays open as long as anything logs; -1 switches logging off. */
+void log_init(int fd, enum log_format format, enum log_level max);
+enum log_level log_max_level(void);
+
+void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_error(...) log_line(LOG_L_ERROR, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_L_WARN, __VA_ARGS__)
+#define log_info(...) log_line(LOG_L_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_L_DEBUG, __VA_ARGS__)
+
+#endif
