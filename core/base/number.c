@@ -76,7 +76,7 @@ int str_to_size(const char *s, uint64_t *ret)
     if (*end && (unit = strchr(units, *end | 0x20))) {
         shift = 10 * (unsigned int)(unit - units + 1);
         end++;
-        if (strncasecmp(end, "ib", 2) == 0)
+        if (*end == 'i')
             end++;
     }
     if (*end && strcasecmp(end, "b") != 0)
