@@ -21,9 +21,35 @@ struct descriptor {
     struct strv modules; /* host kernel modules to load before probe; "a|b" = one of them */
     struct descriptor_key *config;
     size_t n_config;
+    struct strv modules_wanted; /* tried before probe; without them probe may still find a way */
+};
+
+struct descriptor_list {
+    struct descriptor *v; /* in the order of the file names */
+    size_t n;
 };
 
 /* Free the members of *d and clear it. Half-built and zeroed ones are fine. */
 void descriptor_done(struct descriptor *d);
+void descriptor_list_done(struct descriptor_list *l);
+
+/*
+ * One file; its `library` without a slash is in backend_dir, with one relative to the file.
+ * The text form is for tests and the fuzzer: file stands for the file's absolute path.
+ */
+int descriptor_load(const char *path, const char *backend_dir, struct descriptor *ret,
+                    struct err *err);
+int descriptor_parse(const char *text, size_t len, const char *file, const char *backend_dir,
+                     struct descriptor *ret, struct err *err);
+
+/*
+ * Every *.yaml of dir. A file that cannot be read or parsed fails the whole call, two descriptors
+ * of one name too: a back-end that is silently absent would change what policy chooses.
+ * A directory that does not exist is an empty list.
+ */
+int descriptor_load_dir(const char *dir, const char *backend_dir, struct descriptor_list *ret,
+                        struct err *err);
+/* By name; NULL = absent. */
+const struct descriptor *descriptor_find(const struct descriptor_list *l, const char *name);
 
 #endif
