@@ -5,7 +5,7 @@
 # Uses from build.sh: here arch cache package say die sha256. Sets: package package_sha stage stage_key.
 
 declare here arch cache package
-stage='' stage_key=''
+stage='' stage_key='' new='' tree=''
 
 # Name, version, size and digest of the package behind Debian's meta package, from apt's index.
 kernel_resolve() {
@@ -65,8 +65,8 @@ kernel_package() {
 # Appends "boot FILE" or "late GROUP FILE" for one group, dependencies first, nothing twice.
 # The host's modprobe.d must not decide what the guest loads, hence -C.
 kernel_group() {
-    local tree=$1 release=$2 list=$3 group=$4 module kind path label ko order
-    shift 4
+    local release=$1 group=$2 list=$new/modules.list module kind path label ko order
+    shift 2
     label="late $group"
     [ "$group" != boot ] || label=boot
     for module in "$@"; do
@@ -74,30 +74,31 @@ kernel_group() {
             die "$release has no module '$module'"
         while read -r kind path; do
             [ "$kind" = insmod ] || continue
+            path=${path%.ko*}.ko # modprobe ends the line with a blank for options
             ko=${path##*/}
             ! grep -qxF -e "$label $ko" -e "boot $ko" "$list" || continue
             echo "$label $ko" >>"$list"
-            [ -f "$new/modules/$ko" ] || cp -- "${path%% *}" "$new/modules/$ko"
+            [ -f "$new/modules/$ko" ] || cp -- "$path" "$new/modules/$ko"
         done <<<"$order"
     done
 }
 
 kernel_modules() {
-    local tree=$1 release=$2 group rest words
+    local release=$1 group rest words
     mkdir "$new/modules"
     : >"$new/modules.list"
     depmod -b "$tree" "$release"
     while read -r group rest; do
         case $group in '' | '#'*) continue ;; esac
         read -ra words <<<"$rest"
-        kernel_group "$tree" "$release" "$new/modules.list" "$group" "${words[@]}"
+        kernel_group "$release" "$group" "${words[@]}"
     done <"$here/modules.$arch"
     # Without debug data and signature: the guest spends no time on checking what came with pid 1.
     strip --strip-debug -- "$new"/modules/*.ko
 }
 
 kernel_unpack() {
-    local tree=$1 release
+    local release
     say "unpacking $(basename "$package")"
     [ "$(sha256 "$package")" = "$package_sha" ] ||
         die "'$package' differs from apt's index: remove it and run again"
@@ -106,7 +107,7 @@ kernel_unpack() {
     [ $# = 1 ] && [ -f "$1" ] || die "'$package' does not hold exactly one kernel"
     release=${1##*/vmlinuz-}
     python3 "$here/vmlinux.py" "$1" "$new/vmlinux"
-    kernel_modules "$tree" "$release"
+    kernel_modules "$release"
     cat >"$new/kernel.json" <<EOF
 {"release": "$release", "package": "$(dpkg-deb -f "$package" Package)",
  "version": "$(dpkg-deb -f "$package" Version)", "sha256": "$package_sha"}
@@ -115,7 +116,6 @@ EOF
 
 # Prepared kernels are kept by the digests of package and recipe: a new agent costs no unpacking.
 kernel_stage() {
-    local tree
     stage_key=$({ cat "$here/kernel.sh" "$here/vmlinux.py" "$here/modules.$arch"; strip --version
         echo "$package_sha"; } | sha256sum | cut -c1-16)
     stage=$cache/kernel-$arch-$stage_key
@@ -123,7 +123,7 @@ kernel_stage() {
     new=$(mktemp -d -- "$cache/stage.XXXXXX")
     tree=$(mktemp -d -- "$cache/tree.XXXXXX")
     trap 'rm -rf -- "$new" "$tree"' EXIT
-    kernel_unpack "$tree"
+    kernel_unpack
     rm -rf -- "$tree" "$cache/kernel-$arch-"*
     mv -- "$new" "$stage"
     trap - EXIT
