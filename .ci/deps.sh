@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that are missing: deps.sh demo | test [--list]
+# The one list of what anyvisor needs; demo.sh, test.sh and CI come here. "test" includes "demo".
+set -euo pipefail
+
+# To build and run: compiler and libraries, the guest's C library, QEMU, the guest image's tools.
+demo_packages=(
+    binutils cmake gcc libc6-dev ninja-build pkg-config
+    libjson-c-dev libkmod-dev libseccomp-dev libyaml-dev
+    linux-libc-dev musl-tools
+    qemu-system-data qemu-system-x86
+    kmod python3 xz-utils
+    busybox-static ca-certificates jq
+)
+
+# To test: sanitizers and fuzzing, linters, engines, and crun as the oracle.
+test_packages=(
+    clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
+    catatonit conmon crun iproute2 podman procps strace uidmap valgrind
+    g++ man-db
+)
+
+installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# The package lists of a fresh system are empty, those of an old one name files that are gone.
+install_packages() {
+    local apt=(apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+    export DEBIAN_FRONTEND=noninteractive
+    "${apt[@]}" install "$@" || { "${apt[@]}" update && "${apt[@]}" install "$@"; }
+}
+
+main() {
+    local wanted=("${demo_packages[@]}") missing=() p
+    case ${1:-} in
+    demo) ;;
+    test) wanted+=("${test_packages[@]}") ;;
+    *) echo "usage: deps.sh demo|test [--list]" >&2; exit 2 ;;
+    esac
+    if [ "${2:-}" = --list ]; then
+        printf '%s\n' "${wanted[@]}"
+        return
+    fi
+    for p in "${wanted[@]}"; do
+        installed "$p" || missing+=("$p")
+    done
+    if [ ${#missing[@]} = 0 ]; then
+        echo "deps: all ${#wanted[@]} packages are installed"
+        return
+    fi
+    echo "deps: installing ${#missing[@]} of ${#wanted[@]} packages: ${missing[*]}"
+    [ "$(id -u)" = 0 ] || { echo "deps: installing needs root" >&2; exit 1; }
+    install_packages "${missing[@]}"
+}
+
+main "$@"
