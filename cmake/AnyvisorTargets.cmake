@@ -10,6 +10,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 option(AV_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(AV_FAULT_POINTS "Let ANYVISOR_FAULT kill programs at named points (tests); OFF for packages" ON)
 option(AV_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
 
 add_library(av_flags INTERFACE)
