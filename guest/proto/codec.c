@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define AT(type, obj, off) ((type *)(void *)((char *)(obj) + (off)))
-#define CAT(type, obj, off) ((const type *)(const void *)((const char *)(obj) + (off)))
+#define CAT(type, obj, off) ((type const *)(const void *)((const char *)(obj) + (off)))
 
 static void put_scalar(struct wbuf *w, const struct codec_field *f, const void *obj)
 {

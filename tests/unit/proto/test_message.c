@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include <errno.h>
+
+#include "proto/message.h"
+
+#define ROUND_TRIP(name_, from_, to_)                                                              \
+    do {                                                                                           \
+        struct wbuf w_ = {0};                                                                      \
+        msg_##name_##_put(&w_, from_);                                                             \
+        CHECK(wbuf_ok(&w_));                                                                       \
+        CHECK_INT_EQ(msg_##name_##_get(wire_over(w_.data, w_.len), to_), 0);                       \
+        wbuf_done(&w_);                                                                            \
+    } while (0)
+
+TEST(hello_comes_back)
+{
+    struct msg_hello m = {1, UINT64_MAX, 5, strdup("6.1"), strdup("x86_64"), NULL};
+    struct msg_hello got;
+
+    ROUND_TRIP(hello, &m, &got);
+    CHECK_INT_EQ(got.version, m.version);
+    CHECK_U64_EQ(got.features, UINT64_MAX);
+    CHECK_STR_EQ(got.arch, "x86_64");
+    CHECK_STR_EQ(got.agent, NULL);
+    msg_hello_done(&m);
+    msg_hello_done(&got);
+}
+
+TEST(setup_comes_back)
+{
+    struct msg_setup m = {.realtime_ns = 9, .share_tag = strdup("share"), .entropy_len = 3}, got;
+
+    m.entropy = (uint8_t *)strdup("abc");
+    plan_list_add(&m.modules, "net");
+    ROUND_TRIP(setup, &m, &got);
+    CHECK_STR_EQ(got.share_tag, "share");
+    CHECK_INT_EQ(got.entropy_len, 3);
+    CHECK_MEM_EQ(got.entropy, "abc", 3);
+    CHECK_STR_EQ(got.modules.v[0], "net");
+    msg_setup_done(&m);
+    msg_setup_done(&got);
+}
+
+TEST(reply_comes_back_and_a_negative_code_is_refused)
+{
+    struct msg_reply m = {.code = ENOENT, .text = strdup("no")}, got;
+    struct wbuf w = {0};
+
+    ROUND_TRIP(reply, &m, &got);
+    CHECK_INT_EQ(got.code, ENOENT);
+    CHECK_STR_EQ(got.text, "no");
+    msg_reply_done(&got);
+    m.code = -1;
+    msg_reply_put(&w, &m);
+    CHECK_ERR(msg_reply_get(wire_over(w.data, w.len), &got), -EPROTO);
+    wbuf_done(&w);
+    msg_reply_done(&m);
+}
+
+TEST(exec_comes_back)
+{
+    struct msg_exec m = {.container = strdup("c")}, got;
+
+    plan_list_add(&m.process.args, "true");
+    ROUND_TRIP(exec, &m, &got);
+    CHECK_STR_EQ(got.container, "c");
+    CHECK_STR_EQ(got.process.args.v[0], "true");
+    msg_exec_done(&m);
+    msg_exec_done(&got);
+}
+
+TEST(exited_comes_back_and_impossible_statuses_are_refused)
+{
+    static const int32_t good[] = {0, 1, 255, -1, -9, -64},
+                         bad[] = {256, -65, INT32_MIN, INT32_MAX};
+    struct msg_exited m = {0}, got;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        m.status = good[i];
+        ROUND_TRIP(exited, &m, &got);
+        CHECK_INT_EQ(got.status, good[i]);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct wbuf w = {0};
+
+        m.status = bad[i];
+        msg_exited_put(&w, &m);
+        CHECK_ERR(msg_exited_get(wire_over(w.data, w.len), &got), -EPROTO);
+        wbuf_done(&w);
+    }
+}
+
+TEST(signal_and_resize_come_back)
+{
+    struct msg_signal s = {15, 1}, got_s;
+    struct msg_resize r = {24, 80}, got_r;
+    struct wbuf w = {0};
+
+    ROUND_TRIP(signal, &s, &got_s);
+    CHECK_INT_EQ(got_s.signo, 15);
+    CHECK_INT_EQ(got_s.all, 1);
+    ROUND_TRIP(resize, &r, &got_r);
+    CHECK_INT_EQ(got_r.cols, 80);
+    s.signo = 65;
+    msg_signal_put(&w, &s);
+    CHECK_ERR(msg_signal_get(wire_over(w.data, w.len), &got_s), -EPROTO);
+    wbuf_done(&w);
+}
+
+TEST(stats_come_back_with_unknown_numbers)
+{
+    struct msg_stats m, got;
+
+    memset(&m, 0xff, sizeof(m));
+    m.pids = 0;
+    ROUND_TRIP(stats, &m, &got);
+    CHECK_MEM_EQ(&m, &got, sizeof(m));
+}
+
+TEST(ps_comes_back)
+{
+    struct msg_ps_row row = {.pid = 1, .uid = 5, .cmd = strdup("sh")};
+    struct msg_ps m = {&row, 1}, got;
+
+    ROUND_TRIP(ps, &m, &got);
+    CHECK_INT_EQ(got.n, 1);
+    CHECK_INT_EQ(got.rows[0].uid, 5);
+    CHECK_STR_EQ(got.rows[0].cmd, "sh");
+    msg_ps_done(&got);
+    free(row.cmd);
+}
