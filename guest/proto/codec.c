@@ -330,13 +330,13 @@ int codec_get(struct wire body, const struct codec *c, void *obj)
 
 static void done_field(const struct codec_field *f, void *obj)
 {
-    void *p = *AT(void *, obj, f->off);
+    char *p;
 
     switch (f->kind) {
     case CODEC_STR:
     case CODEC_BYTES:
     case CODEC_U32S:
-        free(p);
+        free(*AT(void *, obj, f->off));
         break;
     case CODEC_LIST:
         plan_list_done(AT(struct plan_list, obj, f->off));
@@ -345,8 +345,9 @@ static void done_field(const struct codec_field *f, void *obj)
         codec_done(f->sub, AT(char, obj, f->off));
         break;
     case CODEC_SUBS:
+        p = *AT(char *, obj, f->off);
         for (size_t i = 0; i < *AT(size_t, obj, f->off_n); i++)
-            codec_done(f->sub, (char *)p + i * f->sub->size);
+            codec_done(f->sub, p + i * f->sub->size);
         free(p);
         break;
     case CODEC_FIXED_STR:

@@ -208,3 +208,19 @@ TEST(tags_of_a_newer_peer_are_skipped)
     CHECK_INT_EQ(c.n_files, 0);
     wbuf_done(&w);
 }
+
+/* Members smaller than a pointer at the end of an array: freeing must not look at them as pointers. */
+TEST(arrays_of_small_structs_are_freed_within_their_bounds)
+{
+    struct plan_container c = {0}, got;
+    struct wbuf w = {0};
+
+    c.n_uid_map = 4;
+    c.uid_map = calloc(4, sizeof(*c.uid_map));
+    plan_container_put(&w, &c);
+    CHECK_INT_EQ(plan_container_get(wire_over(w.data, w.len), &got), 0);
+    CHECK_INT_EQ(got.n_uid_map, 4);
+    plan_container_done(&got);
+    plan_container_done(&c);
+    wbuf_done(&w);
+}
