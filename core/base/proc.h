@@ -49,6 +49,12 @@ struct proc_spawn {
     int death_signal;               /* PR_SET_PDEATHSIG of the calling thread; 0 = none */
     int new_session;                /* setsid() */
     int null_stdio;                 /* fds 0-2 that the map leaves out become /dev/null */
+    /*
+     * Last change of the child's own limits and rights, after namespaces, cgroups and cwd: 0 or
+     * -errno, async-signal-safe calls only (raw system calls for ids). NULL = none.
+     */
+    int (*in_child)(const void *arg);
+    const void *in_child_arg;
 };
 
 /*

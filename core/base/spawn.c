@@ -35,6 +35,7 @@ enum step {
     STEP_CLONE,
     STEP_SESSION,
     STEP_CWD,
+    STEP_IN_CHILD,
     STEP_FDS,
     STEP_DEATH_SIGNAL,
     STEP_EXEC,
@@ -129,6 +130,15 @@ static void bind_to_parent(const struct job *job)
         _exit(127);
 }
 
+static void run_in_child(const struct job *job)
+{
+    int r = job->how->in_child ? job->how->in_child(job->how->in_child_arg) : 0;
+
+    errno = -r;
+    if (r < 0)
+        fail(job, STEP_IN_CHILD, 0);
+}
+
 /* All signals are blocked until here: a handler of the caller must not run in the child. */
 static void reset_signals(void)
 {
@@ -149,7 +159,9 @@ static _Noreturn void run_final(struct job *job)
         fail(job, STEP_SESSION, 0);
     if (how->cwd && chdir(how->cwd) < 0)
         fail(job, STEP_CWD, 0);
-    bind_to_parent(job); /* before map_fds, which may replace parent_pidfd */
+    run_in_child(job);
+    bind_to_parent(job); /* after a change of ids, which clears the signal; before map_fds, which
+                            may replace parent_pidfd */
     map_fds(job);
     reset_signals();
     execve(how->path, (char *const *)how->argv, how->envp ? (char *const *)how->envp : environ);
@@ -271,6 +283,8 @@ static int explain(const struct job *job, const struct report *r, struct err *er
         return err_set(err, code, "start '%s': make a session: %m", how->path);
     case STEP_CWD:
         return err_set(err, code, "start '%s': change directory to '%s': %m", how->path, how->cwd);
+    case STEP_IN_CHILD:
+        return err_set(err, code, "start '%s': set limits and rights: %m", how->path);
     case STEP_FDS:
         return err_set(err, code, "start '%s': pass descriptor %d: %m", how->path, r->index);
     case STEP_DEATH_SIGNAL:
