@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# kill -9 of every process of ours, at every fault point of the code and at random moments: one
+# sentence, a bounded wait, and nothing left that `delete --force` or `gc` does not remove, twice.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: faults.sh BACKEND}"
+SRC=$HERE/../..
+
+b=$(bundle f "$(sh_args 'echo up; while :; do sleep 0.1; done')")
+
+sweep() {   # sweep NAME ID: everything is gone after delete --force and gc, each of them twice
+    check "$1: delete --force" 0 '' av delete --force "$2"
+    check "$1: delete --force again" 0 '' av delete --force "$2"
+    check "$1: gc" 0 '' av gc
+    check "$1: gc again" 0 '^$' av gc
+    until_ok 10 no_processes_left
+    same "$1: no process is left" "" "$(leftover_processes)"
+    same "$1: no cgroup is left" "" "$(leftover_cgroups)"
+}
+
+# --- at the named points of cli, monitor and proxy
+points=$(grep -rhoE 'fault_point\("[a-z.-]+"\)' "$SRC/core" | sed 's/.*"\(.*\)".*/\1/' | sort -u)
+same "there are fault points" yes "$([ "$(wc -l <<< "$points")" -ge 8 ] && echo yes)"
+for p in $points; do
+    ANYVISOR_FAULT=$p av run --detach --bundle "$b" "f-$p" > "$WORK/out" 2>&1 < /dev/null
+    rc=$?
+    case $p in
+    *exited* | *delete*) ;;     # reached only later, by the sweep
+    *) same "$p: the command fails" yes "$([ $rc != 0 ] && [ $rc != 124 ] && echo yes)" ;;
+    esac
+    sweep "$p" "f-$p"
+done
+
+# --- each process of a running container
+victim() {  # victim PATTERN: kills the processes of this test whose command line matches
+    leftover_processes | grep -E -- "$1" | while read -r pid _; do kill -9 "$pid"; done
+}
+for v in qemu-system anyvisor-monitor anyvisor-proxy '/agent'; do
+    [ "$v" != qemu-system ] || [ "$BACKEND" = kvm ] || continue
+    [ "$v" != /agent ] || [ "$BACKEND" = fake ] || continue
+    av run --detach --bundle "$b" --pid-file "$WORK/pid" k1 > /dev/null 2>&1 < /dev/null
+    same "kill $v: the container runs" running "$(status_of k1)"
+    victim "$v"
+    check "kill $v: the container stops" 0 '' until_ok 20 has_status k1 stopped
+    check "kill $v: exec says so" 255 'stopped|not running' av exec k1 true
+    sweep "kill $v" k1
+done
+
+# --- the CLI and everything else at random moments of a start
+if [ "$BACKEND" = kvm ]; then rounds=2; span=50; else rounds=12; span=4; fi
+for i in $(seq $rounds); do
+    av run --detach --bundle "$b" "r$i" > /dev/null 2>&1 < /dev/null &
+    cli=$!
+    read -r -t "$((RANDOM % span / 10)).$((RANDOM % 10))" < /dev/zero || true
+    leftover_processes | awk '{print $1}' | shuf -n 1 | xargs -r kill -9 2>/dev/null
+    wait $cli 2>/dev/null
+    sweep "random $i" "r$i"
+done
+finish

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What a container sees and may do: namespaces, capabilities, seccomp, masked and read-only paths,
+# devices, limits, users, no_new_privs, sysctl, cgroup v2 limits, mounts. Few VMs, many checks.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: isolation.sh BACKEND}"
+
+mkdir -p "$WORK/vol/sub" "$WORK/ro"
+echo from-host > "$WORK/vol/f"
+echo single > "$WORK/single"
+echo keep > "$WORK/ro/f"
+b=$(bundle iso "$(sh_args 'while :; do sleep 0.1; done')
+  | .hostname=\"iso-host\"
+  | .process.capabilities={bounding:[\"CAP_KILL\",\"CAP_CHOWN\"],effective:[\"CAP_KILL\"],permitted:[\"CAP_KILL\"],inheritable:[],ambient:[]}
+  | .process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:123,hard:456},{type:\"RLIMIT_NPROC\",soft:2000000,hard:2000000}]
+  | .process.noNewPrivileges=true | .process.oomScoreAdj=100
+  | .process.user.umask=23
+  | .linux.sysctl={\"kernel.msgmax\":\"4096\"}
+  | .linux.resources.memory={limit:67108864} | .linux.resources.pids={limit:50}
+  | .linux.resources.cpu={shares:512,quota:50000,period:100000}
+  | .linux.maskedPaths=[\"/proc/kcore\",\"/proc/keys\"] | .linux.readonlyPaths=[\"/proc/sys\"]
+  | .linux.seccomp={defaultAction:\"SCMP_ACT_ALLOW\",architectures:[\"SCMP_ARCH_X86_64\"],
+      syscalls:[{names:[\"mkdir\",\"mkdirat\",\"nosuchcall\"],action:\"SCMP_ACT_ERRNO\",errnoRet:95}]}
+  | .mounts += [
+      {destination:\"/vol\",type:\"bind\",source:\"$WORK/vol\",options:[\"rbind\",\"rw\",\"rprivate\"]},
+      {destination:\"/rovol\",type:\"bind\",source:\"$WORK/ro\",options:[\"bind\",\"ro\",\"nosuid\",\"nodev\",\"noexec\"]},
+      {destination:\"/etc/single\",type:\"bind\",source:\"$WORK/single\",options:[\"bind\",\"ro\"]},
+      {destination:\"/tt\",type:\"tmpfs\",source:\"tmpfs\",options:[\"size=1m\",\"nosuid\",\"nodev\",\"mode=1777\"]}]")
+mkdir -p "$b/rootfs/tt" && echo hidden > "$b/rootfs/tt/hidden"
+av run --detach --bundle "$b" i > "$WORK/log" 2>&1 < /dev/null
+same "the container runs" running "$(status_of i)"
+[ -s "$WORK/log" ] && sed 's/^/    /' "$WORK/log"
+x() { av exec i "$@" < /dev/null; }
+
+check "hostname" 0 '^iso-host$' x hostname
+check "own pid namespace" 0 '^1 ' x sh -c "ps -o pid,args | grep 'while' | head -1 | sed 's/^ *//'"
+same "no host process is seen" 0 "$(x ps | grep -c qemu)"
+check "only lo without a network" 0 '^1: lo' x ip -o link
+check "loopback is up" 0 'LOOPBACK,UP' x ip -o link show lo
+check "bounding set" 0 'CapBnd:.*0000000000000021' x grep CapBnd /proc/1/status
+check "effective set" 0 'CapEff:.*0000000000000020' x grep CapEff /proc/1/status
+check "no_new_privs" 0 'NoNewPrivs:.*1' x grep NoNewPrivs /proc/1/status
+check "seccomp is on" 0 'Seccomp:.*2' x grep '^Seccomp:' /proc/1/status
+check "seccomp's errno" 1 'not supported' x mkdir /tmp/d
+check "open files" 0 'Max open files +123 +456' x grep 'Max open files' /proc/1/limits
+check "a limit above the host's works in the guest" 0 'Max processes +2000000 +2000000' x grep 'Max processes' /proc/1/limits
+check "oom_score_adj" 0 '^100$' x cat /proc/1/oom_score_adj
+check "sysctl" 0 '^4096$' x cat /proc/sys/kernel/msgmax
+check "masked path is empty" 0 '^0$' x sh -c 'cat /proc/keys | wc -c'
+check "read-only path" 1 'Read-only' x sh -c 'echo 1 > /proc/sys/kernel/msgmax'
+check "read-only sysfs" 1 'Read-only' x sh -c 'echo 1 > /sys/kernel/x'
+check "standard devices" 0 '^full null ptmx random tty urandom zero' x sh -c 'cd /dev; echo full null ptmx random tty urandom zero; ls full null ptmx random tty urandom zero > /dev/null'
+check "no other device" 1 'No such' x ls /dev/vport0p1 /dev/vda /dev/mem
+check "mknod is refused" 1 'not permitted' x mknod /tmp/m b 254 0
+check "the agent's share is not seen" 1 'No such' x ls /run/anyvisor
+
+check "a directory volume" 0 '^from-host$' x cat /vol/f
+x sh -c 'echo inside > /vol/new'
+same "writes appear on the host" inside "$(cat "$WORK/vol/new")"
+check "a read-only volume" 1 'Read-only' x sh -c 'echo x > /rovol/f'
+check "its options" 0 'ro,nosuid,nodev,noexec' x grep ' /rovol ' /proc/self/mounts
+check "a single file" 0 '^single$' x cat /etc/single
+check "tmpfs with a size" 0 'size=1024k' x grep ' /tt ' /proc/self/mounts
+check "tmpfs hides what was there" 1 'No such' x ls /tt/hidden
+check "/dev/shm, /dev/mqueue, /dev/pts" 0 '^3$' x sh -c 'grep -cE " /dev/(shm|mqueue|pts) " /proc/self/mounts'
+check "umask" 0 '0027' x sh -c 'cat /proc/1/status | grep Umask'
+if [ "$BACKEND" != fake ]; then
+    check "the kernel is the guest's" 0 "^$(jq -r .kernel "$AV_BUILD/share/anyvisor/guest/x86_64/manifest.json")" x uname -r
+    check "cgroup memory.max" 0 '^67108864$' x cat /sys/fs/cgroup/memory.max
+    check "cgroup pids.max" 0 '^50$' x cat /sys/fs/cgroup/pids.max
+    check "cgroup cpu.max" 0 '^50000 100000$' x cat /sys/fs/cgroup/cpu.max
+    check "the cgroup is the root of its namespace" 0 '^0::/$' x cat /proc/1/cgroup
+    check "update --memory" 0 '' av update --memory 100000000 i
+    check "it arrives" 0 '^(99999744|100000000)$' x cat /sys/fs/cgroup/memory.max
+    check "too many processes are refused" 0 'resource|retry|Resource' x sh -c 'for i in $(seq 60); do sleep 3 & done 2>&1 | head -3; for i in $(seq 60); do sleep 3 & done'
+else
+    skip "cgroup v2 limits" "the fake back-end runs on the host's cgroup v1"
+fi
+check "delete" 0 '' av delete --force i
+
+# --- another user, read-only root, and memory
+b=$(bundle user "$(sh_args 'id -u; id -G; touch /x') | .process.user={uid:1000,gid:1001,additionalGids:[44]} | .root.readonly=true")
+check "user, groups, read-only root" 1 '1000' av run --bundle "$b" u1
+b=$(bundle uns "$(sh_args 'cat /proc/self/uid_map') | .linux.namespaces += [{type:\"user\"}]
+  | .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}] | .linux.gidMappings=[{containerID:0,hostID:100000,size:65536}]")
+chown -R 100000:100000 "$b/rootfs"
+check "a user namespace" 0 '0 +100000 +65536' av run --bundle "$b" u2
+if [ "$BACKEND" != fake ]; then
+    b=$(bundle oom "$(sh_args 'head -c 200m /dev/zero | tail') | .linux.resources.memory={limit:33554432}")
+    av run --bundle "$b" oom > /dev/null 2>&1 < /dev/null
+    same "out of memory is 137" 137 $?
+else
+    skip "OOM" "the fake back-end has no memory limit of its own"
+fi
+finish

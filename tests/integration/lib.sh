@@ -1,0 +1,178 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# lib.sh - what every integration test shares: a private root, a configuration for one back-end,
+# bundles, checks, and the proof at the end that nothing is left. Sourced by tests/integration/*.sh:
+#
+#     . "$(dirname "$0")/lib.sh"
+#     setup "$1"                       # back-end: fake or kvm
+#     check "exit status" 5 '' av run --bundle "$(bundle b '.process.args=["sh","-c","exit 5"]')" c1
+#     finish
+#
+# Needs AV_BUILD (the build folder), set by ctest. Output is TAP-like; the exit status is 0 when
+# every check passed.
+
+set -u
+BACKEND=fake
+PASSED=0
+FAILED=0
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+AV_BUILD=${AV_BUILD:-$HERE/../../build}
+AV_BUILD=$(cd "$AV_BUILD" && pwd)
+AV=$AV_BUILD/bin/anyvisor
+LIMIT=${LIMIT:-90}                      # seconds that one command may take
+
+# setup BACKEND: WORK, the configuration, and the clean-up on every way out.
+setup() {
+    BACKEND=$1
+    WORK=$(mktemp -d "${TMPDIR:-/tmp}/av-test.XXXXXX")
+    ROOT=$WORK/root
+    mkdir -p "$WORK/etc/plugins.d" "$WORK/b"
+    install -m 0644 "$AV_BUILD"/etc/anyvisor/plugins.d/*.yaml "$WORK/etc/plugins.d/"
+    [ "$BACKEND" != fake ] || install -m 0644 "$AV_BUILD/tests/fake/fake.yaml" "$WORK/etc/plugins.d/"
+    cat > "$WORK/etc/anyvisor.yaml" <<X
+version: 1
+plugins_dir: plugins.d
+defaults:
+  hypervisor: [$BACKEND]
+  vm: {memory: 256MiB, vcpus: 1}
+X
+    export ANYVISOR_CONFIG=$WORK/etc/anyvisor.yaml
+    unset NOTIFY_SOCKET
+    make_rootfs "$WORK/rootfs"
+    trap 'leave' EXIT
+    trap 'exit 130' INT TERM
+}
+
+# The runtime under test, with this test's own root and a time limit.
+av() {
+    timeout --foreground -k 10 "$LIMIT" "$AV" --root "$ROOT" "$@"
+}
+
+make_rootfs() {
+    local applet
+    mkdir -p "$1"/{bin,dev,etc,home,proc,root,sys,tmp,usr/bin,var}
+    cp /bin/busybox "$1/bin/"
+    for applet in $(/bin/busybox --list); do
+        [ "$applet" = busybox ] || ln -sf busybox "$1/bin/$applet"
+    done
+    printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n' > "$1/etc/passwd"
+    printf 'root:x:0:\nnogroup:x:65534:\n' > "$1/etc/group"
+}
+
+# bundle NAME [JQ-FILTER]: prints the folder of a new busybox bundle without a terminal.
+bundle() {
+    local dir=$WORK/b/$1
+    mkdir -p "$dir"
+    cp -a "$WORK/rootfs" "$dir/rootfs"
+    "$AV" spec --bundle "$dir" >/dev/null || return 1
+    jq ".process.terminal=false | .root.readonly=false | .process.args=[\"true\"] | ${2:-.}" \
+        "$dir/config.json" > "$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
+    printf '%s\n' "$dir"
+}
+
+# sh_args 'SCRIPT': a jq filter that makes `sh -c SCRIPT` the container's program.
+sh_args() {
+    printf '.process.args=["sh","-c",%s]' "$(jq -n --arg s "$1" '$s')"
+}
+
+result() {  # result NAME 0|1 [DETAIL]
+    if [ "$2" = 0 ]; then
+        PASSED=$((PASSED + 1))
+        printf 'ok %s\n' "$1"
+    else
+        FAILED=$((FAILED + 1))
+        printf 'not ok %s\n' "$1"
+        [ -z "${3:-}" ] || tail -n 12 <<< "$3" | sed 's/^/    /'
+    fi
+}
+
+# check NAME RC REGEX CMD...: exit status is RC and stdout+stderr match REGEX.
+check() {
+    local name=$1 want=$2 regex=$3 out rc
+    shift 3
+    out=$("$@" 2>&1 < /dev/null)
+    rc=$?
+    if [ "$rc" = "$want" ] && grep -qE -- "$regex" <<< "$out"; then
+        result "$name" 0
+    else
+        result "$name" 1 "status $rc, wanted $want and /$regex/; output:
+$out"
+    fi
+}
+
+# same NAME WANT GOT
+same() {
+    if [ "$2" = "$3" ]; then result "$1" 0; else result "$1" 1 "wanted '$2', got '$3'"; fi
+}
+
+skip() {
+    printf 'ok %s # SKIP %s\n' "$1" "$2"
+}
+
+# until_ok SECONDS CMD...: wait for a condition that has no event to wait for (another program's
+# state); the time is a limit, not a guess.
+until_ok() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" > /dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        read -r -t 0.05 < /dev/zero || true
+    done
+}
+
+status_of() {
+    av state "$1" 2>/dev/null | jq -r .status
+}
+
+has_status() {
+    [ "$(status_of "$1")" = "$2" ]
+}
+
+# Processes of this test that should be gone: whoever names WORK in its arguments.
+leftover_processes() {
+    local pid cmd
+    for pid in /proc/[0-9]*; do
+        pid=${pid#/proc/}
+        case $pid in $$ | "$BASHPID") continue ;; esac
+        cmd=$(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") || continue
+        case $cmd in *"$WORK"*) printf '%s %s\n' "$pid" "${cmd:0:150}" ;; esac
+    done
+}
+
+leftover_mounts() {
+    grep -F "$WORK" /proc/self/mountinfo
+}
+
+leftover_cgroups() {
+    find /sys/fs/cgroup -type d -path "*av-test-${WORK##*.}*" 2>/dev/null
+}
+
+no_processes_left() {
+    [ -z "$(leftover_processes)" ]
+}
+
+# finish: everything is deleted, gc finds nothing, no process, mount or cgroup remains.
+finish() {
+    local id
+    for id in $(av list --quiet 2>/dev/null); do
+        check "delete --force $id at the end" 0 '' av delete --force "$id"
+    done
+    check "gc at the end" 0 '' av gc
+    until_ok 10 no_processes_left
+    same "no process is left" "" "$(leftover_processes)"
+    same "no mount is left" "" "$(leftover_mounts)"
+    same "no cgroup is left" "" "$(leftover_cgroups)"
+    same "the root is empty" "" "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null)"
+    printf '# %s %s: %d passed, %d failed\n' "$(basename "$0")" "$BACKEND" "$PASSED" "$FAILED"
+    [ "$FAILED" = 0 ]
+    exit
+}
+
+leave() {
+    local rc=$? id pid
+    for id in $(av list --quiet 2>/dev/null); do av delete --force "$id" > /dev/null 2>&1; done
+    leftover_processes | while read -r pid _; do kill -9 "$pid" 2>/dev/null; done
+    if [ -n "${KEEP:-}" ]; then echo "# kept: $WORK"; else rm -rf --one-file-system "$WORK"; fi
+    exit "$rc"
+}

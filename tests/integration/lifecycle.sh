@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# create, start, state, kill, delete, list, ps, run, pid file, hooks: the verbs as engines use them.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: lifecycle.sh BACKEND}"
+
+# --- run
+b=$(bundle run "$(sh_args 'echo out; echo err >&2; exit 7')")
+av run --bundle "$b" r1 > "$WORK/out" 2> "$WORK/err" < /dev/null
+same "run returns the status" 7 $?
+same "run prints stdout" out "$(cat "$WORK/out")"
+check "run prints stderr" 0 '^err$' cat "$WORK/err"
+check "run deletes the container" 1 'does not exist' av state r1
+check "run BUNDLE needs no id" 7 out av run "$b"
+
+# --- create .. delete on one VM
+b=$(bundle life "$(sh_args 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done')")
+mkfifo "$WORK/out1"
+exec 9<> "$WORK/out1"
+av create --bundle "$b" --pid-file "$WORK/pid1" c1 > "$WORK/out1" 2>&1 < /dev/null
+same "create returns 0" 0 $?
+pid=$(cat "$WORK/pid1")
+check "the pid file names a live process" 0 '' kill -0 "$pid"
+same "state says created" created "$(status_of c1)"
+same "state has the pid of the pid file" "$pid" "$(av state c1 | jq -r .pid)"
+same "state has the bundle" "$b" "$(av state c1 | jq -r .bundle)"
+check "a second create with the id fails" 1 "already exists" av create --bundle "$b" c1
+check "list shows it" 0 "c1 +$pid +created" av list
+same "list --quiet" c1 "$(av list --quiet)"
+same "list --format json" c1 "$(av list --format json | jq -r '.[0].id')"
+check "start" 0 '' av start c1
+check "delete of a running container fails" 1 'running' av delete c1
+read -r -t 20 line <&9
+same "the program's output arrives" up "${line:-}"
+same "state says running" running "$(status_of c1)"
+check "start twice fails" 1 'cannot start|running' av start c1
+check "ps shows the guest's processes" 0 'sh -c' av ps c1
+same "ps --format json gives host pids" "[$pid]" "$(av ps --format json c1 | jq -c .)"
+check "kill of an unknown signal fails" 1 'signal' av kill c1 NOSUCH
+check "kill TERM" 0 '' av kill c1 TERM
+until_ok 20 has_status c1 stopped
+same "state says stopped" stopped "$(status_of c1)"
+check "kill of a stopped container fails" 1 'not running' av kill c1 KILL
+check "exec in a stopped container fails" 1 'stopped|not running' av exec c1 true
+check "delete" 0 '' av delete c1
+check "delete again fails" 1 'does not exist' av delete c1
+check "delete --force of nothing succeeds" 0 '' av delete --force c1
+exec 9>&-
+
+# --- the pid file's process is the container: its status, kill(2)
+b=$(bundle sig "$(sh_args 'trap "exit 11" USR1; echo up; while :; do sleep 0.1; done')")
+mkfifo "$WORK/out2"
+exec 9<> "$WORK/out2"
+av run --detach --bundle "$b" --pid-file "$WORK/pid2" c2 > "$WORK/out2" 2>&1 < /dev/null
+read -r -t 20 _ <&9
+check "kill(2) on the pid file's process reaches the guest" 0 '' kill -USR1 "$(cat "$WORK/pid2")"
+until_ok 20 has_status c2 stopped
+same "and ends it" stopped "$(status_of c2)"
+check "delete after it" 0 '' av delete c2
+exec 9>&-
+
+# --- created containers can be killed and deleted
+b=$(bundle created "$(sh_args 'echo never')")
+av create --bundle "$b" c3 > "$WORK/out3" 2>&1 < /dev/null
+check "delete --force of a created container" 0 '' av delete --force c3
+same "its program never ran" "" "$(cat "$WORK/out3")"
+
+# --- foreground run forwards signals and reports death by signal as 128+n
+b=$(bundle death "$(sh_args 'kill -9 $$')")
+check "death by signal of the init" 137 '' av run --bundle "$b" c4
+
+# --- hooks
+b=$(bundle hooks "$(sh_args 'true') | .hooks={
+  prestart:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > $WORK/h.prestart\"]}],
+  createRuntime:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > $WORK/h.createRuntime\"]}],
+  createContainer:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > $WORK/h.createContainer\"]}],
+  startContainer:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > /h.startContainer\"]}],
+  poststart:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > $WORK/h.poststart\"]}],
+  poststop:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"cat > $WORK/h.poststop\"]}]}")
+check "run with all hooks" 0 '' av run --bundle "$b" c5
+for h in prestart createRuntime createContainer poststart poststop; do
+    same "$h got the state" c5 "$(jq -r .id "$WORK/h.$h" 2>&1)"
+done
+same "startContainer ran inside" c5 "$(jq -r .id "$b/rootfs/h.startContainer" 2>&1)"
+same "prestart saw a pid" number "$(jq -r '.pid|type' "$WORK/h.prestart" 2>&1)"
+b=$(bundle hookfail '.hooks={prestart:[{path:"/bin/sh",args:["sh","-c","echo no luck >&2; exit 3"]}]}')
+check "a failing prestart hook fails the run" 1 'no luck' av run --bundle "$b" c6
+check "and leaves nothing" 1 'does not exist' av state c6
+
+# --- errors of the program in runc's words, at create
+b=$(bundle missing '.process.args=["/nope"]')
+check "missing file" 1 'exec: "/nope": stat /nope: no such file or directory' av create --bundle "$b" c7
+b=$(bundle missing2 '.process.args=["nope"]')
+check "missing program" 1 'exec: "nope": executable file not found in \$PATH' av create --bundle "$b" c7
+b=$(bundle noexec '.process.args=["/etc/passwd"]')
+check "program without permission" 1 'exec: "/etc/passwd": permission denied' av create --bundle "$b" c7
+finish

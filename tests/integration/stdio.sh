@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Standard streams: one check for each sentence of DESIGN section 3, "Stdio".
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: stdio.sh BACKEND}"
+
+# One container serves the checks by exec; each exec has streams of its own.
+b=$(bundle io "$(sh_args 'while :; do sleep 0.1; done')")
+av run --detach --bundle "$b" io > /dev/null 2>&1 < /dev/null
+same "the container runs" running "$(status_of io)"
+
+same "stdin reaches the program" hello "$(echo hello | av exec io cat)"
+head -c 3000000 /dev/urandom > "$WORK/blob"
+same "3 MB pass through unchanged" "$(md5sum < "$WORK/blob")" "$(av exec io cat < "$WORK/blob" | md5sum)"
+same "a file as stdin" "$(md5sum < "$WORK/blob")" "$(av exec io sh -c 'cat > /tmp/b; cat /tmp/b' < "$WORK/blob" | md5sum)"
+av exec io sh -c 'echo to-file; echo err-file >&2' > "$WORK/f.out" 2> "$WORK/f.err" < /dev/null
+same "a file as stdout" to-file "$(cat "$WORK/f.out")"
+same "a file as stderr" err-file "$(cat "$WORK/f.err")"
+av exec io sh -c 'echo x; echo y >&2; exit 6' > /dev/null 2>&1 < /dev/null
+same "/dev/null as stdin, stdout and stderr" 6 $?
+same "stdout and stderr stay apart" "o" "$(av exec io sh -c 'echo o; echo e >&2' 2>/dev/null < /dev/null)"
+
+# Each stream ends at its own EOF, independent of the exit.
+same "stdout ends before the program does" "first" \
+    "$(av exec io sh -c 'echo first; exec >&-; sleep 0.3; exit 0' < /dev/null)"
+av exec --detach io sh -c '(sleep 1; echo late) & echo early' > "$WORK/late" 2>&1 < /dev/null
+check "what a grandchild writes after the exit arrives" 0 '' until_ok 20 grep -q late "$WORK/late"
+
+# Bytes written before the exit reach the pipe before the exit is reported.
+for i in 1 2 3; do
+    same "the last bytes before the exit arrive ($i)" 100000 \
+        "$(av exec io sh -c 'head -c 100000 /dev/zero; exit 0' < /dev/null | wc -c)"
+done
+
+# A reader that has gone: the writer gets SIGPIPE, nothing hangs.
+same "a closed stdout ends the writer" y "$(av exec io yes < /dev/null 2>/dev/null | head -n 1)"
+
+# One stalled reader blocks no other stream, signal or exit.
+mkfifo "$WORK/stall"
+exec 8<> "$WORK/stall"
+av exec --detach --pid-file "$WORK/yes.pid" io yes > "$WORK/stall" 2>&1 < /dev/null
+same "another stream flows beside a stalled one" fine "$(av exec io echo fine < /dev/null)"
+check "a signal reaches the stalled writer" 0 '' kill -TERM "$(cat "$WORK/yes.pid")"
+gone() { ! kill -0 "$1" 2>/dev/null; }
+check "and it ends" 0 '' until_ok 20 gone "$(cat "$WORK/yes.pid")"
+exec 8>&-
+
+# Inherited descriptions never become non-blocking.
+check "stdin's description stays blocking" 0 '' python3 - "$AV" "$ROOT" <<'PY'
+import fcntl, os, subprocess, sys
+r, w = os.pipe()
+subprocess.run([sys.argv[1], "--root", sys.argv[2], "exec", "io", "true"], stdin=r, stdout=w,
+               stderr=w, timeout=60, check=True)
+for fd in (r, w):
+    assert not fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK, fd
+PY
+
+# Nobody but the container keeps the pipe of a detached container open.
+b=$(bundle eof "$(sh_args 'echo one; exec >&- 2>&-; while :; do sleep 0.1; done')")
+mkfifo "$WORK/eof"
+av run --detach --bundle "$b" eof > "$WORK/eof" 2>&1 < /dev/null &
+got=$(timeout 60 cat "$WORK/eof")
+wait $!
+same "EOF comes when the guest closes, not when it exits" one "$got"
+same "while the container still runs" running "$(status_of eof)"
+finish
