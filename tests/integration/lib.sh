@@ -134,7 +134,7 @@ leftover_processes() {
     local pid cmd
     for pid in /proc/[0-9]*; do
         pid=${pid#/proc/}
-        case $pid in $$ | "$BASHPID") continue ;; esac
+        case $pid in "$$" | "$BASHPID") continue ;; esac
         cmd=$(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") || continue
         case $cmd in *"$WORK"*) printf '%s %s\n' "$pid" "${cmd:0:150}" ;; esac
     done

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Debian's podman with --network none: run, run -d, -it, exec, stop, kill, pause, cp, logs, top,
+# stats, healthcheck, restart, rm. podman sees its default (raised) limits: they act in the guest.
+if [ -z "${PODMAN_NS:-}" ]; then    # podman's mounts and links stay in namespaces of this test
+    PODMAN_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
+fi
+. "$(dirname "$0")/../lib.sh"
+if ! command -v podman > /dev/null; then
+    skip "podman" "podman is not installed"
+    exit 0
+fi
+setup "${1:?usage: podman.sh BACKEND}"
+P=$WORK/podman
+mkdir -p "$P"/{root,run,tmp}
+# podman passes no --root: the wrapper gives this test's, and its configuration.
+cat > "$P/anyvisor" <<X
+#!/bin/sh
+ANYVISOR_CONFIG=$ANYVISOR_CONFIG exec $AV --root $ROOT "\$@"
+X
+chmod +x "$P/anyvisor"
+echo 'unqualified-search-registries = []' > "$P/registries.conf"
+cat > "$P/containers.conf" <<X
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+runtime_supports_json = ["anyvisor"]
+[engine.runtimes]
+anyvisor = ["$P/anyvisor"]
+X
+pm() {
+    timeout --foreground -k 10 "$LIMIT" env HOME=/root XDG_RUNTIME_DIR= CONTAINERS_CONF="$P/containers.conf" \
+        CONTAINERS_REGISTRIES_CONF="$P/registries.conf" podman --root "$P/root" --runroot "$P/run" \
+        --tmpdir "$P/tmp" --storage-driver overlay --cgroup-manager=cgroupfs --runtime anyvisor "$@"
+}
+# podman in a file, for tools that want a program
+cat > "$P/pm" <<X
+#!/bin/bash
+P=$P LIMIT=$LIMIT
+$(declare -f pm)
+pm "\$@"
+X
+chmod +x "$P/pm"
+
+has_logged() { pm logs d1 | grep -q '^logged$'; }
+
+tar -C "$WORK/rootfs" -cf "$P/busybox.tar" .
+check "import" 0 '' pm import -c 'CMD ["/bin/sh"]' \
+    -c 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$P/busybox.tar" localhost/busybox:latest
+I=localhost/busybox
+N=(--network none)
+
+check "run --rm" 0 '^hello$' pm run --rm "${N[@]}" $I echo hello
+check "exit status" 5 '' pm run --rm "${N[@]}" $I sh -c 'exit 5'
+check "missing program is 127" 127 'nope' pm run --rm "${N[@]}" $I /nope
+check "no permission is 126" 126 'denied' pm run --rm "${N[@]}" $I /etc/passwd
+same "run -i passes stdin" piped "$(echo piped | pm run -i --rm "${N[@]}" $I cat)"
+WAIT=pts INPUT='exit 3\n' check "run -it" 3 '/dev/pts/0' "$HERE/tty.py" fg "$P/pm" run -it --rm "${N[@]}" $I sh -c 'tty; exec sh'
+
+check "run -d" 0 '' pm run -d --name d1 --health-cmd true --health-interval disable "${N[@]}" $I \
+    sh -c 'trap "exit 7" TERM; echo logged; while :; do sleep 0.1; done'
+check "logs" 0 '' until_ok 20 has_logged
+check "exec" 3 '^in$' pm exec d1 sh -c 'echo in; exit 3'
+WAIT=pts INPUT='exit 4\n' check "exec -it" 4 '/dev/pts/' "$HERE/tty.py" fg "$P/pm" exec -it d1 sh -c 'tty; exec sh'
+check "exec of a missing program is 127" 127 '' pm exec d1 /nope
+check "exec -u -w -e" 0 '^65534 /tmp b$' pm exec -u nobody -w /tmp -e A=b d1 sh -c 'echo $(id -u) $PWD $A'
+check "default limits hold in the guest" 0 '^1048576$' pm exec d1 sh -c 'ulimit -n'
+check "top" 0 'PID|USER' pm top d1
+check "stats" 0 'd1' pm stats --no-stream d1
+check "healthcheck" 0 '' pm healthcheck run d1
+check "pause" 0 '' pm pause d1
+check "unpause" 0 '' pm unpause d1
+check "cp in" 0 '' pm cp "$P/registries.conf" d1:/tmp/r
+check "cp in is seen inside" 0 'unqualified' pm exec d1 cat /tmp/r
+check "cp out" 0 '' pm cp d1:/etc/passwd "$P/passwd"
+same "cp out is the file" "$(cat "$WORK/rootfs/etc/passwd")" "$(cat "$P/passwd")"
+check "kill -s CHLD" 0 '' pm kill -s CHLD d1
+check "update" 0 '' pm update --memory 100m --cpus 0.5 d1
+check "stop" 0 '' pm stop -t 20 d1
+check "wait gives the trap's status" 0 '^7$' pm wait d1
+check "start again" 0 '' pm start d1
+check "restart" 0 '' pm restart -t 1 d1
+check "exec after restart" 0 '' pm exec d1 true
+check "kill" 0 '' pm kill d1
+check "rm -f" 0 '' pm rm -f -t 0 d1
+mkdir -p "$P/v"
+check "limits, mounts, user, groups, init" 0 'uid=1000.*groups=.*44' pm run --rm "${N[@]}" -m 64m --cpus 1 \
+    --pids-limit 100 --read-only --tmpfs /tt -v "$P/v:/v" --hostname hh -u 1000:1000 --group-add 44 \
+    -w /tmp -e X=1 --ulimit nofile=100:200 $I id
+check "a volume" 0 '' pm run --rm "${N[@]}" -v "$P/v:/v" $I sh -c 'echo v > /v/f'
+same "its file is on the host" v "$(cat "$P/v/f")"
+same "no container is left in podman" "" "$(pm ps -aq)"
+umount -R "$P/root/overlay" 2> /dev/null
+finish
