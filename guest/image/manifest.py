@@ -13,8 +13,9 @@ import sys
 FILES = ("vmlinux", "initramfs.cpio")
 
 # What every boot wants; console and root come from the back-end. A guest that cannot go on must
-# end (panic=-1 with a VMM that does not reboot), so that the host sees it at once.
-CMDLINE = "quiet loglevel=1 panic=-1 random.trust_cpu=on"
+# end (panic=-1 with a VMM that does not reboot), so that the host sees it at once. Skipping the
+# crypto self-tests saves half a second under emulation.
+CMDLINE = "quiet loglevel=1 panic=-1 random.trust_cpu=on cryptomgr.notests"
 
 
 def sha256(path):
