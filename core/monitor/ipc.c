@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables are the format between programs of one installation; new tags go at the end. */
+#include "monitor/ipc.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/timing.h"
+#include "proto/codec.h"
+
+/* The codec's list and array members are these very layouts. */
+_Static_assert(sizeof(struct strv) == sizeof(struct plan_list), "strv is coded as plan_list");
+_Static_assert(offsetof(struct strv, n) == offsetof(struct plan_list, n), "same order");
+_Static_assert(sizeof(pid_t) == sizeof(int32_t), "pids are coded as i32");
+
+#define SEQ_CALL (UINT32_C(1) << 31) /* ipc_call's numbers are never those of pipelined requests   \
+                                      */
+
+static const struct codec_field kv_fields[] = {
+    CODEC_F(1, STR, struct kv, key),
+    CODEC_F(2, STR, struct kv, value),
+};
+
+static int kv_check(const void *obj)
+{
+    const struct kv *kv = obj;
+
+    return kv->key && kv->value ? 0 : -EPROTO;
+}
+static const struct codec kv_codec = CODEC_OF(struct kv, kv_fields, kv_check);
+
+static const struct codec_field proc_fields[] = {
+    CODEC_F(1, I32, struct proc_id, pid),
+    CODEC_F(2, U64, struct proc_id, start_time),
+};
+static const struct codec proc_codec = CODEC_OF(struct proc_id, proc_fields, NULL);
+
+static int reply_check(const void *obj)
+{
+    return ((const struct ipc_reply *)obj)->code < 0 ? -EPROTO : 0;
+}
+static const struct codec_field reply_fields[] = {
+    CODEC_F(1, I32, struct ipc_reply, code),
+    CODEC_F(2, U32, struct ipc_reply, phase),
+    CODEC_F(3, STR, struct ipc_reply, text),
+    CODEC_FN(4, BYTES, struct ipc_reply, body, body_len),
+};
+static const struct codec reply_codec = CODEC_OF(struct ipc_reply, reply_fields, reply_check);
+
+static int sandbox_check(const void *obj)
+{
+    const struct ipc_sandbox *m = obj;
+
+    return m->id && m->uuid && m->state_dir && m->run_dir && m->descriptor && m->descriptor_file &&
+                   m->library && m->arch && m->guest_dir && m->kernel
+               ? 0
+               : -EPROTO;
+}
+static const struct codec_field sandbox_fields[] = {
+    CODEC_F(1, STR, struct ipc_sandbox, id),
+    CODEC_F(2, STR, struct ipc_sandbox, uuid),
+    CODEC_F(3, STR, struct ipc_sandbox, state_dir),
+    CODEC_F(4, STR, struct ipc_sandbox, run_dir),
+    CODEC_F(5, STR, struct ipc_sandbox, cache_dir),
+    CODEC_F(6, STR, struct ipc_sandbox, descriptor),
+    CODEC_F(7, STR, struct ipc_sandbox, descriptor_file),
+    CODEC_F(8, STR, struct ipc_sandbox, library),
+    CODEC_F(9, STR, struct ipc_sandbox, arch),
+    CODEC_FSUBS(10, struct ipc_sandbox, config.v, config.n, &kv_codec),
+    CODEC_F(11, LIST, struct ipc_sandbox, modules),
+    CODEC_F(12, LIST, struct ipc_sandbox, modules_wanted),
+    CODEC_F(13, STR, struct ipc_sandbox, guest_dir),
+    CODEC_F(14, STR, struct ipc_sandbox, kernel),
+    CODEC_F(15, STR, struct ipc_sandbox, initrd),
+    CODEC_F(16, STR, struct ipc_sandbox, cmdline),
+    CODEC_F(17, STR, struct ipc_sandbox, machine),
+    CODEC_F(18, STR, struct ipc_sandbox, cpu_model),
+    CODEC_F(19, U32, struct ipc_sandbox, vcpus),
+    CODEC_F(20, U32, struct ipc_sandbox, vcpus_max),
+    CODEC_F(21, U64, struct ipc_sandbox, memory),
+    CODEC_F(22, U64, struct ipc_sandbox, memory_max),
+    CODEC_FSUBS(23, struct ipc_sandbox, options.v, options.n, &kv_codec),
+    CODEC_FSUBS(24, struct ipc_sandbox, metadata.v, metadata.n, &kv_codec),
+    CODEC_F(25, STR, struct ipc_sandbox, share_options),
+    CODEC_F(26, U32, struct ipc_sandbox, boot_timeout_ms),
+    CODEC_F(27, U32, struct ipc_sandbox, log_level),
+    CODEC_F(28, LIST, struct ipc_sandbox, cgroups),
+    CODEC_F(29, LIST, struct ipc_sandbox, late_modules),
+};
+static const struct codec sandbox_codec =
+    CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);
+
+static int mount_check(const void *obj)
+{
+    return ((const struct ipc_mount *)obj)->name ? 0 : -EPROTO;
+}
+static const struct codec_field mount_fields[] = {
+    CODEC_F(1, STR, struct ipc_mount, name),     CODEC_F(2, U32, struct ipc_mount, is_file),
+    CODEC_F(3, U32, struct ipc_mount, readonly), CODEC_F(4, U32, struct ipc_mount, slave),
+    CODEC_F(5, U64, struct ipc_mount, attrs),
+};
+static const struct codec mount_codec = CODEC_OF(struct ipc_mount, mount_fields, mount_check);
+
+static int create_check(const void *obj)
+{
+    const struct ipc_create *m = obj;
+
+    return m->id && m->state_dir && m->plan && m->n_mounts <= IPC_MOUNTS_MAX ? 0 : -EPROTO;
+}
+static const struct codec_field create_fields[] = {
+    CODEC_F(1, STR, struct ipc_create, id),
+    CODEC_F(2, STR, struct ipc_create, state_dir),
+    CODEC_FN(3, BYTES, struct ipc_create, plan, plan_len),
+    CODEC_FSUB(4, struct ipc_create, proxy, &proc_codec),
+    CODEC_F(5, U32, struct ipc_create, terminal),
+    CODEC_FSUBS(6, struct ipc_create, mounts, n_mounts, &mount_codec),
+};
+static const struct codec create_codec = CODEC_OF(struct ipc_create, create_fields, create_check);
+
+static int exec_check(const void *obj)
+{
+    const struct ipc_exec *m = obj;
+
+    return m->id && m->process ? 0 : -EPROTO;
+}
+static const struct codec_field exec_fields[] = {
+    CODEC_F(1, STR, struct ipc_exec, id),
+    CODEC_FN(2, BYTES, struct ipc_exec, process, process_len),
+    CODEC_FSUB(3, struct ipc_exec, proxy, &proc_codec),
+    CODEC_F(4, U32, struct ipc_exec, terminal),
+};
+static const struct codec exec_codec = CODEC_OF(struct ipc_exec, exec_fields, exec_check);
+
+static int target_check(const void *obj)
+{
+    const struct ipc_target *m = obj;
+
+    return m->id && m->signo <= 64 ? 0 : -EPROTO;
+}
+static const struct codec_field target_fields[] = {
+    CODEC_F(1, STR, struct ipc_target, id),
+    CODEC_F(2, U32, struct ipc_target, signo),
+    CODEC_F(3, U32, struct ipc_target, all),
+    CODEC_FN(4, BYTES, struct ipc_target, cgroup, cgroup_len),
+};
+static const struct codec target_codec = CODEC_OF(struct ipc_target, target_fields, target_check);
+
+static const struct codec_field event_fields[] = {
+    CODEC_F(1, U32, struct ipc_event, kind),
+    CODEC_F(2, I32, struct ipc_event, status),
+};
+static const struct codec event_codec = CODEC_OF(struct ipc_event, event_fields, NULL);
+
+static const struct codec_field timings_fields[] = {
+    CODEC_F(1, U64, struct ipc_timings, begin),
+    CODEC_F(2, U64, struct ipc_timings, plugin_loaded),
+    CODEC_F(3, U64, struct ipc_timings, vm_created),
+    CODEC_F(4, U64, struct ipc_timings, vm_started),
+    CODEC_F(5, U64, struct ipc_timings, hello),
+    CODEC_F(6, U64, struct ipc_timings, setup),
+    CODEC_F(7, U64, struct ipc_timings, created),
+    CODEC_F(8, U64, struct ipc_timings, started),
+    CODEC_F(9, U64, struct ipc_timings, exited),
+};
+static const struct codec timings_codec = CODEC_OF(struct ipc_timings, timings_fields, NULL);
+
+void ipc_reply_put(struct wbuf *w, const struct ipc_reply *m)
+{
+    codec_put(w, &reply_codec, m);
+}
+
+int ipc_reply_get(struct wire body, struct ipc_reply *ret)
+{
+    return codec_get(body, &reply_codec, ret);
+}
+
+void ipc_reply_done(struct ipc_reply *m)
+{
+    codec_done(&reply_codec, m);
+}
+
+void ipc_sandbox_put(struct wbuf *w, const struct ipc_sandbox *m)
+{
+    codec_put(w, &sandbox_codec, m);
+}
+
+int ipc_sandbox_get(struct wire body, struct ipc_sandbox *ret)
+{
+    return codec_get(body, &sandbox_codec, ret);
+}
+
+void ipc_sandbox_done(struct ipc_sandbox *m)
+{
+    codec_done(&sandbox_codec, m);
+}
+
+void ipc_create_put(struct wbuf *w, const struct ipc_create *m)
+{
+    codec_put(w, &create_codec, m);
+}
+
+int ipc_create_get(struct wire body, struct ipc_create *ret)
+{
+    return codec_get(body, &create_codec, ret);
+}
+
+void ipc_create_done(struct ipc_create *m)
+{
+    codec_done(&create_codec, m);
+}
+
+void ipc_exec_put(struct wbuf *w, const struct ipc_exec *m)
+{
+    codec_put(w, &exec_codec, m);
+}
+
+int ipc_exec_get(struct wire body, struct ipc_exec *ret)
+{
+    return codec_get(body, &exec_codec, ret);
+}
+
+void ipc_exec_done(struct ipc_exec *m)
+{
+    codec_done(&exec_codec, m);
+}
+
+void ipc_target_put(struct wbuf *w, const struct ipc_target *m)
+{
+    codec_put(w, &target_codec, m);
+}
+
+int ipc_target_get(struct wire body, struct ipc_target *ret)
+{
+    return codec_get(body, &target_codec, ret);
+}
+
+void ipc_target_done(struct ipc_target *m)
+{
+    codec_done(&target_codec, m);
+}
+
+void ipc_event_put(struct wbuf *w, const struct ipc_event *m)
+{
+    codec_put(w, &event_codec, m);
+}
+
+int ipc_event_get(struct wire body, struct ipc_event *ret)
+{
+    return codec_get(body, &event_codec, ret);
+}
+
+void ipc_timings_put(struct wbuf *w, const struct ipc_timings *m)
+{
+    codec_put(w, &timings_codec, m);
+}
+
+int ipc_timings_get(struct wire body, struct ipc_timings *ret)
+{
+    return codec_get(body, &timings_codec, ret);
+}
+
+int ipc_connect(const char *sandbox_dir, struct err *err)
+{
+    cleanup_free char *path = path_join(sandbox_dir, IPC_SOCKET);
+    int fd = fd_unix_connect(path, err);
+
+    return fd < 0 ? err_wrap(err, "monitor") : fd;
+}
+
+int ipc_send(int sock, uint16_t type, uint32_t seq, const struct wbuf *body, const int *fds,
+             size_t n_fds, struct err *err)
+{
+    struct frame_head head = {.type = type, .seq = seq};
+    cleanup_free uint8_t *buf = NULL;
+
+    if (body && !wbuf_ok(body))
+        return err_set(err, ENOMEM, "no memory for a request to the monitor");
+    if (body && body->len > FRAME_BODY_MAX)
+        return err_set(err, E2BIG, "a request of %zu bytes is too large for the monitor",
+                       body->len);
+    head.len = body ? (uint32_t)body->len : 0;
+    buf = xcalloc(1, FRAME_HEAD_SIZE + head.len);
+    frame_head_put(buf, &head);
+    if (head.len)
+        memcpy(buf + FRAME_HEAD_SIZE, body->data, head.len);
+    if (fd_send(sock, buf, FRAME_HEAD_SIZE + head.len, fds, n_fds, err) < 0)
+        return err_wrap(err, "monitor");
+    return 0;
+}
+
+static int read_some(int sock, uint8_t *p, size_t len, uint64_t deadline_ns, struct err *err)
+{
+    while (len > 0) {
+        ssize_t n;
+        int r = fd_wait(sock, POLLIN, deadline_left_ms(deadline_ns));
+
+        if (r < 0)
+            return err_set(err, -r, "wait for the monitor: %m");
+        if (r == 0)
+            return err_set(err, ETIMEDOUT, "the monitor has not answered in time");
+        n = read(sock, p, len);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n < 0 && errno != ECONNRESET)
+            return err_set(err, errno, "read from the monitor: %m");
+        if (n <= 0)
+            return err_set(err, EPIPE, "the monitor has died");
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* One whole frame; *ret_body is the caller's. Reads nothing beyond it. */
+static int read_frame(int sock, uint64_t deadline_ns, struct frame_head *ret, uint8_t **ret_body,
+                      struct err *err)
+{
+    uint8_t head[FRAME_HEAD_SIZE];
+    cleanup_free uint8_t *body = NULL;
+    int r;
+
+    if ((r = read_some(sock, head, sizeof(head), deadline_ns, err)) < 0)
+        return r;
+    if (frame_head_get(head, ret) < 0)
+        return err_set(err, EPROTO, "the monitor has sent a malformed frame");
+    body = xcalloc(1, ret->len + 1);
+    if ((r = read_some(sock, body, ret->len, deadline_ns, err)) < 0)
+        return r;
+    *ret_body = steal_ptr(&body);
+    return 0;
+}
+
+static int reply_error(const struct ipc_reply *reply, struct err *err)
+{
+    return err_set_phase(err, (enum err_phase)reply->phase, reply->code, "%s",
+                         reply->text ? reply->text : strerror(reply->code));
+}
+
+int ipc_wait(int sock, uint32_t seq, uint64_t deadline_ns, struct ipc_reply *ret, struct err *err)
+{
+    for (;;) {
+        cleanup_free uint8_t *body = NULL;
+        cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
+        struct frame_head head;
+        int r;
+
+        if ((r = read_frame(sock, deadline_ns, &head, &body, err)) < 0)
+            return r;
+        if (head.type != IPC_REPLY)
+            continue;
+        if (ipc_reply_get(wire_over(body, head.len), &reply) < 0)
+            return err_set(err, EPROTO, "the monitor has sent a malformed reply");
+        if (reply.code)
+            return reply_error(&reply, err);
+        if (head.seq != seq)
+            continue;
+        if (ret) {
+            *ret = reply;
+            reply = (struct ipc_reply){0};
+        }
+        return 0;
+    }
+}
+
+int ipc_call(int sock, uint16_t type, const struct wbuf *body, uint64_t deadline_ns,
+             struct ipc_reply *ret, struct err *err)
+{
+    uint32_t seq = (uint32_t)(now_ns() >> 10) | SEQ_CALL;
+    int r = ipc_send(sock, type, seq, body, NULL, 0, err);
+
+    return r < 0 ? r : ipc_wait(sock, seq, deadline_ns, ret, err);
+}
