@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define OCI_CONFIG_MAX (8u << 20)   /* bytes of config.json, process and resources files */
+#define OCI_CONFIG_MAX (8u << 20) /* bytes of config.json, process and resources files */
 #define OCI_UMASK_UNSET UINT32_MAX
 
 /* A number that the bundle may leave out. */
@@ -35,31 +35,37 @@ struct oci_idmaps {
 };
 
 struct oci_mount {
-    char *destination;              /* never NULL */
-    char *type, *source;            /* may be NULL */
+    char *destination;   /* never NULL */
+    char *type, *source; /* may be NULL */
     struct strv options;
     struct oci_idmaps uid_map, gid_map;
 };
 
 struct oci_user {
     uint32_t uid, gid;
-    uint32_t umask;                 /* OCI_UMASK_UNSET */
-    uint32_t *gids;                 /* additionalGids */
+    uint32_t umask; /* OCI_UMASK_UNSET */
+    uint32_t *gids; /* additionalGids */
     size_t n_gids;
 };
 
 struct oci_rlimit {
-    char *type;                     /* "RLIMIT_NOFILE" */
+    char *type; /* "RLIMIT_NOFILE" */
     uint64_t soft, hard;
 };
 
-enum { OCI_CAP_BOUNDING, OCI_CAP_EFFECTIVE, OCI_CAP_PERMITTED, OCI_CAP_INHERITABLE, OCI_CAP_AMBIENT,
-       OCI_CAP_SETS };
+enum {
+    OCI_CAP_BOUNDING,
+    OCI_CAP_EFFECTIVE,
+    OCI_CAP_PERMITTED,
+    OCI_CAP_INHERITABLE,
+    OCI_CAP_AMBIENT,
+    OCI_CAP_SETS
+};
 
 struct oci_process {
-    bool present;                   /* config.json may come without a process */
+    bool present; /* config.json may come without a process */
     bool terminal, no_new_privs;
-    uint32_t rows, cols;            /* consoleSize; 0 = not given */
+    uint32_t rows, cols; /* consoleSize; 0 = not given */
     struct oci_user user;
     struct strv args, env;
     char *cwd;
@@ -71,24 +77,30 @@ struct oci_process {
     char *apparmor_profile, *selinux_label;
     struct {
         bool set;
-        char *cls;                  /* "IOPRIO_CLASS_BE" */
+        char *cls; /* "IOPRIO_CLASS_BE" */
         int64_t priority;
     } io_priority;
     struct {
         bool set;
-        char *policy;               /* "SCHED_FIFO" */
+        char *policy; /* "SCHED_FIFO" */
         int64_t nice, priority;
     } scheduler;
 };
 
-enum oci_hook_kind { OCI_HOOK_PRESTART, OCI_HOOK_CREATE_RUNTIME, OCI_HOOK_CREATE_CONTAINER,
-                     OCI_HOOK_START_CONTAINER, OCI_HOOK_POSTSTART, OCI_HOOK_POSTSTOP,
-                     OCI_HOOK_KINDS };
+enum oci_hook_kind {
+    OCI_HOOK_PRESTART,
+    OCI_HOOK_CREATE_RUNTIME,
+    OCI_HOOK_CREATE_CONTAINER,
+    OCI_HOOK_START_CONTAINER,
+    OCI_HOOK_POSTSTART,
+    OCI_HOOK_POSTSTOP,
+    OCI_HOOK_KINDS
+};
 
 struct oci_hook {
-    char *path;                     /* absolute */
-    struct strv args, env;          /* args[0] is argv[0]; empty: path */
-    uint32_t timeout_s;             /* 0 = none */
+    char *path;            /* absolute */
+    struct strv args, env; /* args[0] is argv[0]; empty: path */
+    uint32_t timeout_s;    /* 0 = none */
 };
 struct oci_hooks {
     struct oci_hook *v;
@@ -96,23 +108,32 @@ struct oci_hooks {
 };
 
 struct oci_device {
-    char *path, *type;              /* "c", "b", "u", "p" */
+    char *path, *type; /* "c", "b", "u", "p" */
     int64_t major, minor;
     struct oci_u64 file_mode, uid, gid;
 };
 
-enum oci_ns_kind { OCI_NS_PID, OCI_NS_NETWORK, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_MOUNT, OCI_NS_CGROUP,
-                   OCI_NS_USER, OCI_NS_TIME, OCI_NS_KINDS };
+enum oci_ns_kind {
+    OCI_NS_PID,
+    OCI_NS_NETWORK,
+    OCI_NS_IPC,
+    OCI_NS_UTS,
+    OCI_NS_MOUNT,
+    OCI_NS_CGROUP,
+    OCI_NS_USER,
+    OCI_NS_TIME,
+    OCI_NS_KINDS
+};
 struct oci_namespace {
-    bool listed;                    /* in linux.namespaces: new, or joined by path */
-    char *path;                     /* NULL = a new one */
+    bool listed; /* in linux.namespaces: new, or joined by path */
+    char *path;  /* NULL = a new one */
 };
 
 struct oci_device_rule {
     bool allow;
-    char *type;                     /* "a", "b", "c"; NULL = all */
+    char *type; /* "a", "b", "c"; NULL = all */
     struct oci_i64 major, minor;
-    char *access;                   /* "rwm"; NULL = all */
+    char *access; /* "rwm"; NULL = all */
 };
 
 struct oci_weight_device {
@@ -123,15 +144,20 @@ struct oci_throttle {
     int64_t major, minor;
     uint64_t rate;
 };
-enum { OCI_THROTTLE_READ_BPS, OCI_THROTTLE_WRITE_BPS, OCI_THROTTLE_READ_IOPS,
-       OCI_THROTTLE_WRITE_IOPS, OCI_THROTTLE_KINDS };
+enum {
+    OCI_THROTTLE_READ_BPS,
+    OCI_THROTTLE_WRITE_BPS,
+    OCI_THROTTLE_READ_IOPS,
+    OCI_THROTTLE_WRITE_IOPS,
+    OCI_THROTTLE_KINDS
+};
 struct oci_throttles {
     struct oci_throttle *v;
     size_t n;
 };
 
 struct oci_hugepage_limit {
-    char *page_size;                /* "2MB" */
+    char *page_size; /* "2MB" */
     uint64_t limit;
 };
 struct oci_net_priority {
@@ -170,13 +196,13 @@ struct oci_resources {
     size_t n_net_priorities;
     struct oci_rdma *rdma;
     size_t n_rdma;
-    struct kvs unified;             /* cgroup v2 file -> text */
+    struct kvs unified; /* cgroup v2 file -> text */
 };
 
 struct oci_seccomp_arg {
     uint32_t index;
     uint64_t value, value_two;
-    char *op;                       /* "SCMP_CMP_EQ" */
+    char *op; /* "SCMP_CMP_EQ" */
 };
 struct oci_seccomp_rule {
     struct strv names;
@@ -204,21 +230,21 @@ struct oci_linux {
     struct oci_seccomp seccomp;
     struct strv masked_paths, readonly_paths;
     struct kvs sysctl;
-    char *personality;              /* "LINUX32"; NULL = none */
+    char *personality; /* "LINUX32"; NULL = none */
 };
 
 struct oci_spec {
-    char *version;                  /* ociVersion */
-    char *bundle;                   /* absolute; NULL when parsed from text */
-    char *rootfs;                   /* absolute when loaded from a bundle, else as written */
+    char *version; /* ociVersion */
+    char *bundle;  /* absolute; NULL when parsed from text */
+    char *rootfs;  /* absolute when loaded from a bundle, else as written */
     bool rootfs_readonly;
-    char *hostname, *domainname;    /* NULL = leave */
+    char *hostname, *domainname; /* NULL = leave */
     struct oci_mount *mounts;
     size_t n_mounts;
     struct oci_process process;
     struct oci_hooks hooks[OCI_HOOK_KINDS];
     struct kvs annotations;
-    struct oci_linux linux_;        /* `linux` is a predefined macro of gnu11 */
+    struct oci_linux linux_; /* `linux` is a predefined macro of gnu11 */
 };
 
 /* config.json of a bundle; bundle_dir may be relative. *ret is freed with oci_spec_free. */
