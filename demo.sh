@@ -62,7 +62,7 @@ show hostname "$(hostname)"
 show user "$(id)"
 show root "$(awk '$2 == "/" { print $3 }' /proc/mounts)"
 show memory "$(awk '/MemTotal/ { print int($2 / 1024) " MiB" }' /proc/meminfo)"
-show pid "$$ of $(ls -d /proc/[0-9]* | wc -l) processes"
+show pid "$$"
 EOF
 }
 
