@@ -5,6 +5,7 @@
  */
 #ifndef BASE_MACROS_H
 #define BASE_MACROS_H
+#include "base/banned.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
