@@ -7,6 +7,7 @@
 #define SCRATCH_H
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "base/path.h"
 #include "base/str.h"
 #include "test.h"
