@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Close *fd when it is open; errno is kept, so that it may stand between a failure and its report. */
+/* Close *fd when it is open; errno is kept: it may stand between a failure and its report. */
 static inline void close_fd(int *fd)
 {
     int saved = errno;
@@ -51,7 +51,7 @@ static inline void cleanup_dir_(DIR **d)
 #define cleanup_free __attribute__((cleanup(cleanup_free_)))
 #define cleanup_file __attribute__((cleanup(cleanup_file_)))
 #define cleanup_dir __attribute__((cleanup(cleanup_dir_)))
-#define cleanup_call(fn) __attribute__((cleanup(fn)))   /* fn takes a pointer to the variable */
+#define cleanup_call(fn) __attribute__((cleanup(fn))) /* fn takes a pointer to the variable */
 
 #define steal_ptr(pp)                                                                              \
     ({                                                                                             \

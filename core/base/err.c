@@ -21,7 +21,7 @@ static int fill(struct err *err, enum err_phase phase, int code, const char *fmt
     if (err) {
         err->code = code;
         err->phase = phase;
-        errno = code;               /* for %m */
+        errno = code; /* for %m */
         vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
     }
     errno = saved;

@@ -23,12 +23,15 @@ enum err_phase {
 };
 
 struct err {
-    int code;                       /* positive errno; 0 = nothing happened */
+    int code; /* positive errno; 0 = nothing happened */
     enum err_phase phase;
     char msg[2048];
 };
 
-#define ERR_INIT { 0, PHASE_NONE, "" }
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        0, PHASE_NONE, ""                                                                          \
+    }
 
 /*
  * Fill *err (may be NULL) and return -code. code is a positive errno, 0 counts as EIO; "%m" in fmt
@@ -40,13 +43,13 @@ int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int err_set_phase(struct err *err, enum err_phase phase, int code, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 
-/* Put "text: " before the message; returns -err->code, so that `return err_wrap(...)` reads well. */
+/* Put "text: " before the message; returns -err->code, for `return err_wrap(...)`. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Set the phase if none is set yet; returns -err->code. */
 int err_in_phase(struct err *err, enum err_phase phase);
 
-/* "storage", "vmm", ...; "" for PHASE_NONE. err_phase_parse answers PHASE_NONE for unknown names. */
+/* "storage", "VMM", ...; "" for PHASE_NONE. Unknown names parse as PHASE_NONE. */
 const char *err_phase_name(enum err_phase phase);
 enum err_phase err_phase_parse(const char *name);
 

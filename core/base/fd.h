@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include "base/err.h"
 
-#define FD_PASS_MAX 253             /* SCM_MAX_FD of the kernel */
+#define FD_PASS_MAX 253 /* SCM_MAX_FD of the kernel */
 
 /* Read to EOF into a new NUL-terminated buffer; more than max bytes is -EFBIG. Caller frees. */
 int fd_read_all(int fd, size_t max, char **ret_buf, size_t *ret_len, struct err *err);
@@ -34,8 +34,9 @@ int fd_send(int sock, const void *buf, size_t len, const int *fds, size_t n, str
  */
 ssize_t fd_recv(int sock, void *buf, size_t len, int *fds, size_t *n_fds, struct err *err);
 
-/* Unix stream sockets by path; paths longer than sun_path go through /proc/self/fd of the directory. */
-int fd_unix_listen(const char *path, struct err *err);      /* listening, CLOEXEC, mode 0600 */
+/* Unix stream sockets by path; paths longer than sun_path go through /proc/self/fd of the
+ * directory. */
+int fd_unix_listen(const char *path, struct err *err); /* listening, CLOEXEC, mode 0600 */
 int fd_unix_connect(const char *path, struct err *err);
 
 /* Add or remove O_NONBLOCK. Only for descriptions that are ours alone (never inherited stdio). */

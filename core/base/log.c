@@ -12,9 +12,9 @@ static struct {
     int fd;
     enum log_format format;
     enum log_level max;
-} sink = { 2, LOG_TEXT, LOG_L_WARN };
+} sink = {2, LOG_TEXT, LOG_L_WARN};
 
-static const char *const level_names[] = { "error", "warning", "info", "debug" };
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
 void log_init(int fd, enum log_format format, enum log_level max)
 {
@@ -84,6 +84,6 @@ void log_line(enum log_level level, const char *fmt, ...)
         snprintf(line, sizeof(line), "%s: %s\n", level_names[level], msg);
         len = strlen(line);
     }
-    (void)fd_write_all(sink.fd, line, len, NULL);   /* nowhere left to report to */
+    (void)fd_write_all(sink.fd, line, len, NULL); /* nowhere left to report to */
     errno = saved;
 }

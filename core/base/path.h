@@ -26,7 +26,8 @@ int path_write(int dirfd, const char *path, const char *text, struct err *err);
 int path_replace(int dirfd, const char *name, const void *buf, size_t len, mode_t mode,
                  struct err *err);
 
-/* openat2 with RESOLVE_IN_ROOT (symlinks are taken relative to root) or RESOLVE_BENEATH. Returns fd. */
+/* openat2 with RESOLVE_IN_ROOT (symlinks are taken relative to root) or RESOLVE_BENEATH. Returns
+ * fd. */
 int path_open_in_root(int rootfd, const char *path, int flags, struct err *err);
 int path_open_beneath(int dirfd, const char *path, int flags, struct err *err);
 

@@ -12,43 +12,43 @@
 
 /* A process that survives pid reuse in a file: pid and start time (field 22 of /proc/PID/stat). */
 struct proc_id {
-    pid_t pid;                      /* 0 = none */
-    uint64_t start_time;            /* clock ticks since boot */
+    pid_t pid;           /* 0 = none */
+    uint64_t start_time; /* clock ticks since boot */
 };
 
-int proc_id_of(pid_t pid, struct proc_id *ret, struct err *err);    /* -ESRCH: no such process */
+int proc_id_of(pid_t pid, struct proc_id *ret, struct err *err); /* -ESRCH: no such process */
 
 /* pidfd if that very process still exists (zombies count as gone); -ESRCH without filling err. */
 int proc_open(const struct proc_id *id, struct err *err);
-int proc_alive(const struct proc_id *id);                           /* 1 or 0 */
+int proc_alive(const struct proc_id *id); /* 1 or 0 */
 
 /* Signal that very process; a process that is gone is -ESRCH (err untouched). */
 int proc_kill(const struct proc_id *id, int signo, struct err *err);
 
-/* Wait until the process behind pidfd is gone (not reaped if it is not our child). 0, -ETIMEDOUT. */
+/* Wait until the process behind pidfd is gone (a child is not reaped). 0, -ETIMEDOUT. */
 int proc_wait_gone(int pidfd, int timeout_ms);
 
 /* waitid(P_PIDFD) with WEXITED; *ret_status as wait(2) would give it. EINTR is retried. */
 int proc_reap(int pidfd, int *ret_status, struct err *err);
 
 struct proc_fd_map {
-    int from, to;                   /* from is borrowed; to is the number in the child */
+    int from, to; /* from is borrowed; to is the number in the child */
 };
 
 struct proc_spawn {
-    const char *path;               /* executed as it is, no PATH look-up */
-    const char *const *argv;        /* NULL-terminated */
-    const char *const *envp;        /* NULL = the caller's environment */
-    const struct proc_fd_map *fds;  /* all others are closed in the child */
+    const char *path;              /* executed as it is, no PATH look-up */
+    const char *const *argv;       /* NULL-terminated */
+    const char *const *envp;       /* NULL = the caller's environment */
+    const struct proc_fd_map *fds; /* all others are closed in the child */
     size_t n_fds;
-    const int *setns_fds;           /* namespaces to join, in this order (pid: takes effect as below) */
+    const int *setns_fds; /* namespaces to join, in this order (pid: takes effect as below) */
     size_t n_setns;
-    uint64_t unshare_flags;         /* CLONE_NEW*; with CLONE_NEWPID the child is pid 1 of a new one */
-    const char *const *cgroup_procs;/* NULL or NULL-terminated cgroup.procs files to enter first */
-    const char *cwd;                /* NULL = stay */
-    int death_signal;               /* PR_SET_PDEATHSIG of the calling thread; 0 = none */
-    int new_session;                /* setsid() */
-    int null_stdio;                 /* fds 0-2 that the map leaves out become /dev/null */
+    uint64_t unshare_flags; /* CLONE_NEW*; with CLONE_NEWPID the child is pid 1 of a new one */
+    const char *const *cgroup_procs; /* NULL or NULL-terminated cgroup.procs files to enter first */
+    const char *cwd;                 /* NULL = stay */
+    int death_signal;                /* PR_SET_PDEATHSIG of the calling thread; 0 = none */
+    int new_session;                 /* setsid() */
+    int null_stdio;                  /* fds 0-2 that the map leaves out become /dev/null */
     /*
      * Last change of the child's own limits and rights, after namespaces, cgroups and cwd: 0 or
      * -errno, async-signal-safe calls only (raw system calls for ids). NULL = none.

@@ -160,8 +160,8 @@ static _Noreturn void run_final(struct job *job)
     if (how->cwd && chdir(how->cwd) < 0)
         fail(job, STEP_CWD, 0);
     run_in_child(job);
-    bind_to_parent(job); /* after a change of ids, which clears the signal; before map_fds, which
-                            may replace parent_pidfd */
+    /* After a change of ids, which clears the signal; before parent_pidfd may be replaced. */
+    bind_to_parent(job);
     map_fds(job);
     reset_signals();
     execve(how->path, (char *const *)how->argv, how->envp ? (char *const *)how->envp : environ);

@@ -10,19 +10,19 @@
 #include <stdint.h>
 #include "base/err.h"
 
-void *xcalloc(size_t n, size_t size);               /* zeroed */
+void *xcalloc(size_t n, size_t size); /* zeroed */
 void *xreallocarray(void *p, size_t n, size_t size);
-char *xstrdup(const char *s);                       /* NULL gives NULL */
+char *xstrdup(const char *s); /* NULL gives NULL */
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void *xmemdup(const void *p, size_t n);
 
 /* NULL-terminated array of strings that owns its members. {0} is an empty one. */
 struct strv {
-    char **v;                       /* NULL or NULL-terminated */
+    char **v; /* NULL or NULL-terminated */
     size_t n;
 };
-void strv_add(struct strv *s, const char *text);            /* copies */
+void strv_add(struct strv *s, const char *text); /* copies */
 void strv_addf(struct strv *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool strv_has(const struct strv *s, const char *text);
 void strv_done(struct strv *s);
@@ -36,7 +36,7 @@ struct kvs {
     size_t n;
 };
 void kvs_add(struct kvs *l, const char *key, const char *value);
-const char *kvs_get(const struct kvs *l, const char *key);  /* NULL = absent; the first one wins */
+const char *kvs_get(const struct kvs *l, const char *key); /* NULL = absent; the first one wins */
 void kvs_done(struct kvs *l);
 
 /* Whole text as a decimal number in [min, max]; -EINVAL or -ERANGE without filling anything. */
@@ -55,9 +55,9 @@ bool str_ends_with(const char *s, const char *suffix);
  */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
-/* "SIGTERM", "TERM", "15", "RTMIN+3" -> number in 1..64 (Linux, generic numbering); else -EINVAL. */
+/* "SIGTERM", "TERM", "15", "RTMIN+3" -> 1..64 (Linux, generic numbering); else -EINVAL. */
 int str_to_signal(const char *s);
-const char *signal_name(int signo);                 /* "SIGTERM"; NULL for unnamed ones */
+const char *signal_name(int signo); /* "SIGTERM"; NULL for unnamed ones */
 
 /* Container ids: [A-Za-z0-9_+.-]{1,1024}, not "." or ".." (runc's rule). 0 or -EINVAL with text. */
 int str_check_id(const char *id, struct err *err);

@@ -9,8 +9,8 @@
 
 #define DEADLINE_NEVER UINT64_MAX
 
-uint64_t now_ns(void);                              /* CLOCK_MONOTONIC */
-uint64_t deadline_in_ms(uint32_t ms);               /* UINT32_MAX = DEADLINE_NEVER */
-int deadline_left_ms(uint64_t deadline_ns);         /* >= 0, rounded up; -1 = never (as poll wants) */
+uint64_t now_ns(void);                      /* CLOCK_MONOTONIC */
+uint64_t deadline_in_ms(uint32_t ms);       /* UINT32_MAX = DEADLINE_NEVER */
+int deadline_left_ms(uint64_t deadline_ns); /* >= 0, rounded up; -1 = never (as poll wants) */
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* err.h, log.h and timing.h */
+/* err.h, log.h, timing.h, cleanup.h and fault.h */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/timing.h"
 #include "test.h"
@@ -149,4 +150,17 @@ TEST(cleanup_keeps_errno_and_stolen_resources)
     CHECK_INT_EQ(errno, ENOTTY);
     CHECK_INT_EQ(kept, -1);
     CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
+TEST(fault_point_fails_only_when_its_very_name_is_asked_for)
+{
+    unsetenv("ANYVISOR_FAULT");
+    CHECK_INT_EQ(fault_point("a-point"), 0);
+    setenv("ANYVISOR_FAULT", "a-point:fail", 1);
+    if (fault_point("a-point") == 0)
+        TEST_SKIP("built without AV_FAULT_POINTS");
+    CHECK_ERR(fault_point("a-point"), -EIO);
+    CHECK_INT_EQ(fault_point("a"), 0);
+    CHECK_INT_EQ(fault_point("a-point-2"), 0);
+    unsetenv("ANYVISOR_FAULT");
 }

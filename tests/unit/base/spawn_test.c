@@ -285,3 +285,25 @@ TEST(death_signal_reaches_pid_1_of_a_pid_namespace)
     need_root();
     check_death_signal(CLONE_NEWPID);
 }
+
+static int refuse(const void *arg)
+{
+    return *(const int *)arg;
+}
+
+TEST(failure_of_the_callers_step_in_the_child_comes_back)
+{
+    struct err err = ERR_INIT;
+    int answer = -EPERM;
+    struct proc_spawn how = {
+        .path = "/bin/true", .argv = SH(""), .in_child = refuse, .in_child_arg = &answer};
+    cleanup_fd int pidfd = -1;
+    int status;
+    pid_t pid;
+
+    CHECK_ERR(proc_spawn(&how, &pid, &pidfd, &err), -EPERM);
+    CHECK_CONTAINS(err.msg, "set limits and rights");
+    answer = 0;
+    CHECK_OK(proc_spawn(&how, &pid, &pidfd, &err), err);
+    CHECK_OK(proc_reap(pidfd, &status, &err), err);
+}
