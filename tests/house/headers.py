@@ -12,7 +12,7 @@ import sources
 INCLUDE_DIRS = {
     "core": ("core", "core/include", "guest"),
     "backends": ("core/include", "backends"),
-    "guest": ("guest", "guest/agent"),
+    "guest": ("guest", "guest/agent", "core"),
     "tests": ("tests/unit", "core", "core/include", "guest", "backends"),
 }
 STRICT = ("core/include/anyvisor/hvp.h",)
