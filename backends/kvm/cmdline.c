@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmdline.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include "common/util.h"
+#include "device.h"
+#include "kvm.h"
+
+#define MIB (UINT64_C(1) << 20)
+/* Slots of "pcie.0": 0 is the host bridge, 1 our serial bus, 2 the RNG, 30 ports, 31 the chipset.
+ */
+enum { SLOT_SERIAL = 1, SLOT_RNG = 2, SLOT_FIRST_DEVICE = 3, SLOT_PORTS = 0x1e };
+
+unsigned cmdline_slot(size_t index)
+{
+    return SLOT_FIRST_DEVICE + (unsigned)index;
+}
+
+struct builder {
+    struct args *a;
+    const struct cmdline *c;
+    int next_fd;
+    size_t next_cid;
+};
+
+static void add_pair(struct args *a, const char *name, const char *value)
+{
+    args_add(a, name);
+    args_add(a, value);
+}
+
+/* Takes o over. */
+static void add_json(struct args *a, const char *name, struct json_object *o)
+{
+    add_pair(a, name, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+    json_object_put(o);
+}
+
+static struct device_place place(const struct builder *b, unsigned slot)
+{
+    return (struct device_place){.bus = b->c->machine->slots ? "pcie.0" : NULL, .slot = slot};
+}
+
+static void add_identity(struct builder *b)
+{
+    const struct hvp_vm_spec *s = b->c->spec;
+
+    args_add(b->a, b->c->qemu);
+    args_add(b->a, "-name");
+    args_addf(b->a, "guest=anyvisor-%s", s->id);
+    add_pair(b->a, "-uuid", s->uuid);
+    args_add(b->a, "-nodefaults");
+    args_add(b->a, "-no-user-config");
+    args_add(b->a, "-no-reboot");
+    args_add(b->a, "-S");
+    add_pair(b->a, "-display", "none");
+    /* Deny spawn: nothing that breaks out of QEMU can exec a program on the host. */
+    if (b->c->config->seccomp)
+        add_pair(b->a, "-sandbox",
+                 "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
+}
+
+static void add_machine(struct builder *b)
+{
+    const struct hvp_vm_spec *s = b->c->spec;
+    const struct machine *m = b->c->machine;
+    bool kvm = b->c->accel == ACCEL_KVM;
+    const char *cpu = s->cpu_model[0] ? s->cpu_model : b->c->config->cpu;
+    bool memfd = b->c->config->memory == KVM_MEMORY_MEMFD;
+
+    args_add(b->a, "-machine");
+    args_addf(b->a, "%s%s", m->options, memfd ? ",memory-backend=ram" : "");
+    if (memfd) {
+        args_add(b->a, "-object");
+        args_addf(b->a, "memory-backend-memfd,id=ram,size=%" PRIu64 "M,share=on", s->memory / MIB);
+    }
+    add_pair(b->a, "-accel", accel_name(b->c->accel));
+    add_pair(b->a, "-cpu", cpu ? cpu : kvm ? m->cpu_kvm : m->cpu_tcg);
+    args_add(b->a, "-smp");
+    args_addf(b->a, "%u", s->vcpus);
+    args_add(b->a, "-m");
+    args_addf(b->a, "%" PRIu64 "M", s->memory / MIB);
+    if (b->c->firmware)
+        add_pair(b->a, "-bios", b->c->firmware);
+}
+
+static void add_kernel(struct builder *b)
+{
+    const struct hvp_vm_spec *s = b->c->spec;
+    const char *word = b->c->machine->console_word;
+    bool tsc = b->c->machine->needs_tsc && b->c->accel == ACCEL_TCG && b->c->tsc_khz;
+    char tsc_word[48] = "";
+
+    if (tsc)
+        snprintf(tsc_word, sizeof(tsc_word), " tsc_early_khz=%" PRIu64, b->c->tsc_khz);
+    add_pair(b->a, "-kernel", s->kernel);
+    if (s->initrd[0])
+        add_pair(b->a, "-initrd", s->initrd);
+    args_add(b->a, "-append");
+    /* Without a console word the kernel picks the serial port anyway, where the board has one. */
+    args_addf(b->a, "%s%s%s%s", s->cmdline, word[0] ? " " : "", word, tsc_word);
+}
+
+/* Control channel, console and the agent's ports: listening sockets that vm.c made. */
+static int add_channels(struct builder *b, struct hvp_error *err)
+{
+    const struct hvp_vm_spec *s = b->c->spec;
+    struct device_place at = place(b, SLOT_SERIAL);
+    cleanup_free char *log = args_escape(s->console_log);
+
+    if (s->n_channels < 1 || s->n_channels > KVM_MAX_CHANNELS)
+        return hvp_fail(err, EINVAL, "%u channels, but a VM has 1 to %d", s->n_channels,
+                        KVM_MAX_CHANNELS);
+    args_add(b->a, "-chardev");
+    args_addf(b->a, "socket,id=qmp,fd=%d,server=on,wait=off", CMDLINE_FD_QMP);
+    add_pair(b->a, "-mon", "chardev=qmp,mode=control");
+    args_add(b->a, "-chardev");
+    args_addf(b->a, "socket,id=console,fd=%d,server=on,wait=off%s%s%s", CMDLINE_FD_CONSOLE,
+              s->console_log[0] ? ",logfile=" : "", log ? log : "",
+              s->console_log[0] ? ",logappend=on" : "");
+    if (b->c->machine->console_args[0])
+        add_pair(b->a, "-device", b->c->machine->console_args);
+    else
+        add_pair(b->a, "-serial", "chardev:console");
+    add_json(b->a, "-device", device_virtio("virtio-serial", "serial", b->c->machine, &at));
+    for (uint32_t i = 0; i < s->n_channels; i++) {
+        args_add(b->a, "-chardev");
+        args_addf(b->a, "socket,id=agent%u,fd=%d,server=on,wait=off", i, CMDLINE_FD_AGENT + (int)i);
+        args_add(b->a, "-device");
+        args_addf(b->a, "virtserialport,bus=serial.0,nr=%u,chardev=agent%u,name=%s%u", i + 1, i,
+                  HVP_CHANNEL_NAME, i);
+    }
+    return 0;
+}
+
+static void add_rng(struct builder *b)
+{
+    struct device_place at = place(b, SLOT_RNG);
+
+    add_json(b->a, "-device", device_virtio("virtio-rng", "rng", b->c->machine, &at));
+}
+
+static void add_root_ports(struct builder *b)
+{
+    unsigned n = b->c->machine->root_ports ? b->c->config->hotplug_ports : 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        args_add(b->a, "-device");
+        args_addf(b->a, "pcie-root-port,id=port%u,bus=pcie.0,addr=0x%x.%u,chassis=%u%s", i,
+                  SLOT_PORTS, i, i + 1, i == 0 && n > 1 ? ",multifunction=on" : "");
+    }
+}
+
+static void add_netdev(struct builder *b, const struct hvp_nic *n)
+{
+    char fds[64] = "";
+
+    for (uint32_t i = 0; i < n->queues; i++) {
+        size_t used = strlen(fds);
+
+        snprintf(fds + used, sizeof(fds) - used, "%s%d", i ? ":" : "", b->next_fd++);
+    }
+    args_add(b->a, "-netdev");
+    args_addf(b->a, "tap,id=t-%s,%s=%s", n->d.tag, n->queues > 1 ? "fds" : "fd", fds);
+}
+
+static int add_share(struct builder *b, const struct hvp_share *s, const struct device_place *at,
+                     struct hvp_error *err)
+{
+    cleanup_free char *fsdev = device_fsdev(s, b->c->privileged);
+
+    if (!fsdev)
+        return hvp_fail(err, ENOMEM, "out of memory for the command line of QEMU");
+    add_pair(b->a, "-fsdev", fsdev);
+    add_json(b->a, "-device", device_share(s, b->c->machine, at));
+    return 0;
+}
+
+static int add_device(struct builder *b, size_t index, struct hvp_error *err)
+{
+    const struct hvp_device *dev = b->c->spec->devices[index];
+    const struct machine *m = b->c->machine;
+    struct device_place at = place(b, cmdline_slot(index));
+
+    if (device_check(dev, err) < 0)
+        return err->code;
+    if (m->slots && at.slot >= SLOT_PORTS)
+        return hvp_fail(err, ENOSPC, "device '%s': machine '%s' has no slot left", dev->tag,
+                        m->name);
+    switch (dev->kind) {
+    case HVP_DEV_DISK:
+        add_json(b->a, "-blockdev", device_blockdev((const struct hvp_disk *)dev));
+        add_json(b->a, "-device", device_disk((const struct hvp_disk *)dev, m, &at));
+        return 0;
+    case HVP_DEV_NIC:
+        add_netdev(b, (const struct hvp_nic *)dev);
+        add_json(b->a, "-device", device_nic((const struct hvp_nic *)dev, m, &at));
+        return 0;
+    case HVP_DEV_SHARE:
+        return add_share(b, (const struct hvp_share *)dev, &at, err);
+    default:
+        add_json(b->a, "-device",
+                 device_vsock((const struct hvp_vsock *)dev, b->c->cids[b->next_cid++],
+                              b->next_fd++, m, &at));
+        return 0;
+    }
+}
+
+static int check_sizes(const struct cmdline *c, struct hvp_error *err)
+{
+    const struct hvp_vm_spec *s = c->spec;
+
+    if (s->vcpus < 1 || s->vcpus > c->machine->max_vcpus)
+        return hvp_fail(err, EINVAL, "%u vCPUs, but machine '%s' has 1 to %u", s->vcpus,
+                        c->machine->name, c->machine->max_vcpus);
+    if (s->memory < 16 * MIB)
+        return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
+    if (s->vcpus_max > s->vcpus || s->memory_max > s->memory)
+        return hvp_fail(err, ENOTSUP, "a VM of this back-end cannot grow");
+    if (s->n_options > 0)
+        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
+    return 0;
+}
+
+int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err)
+{
+    struct builder b = {.a = a, .c = c, .next_fd = CMDLINE_FD_DEVICES};
+
+    if (check_sizes(c, err) < 0)
+        return err->code;
+    add_identity(&b);
+    add_machine(&b);
+    add_kernel(&b);
+    if (add_channels(&b, err) < 0)
+        return err->code;
+    add_rng(&b);
+    for (size_t i = 0; i < c->spec->n_devices; i++)
+        if (add_device(&b, i, err) < 0)
+            return err->code;
+    add_root_ports(&b);
+    if (args_failed(a))
+        return hvp_fail(err, ENOMEM, "out of memory for the command line of QEMU");
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Connections to a living QEMU: control channel, agent's ports, console. */
+#include <errno.h>
+#include <string.h>
+#include "common/file.h"
+#include "common/util.h"
+#include "kvm.h"
+
+#define LAST_WORDS_MS 1000 /* from a closed socket to the end of the process: some ms */
+
+static int connect_to(struct kvm_vm *vm, const char *name, int *fd, struct hvp_error *err)
+{
+    char path[HVP_RUN_DIR_MAX + 64];
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", vm->run_dir, name) >= sizeof(path))
+        return hvp_fail(err, ENAMETOOLONG, "'%.200s/%s' is too long", vm->run_dir, name);
+    return file_connect(path, fd, err);
+}
+
+/* A closed control channel means that QEMU is ending: wait for it and pass on why. */
+static int explain_end(struct kvm_vm *vm, struct hvp_error *err)
+{
+    struct deadline d = deadline_start(NULL, LAST_WORDS_MS);
+    struct pollfd p = {.fd = vm->child.pidfd, .events = POLLIN};
+    cleanup_free char *log = NULL;
+    char how[64], line[300] = "";
+
+    if (vm->child.pidfd < 0 || deadline_poll(&d, &p, 1) < 0 || !child_ended(&vm->child))
+        return err->code;
+    child_status_text(vm->child.status, how, sizeof(how));
+    if (asprintf(&log, "%s/" KVM_LOG_NAME, vm->run_dir) >= 0)
+        file_last_line(log, line, sizeof(line));
+    return hvp_fail(err, EPIPE, "QEMU ended (%s)%s%s", how, line[0] ? ": " : "", line);
+}
+
+int kvm_qmp_connect(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err)
+{
+    int fd;
+
+    if (connect_to(vm, KVM_QMP_NAME, &fd, err) < 0)
+        return err->code == -ECONNREFUSED ? explain_end(vm, err) : err->code;
+    qmp_done(&vm->qmp);
+    qmp_init(&vm->qmp, fd, kvm_on_event, vm);
+    if (qmp_hello(&vm->qmp, d, err) < 0)
+        return err->code == -EPIPE ? explain_end(vm, err) : err->code;
+    return 0;
+}
+
+/* A VM that was opened again connects when a command needs it: its monitor may hold the channel. */
+static int connected(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err)
+{
+    if (vm->qmp.fd >= 0)
+        return 0;
+    if (kvm_qmp_connect(vm, d, err) < 0) {
+        qmp_done(&vm->qmp);
+        return err->code;
+    }
+    return kvm_events_watch(vm, err);
+}
+
+static int finish(struct kvm_vm *vm, int r, struct hvp_error *err)
+{
+    kvm_events_mute(vm, false);
+    return r == -EPIPE ? explain_end(vm, err) : r;
+}
+
+int kvm_qmp(struct kvm_vm *vm, const char *command, struct json_object *args,
+            struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err)
+{
+    if (connected(vm, d, err) < 0) {
+        json_object_put(args);
+        return err->code;
+    }
+    kvm_events_mute(vm, true);
+    return finish(vm, qmp_run(&vm->qmp, command, args, ret_reply, d, err), err);
+}
+
+int kvm_qmp_fd(struct kvm_vm *vm, const char *command, struct json_object *args, int fd,
+               const struct deadline *d, struct hvp_error *err)
+{
+    if (connected(vm, d, err) < 0) {
+        json_object_put(args);
+        return err->code;
+    }
+    kvm_events_mute(vm, true);
+    return finish(vm, qmp_run_fd(&vm->qmp, command, args, fd, d, err), err);
+}
+
+int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d,
+                       struct hvp_error *err)
+{
+    int r = 0;
+
+    kvm_events_mute(vm, true);
+    qmp_drain(&vm->qmp);
+    while (!dev->unplugged && !vm->qmp.dead && r == 0) {
+        struct pollfd p = {.fd = vm->qmp.fd, .events = POLLIN};
+
+        r = deadline_poll(d, &p, 1);
+        qmp_drain(&vm->qmp);
+    }
+    kvm_events_mute(vm, false);
+    if (dev->unplugged)
+        return 0;
+    if (r == -ECANCELED)
+        return hvp_fail(err, ECANCELED, "given up waiting for device '%s'", dev->tag);
+    return hvp_fail(err, EBUSY, "the guest does not let go of device '%s'", dev->tag);
+}
+
+int kvm_agent_open(void *p, uint32_t port, uint32_t timeout_ms, int *fd, struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    char name[32];
+
+    (void)timeout_ms; /* QEMU's backlog takes the connection at once */
+    if (port >= vm->n_channels)
+        return hvp_fail(err, EINVAL, "the VM has %u channels, there is no port %u", vm->n_channels,
+                        port);
+    snprintf(name, sizeof(name), "agent%u.sock", port);
+    if (connect_to(vm, name, fd, err) < 0)
+        return err->code == -ECONNREFUSED ? explain_end(vm, err) : err->code;
+    return 0;
+}
+
+int kvm_console_open(void *p, uint32_t timeout_ms, int *fd, struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+
+    (void)timeout_ms;
+    return connect_to(vm, KVM_CONSOLE_NAME, fd, err);
+}

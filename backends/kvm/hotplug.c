@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Devices of a VM that exists: plug, unplug, change.  On PCIe a device can only come into a root
+ * port that was made beforehand; one port holds one device.
+ */
+#include <errno.h>
+#include <string.h>
+#include "common/util.h"
+#include "device.h"
+#include "kvm.h"
+
+struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag)
+{
+    for (struct kvm_device *d = vm->devices; d; d = d->next)
+        if (strcmp(d->tag, tag) == 0)
+            return d;
+    return NULL;
+}
+
+struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev)
+{
+    struct kvm_device *d = calloc(1, sizeof(*d));
+
+    if (!d)
+        return NULL;
+    snprintf(d->tag, sizeof(d->tag), "%s", dev->tag);
+    d->kind = dev->kind;
+    d->next = vm->devices;
+    vm->devices = d;
+    return d;
+}
+
+static void forget(struct kvm_vm *vm, struct kvm_device *dev)
+{
+    struct kvm_device **p = &vm->devices;
+
+    while (*p && *p != dev)
+        p = &(*p)->next;
+    if (*p)
+        *p = dev->next;
+    free(dev);
+}
+
+static int free_port(struct kvm_vm *vm, unsigned *ret, struct hvp_error *err)
+{
+    for (unsigned port = 1; port <= vm->root_ports; port++) {
+        struct kvm_device *d = vm->devices;
+
+        while (d && d->port != port)
+            d = d->next;
+        if (!d) {
+            *ret = port;
+            return 0;
+        }
+    }
+    return hvp_fail(err, ENOSPC, "all %u hot-plug ports of the VM are taken (hotplug_ports)",
+                    vm->root_ports);
+}
+
+/* Undo on the way out of a failed attach: what there is to complain about is known already. */
+static void run_quietly(struct kvm_vm *vm, const char *command, struct json_object *args,
+                        const struct deadline *d)
+{
+    struct hvp_error ignored = {.struct_size = sizeof(ignored)};
+
+    kvm_qmp(vm, command, args, NULL, d, &ignored);
+}
+
+static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct machine *m,
+                       const struct device_place *at, const struct deadline *d,
+                       struct hvp_error *err)
+{
+    char node[HVP_TAG_MAX + 3];
+
+    snprintf(node, sizeof(node), "n-%s", k->d.tag);
+    if (kvm_qmp(vm, "blockdev-add", device_blockdev(k), NULL, d, err) < 0)
+        return err->code;
+    if (kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
+        return 0;
+    run_quietly(vm, "blockdev-del", qmp_strings("node-name", node, NULL), d);
+    return err->code;
+}
+
+/* Hands each tap to QEMU under a name; names is "a:b:c" for netdev_add. */
+static int pass_taps(struct kvm_vm *vm, const struct hvp_nic *n, char *names, size_t len,
+                     const struct deadline *d, struct hvp_error *err)
+{
+    names[0] = '\0';
+    for (uint32_t i = 0; i < n->queues; i++) {
+        size_t used = strlen(names);
+        char name[32];
+
+        snprintf(name, sizeof(name), "tap%u", vm->next_fd_id++);
+        snprintf(names + used, len - used, "%s%s", i ? ":" : "", name);
+        if (kvm_qmp_fd(vm, "getfd", qmp_strings("fdname", name, NULL), n->tap_fds[i], d, err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
+static int attach_nic(struct kvm_vm *vm, const struct hvp_nic *n, const struct machine *m,
+                      const struct device_place *at, const struct deadline *d,
+                      struct hvp_error *err)
+{
+    char names[256], id[HVP_TAG_MAX + 3];
+    const char *key = n->queues > 1 ? "fds" : "fd";
+
+    snprintf(id, sizeof(id), "t-%s", n->d.tag);
+    if (pass_taps(vm, n, names, sizeof(names), d, err) < 0 ||
+        kvm_qmp(vm, "netdev_add", qmp_strings("type", "tap", "id", id, key, names, NULL), NULL, d,
+                err) < 0)
+        return err->code;
+    if (kvm_qmp(vm, "device_add", device_nic(n, m, at), NULL, d, err) == 0)
+        return 0;
+    run_quietly(vm, "netdev_del", qmp_strings("id", id, NULL), d);
+    return err->code;
+}
+
+int kvm_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
+                      struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct device_place at = {.slot = 0};
+    const struct machine *m;
+    struct kvm_device *known;
+    unsigned port = 0;
+    char bus[16];
+    int r;
+
+    if (device_check(dev, err) < 0 || free_port(vm, &port, err) < 0 ||
+        kvm_machine(vm->inst, "", &m, err) < 0)
+        return err->code;
+    if (dev->kind != HVP_DEV_DISK && dev->kind != HVP_DEV_NIC)
+        return hvp_fail(err, ENOTSUP,
+                        "device '%s': only disks and NICs can be added to a "
+                        "running VM",
+                        dev->tag);
+    if (kvm_device_find(vm, dev->tag))
+        return hvp_fail(err, EEXIST, "the VM has a device '%s' already", dev->tag);
+    snprintf(bus, sizeof(bus), "port%u", port - 1);
+    at.bus = bus;
+    r = dev->kind == HVP_DEV_DISK ? attach_disk(vm, (const struct hvp_disk *)dev, m, &at, &d, err)
+                                  : attach_nic(vm, (const struct hvp_nic *)dev, m, &at, &d, err);
+    if (r < 0)
+        return r;
+    known = kvm_device_add(vm, dev);
+    if (!known)
+        return hvp_fail(err, ENOMEM, "out of memory for device '%s'", dev->tag);
+    known->port = port;
+    return dev->flags & HVP_F_LINK_DOWN && dev->kind == HVP_DEV_NIC
+               ? kvm_device_update(vm, dev, (uint32_t)deadline_left_ms(&d), err)
+               : 0;
+}
+
+static int drop_backing(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d,
+                        struct hvp_error *err)
+{
+    bool disk = dev->kind == HVP_DEV_DISK;
+    char id[HVP_TAG_MAX + 3];
+
+    snprintf(id, sizeof(id), "%s-%s", disk ? "n" : "t", dev->tag);
+    return kvm_qmp(vm, disk ? "blockdev-del" : "netdev_del",
+                   qmp_strings(disk ? "node-name" : "id", id, NULL), NULL, d, err);
+}
+
+int kvm_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct kvm_device *dev = kvm_device_find(vm, tag);
+    char id[HVP_TAG_MAX + 3];
+
+    if (!dev)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
+    if (!dev->port)
+        return hvp_fail(err, ENOTSUP, "device '%s' was there from the start and cannot be removed",
+                        tag);
+    snprintf(id, sizeof(id), "d-%s", tag);
+    if (!dev->unplugging &&
+        kvm_qmp(vm, "device_del", qmp_strings("id", id, NULL), NULL, &d, err) < 0)
+        return err->code;
+    dev->unplugging = true; /* a second device_del while the guest thinks is an error */
+    /* QEMU only asks the guest; DEVICE_DELETED comes when it has let go. */
+    if (kvm_wait_unplugged(vm, dev, &d, err) < 0)
+        return err->code;
+    if (drop_backing(vm, dev, &d, err) < 0)
+        return err->code;
+    forget(vm, dev);
+    return 0;
+}
+
+static int update_nic(struct kvm_vm *vm, const struct hvp_device *dev, const struct deadline *d,
+                      struct hvp_error *err)
+{
+    char id[HVP_TAG_MAX + 3];
+    struct json_object *args;
+
+    snprintf(id, sizeof(id), "d-%s", dev->tag);
+    args = qmp_strings("name", id, NULL);
+    json_object_object_add(args, "up", json_object_new_boolean(!(dev->flags & HVP_F_LINK_DOWN)));
+    return kvm_qmp(vm, "set_link", args, NULL, d, err);
+}
+
+static int update_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct deadline *d,
+                       struct hvp_error *err)
+{
+    char node[HVP_TAG_MAX + 3];
+    struct json_object *args;
+
+    if (k->size == 0)
+        return 0;
+    snprintf(node, sizeof(node), "n-%s", k->d.tag);
+    args = qmp_strings("node-name", node, NULL);
+    json_object_object_add(args, "size", json_object_new_int64((int64_t)k->size));
+    return kvm_qmp(vm, "block_resize", args, NULL, d, err);
+}
+
+int kvm_device_update(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
+                      struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct kvm_device *known = kvm_device_find(vm, dev->tag);
+
+    if (!known)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", dev->tag);
+    if (known->kind != dev->kind)
+        return hvp_fail(err, EINVAL, "device '%s' is of another kind", dev->tag);
+    if (dev->kind == HVP_DEV_NIC)
+        return update_nic(vm, dev, &d, err);
+    if (dev->kind == HVP_DEV_DISK)
+        return update_disk(vm, (const struct hvp_disk *)dev, &d, err);
+    return hvp_fail(err, ENOTSUP, "device '%s': nothing of it can change", dev->tag);
+}
+
+int kvm_device_addr(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    struct kvm_device *dev = kvm_device_find(vm, tag);
+
+    if (!dev)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
+    if (!dev->addr[0])
+        return hvp_fail(err, EAGAIN, "the guest has not given device '%s' an address yet", tag);
+    snprintf(buf, len, "%s", dev->addr);
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * machine.h - what differs between the boards that QEMU emulates; one machine_ARCH.c file per
+ * architecture holds its table.  Used by config (the key `machine`), probe and cmdline.
+ */
+#ifndef KVM_MACHINE_H
+#define KVM_MACHINE_H
+#include <stdbool.h>
+#include <stddef.h>
+#include "accel.h"
+
+struct machine {
+    const char *arch;    /* of the guests, as uname -m */
+    const char *name;    /* the word in the configuration */
+    const char *qemu;    /* program, searched in the usual directories */
+    const char *options; /* behind -M */
+    const char *cpu_kvm, *cpu_tcg;
+    const char *bus;          /* suffix of virtio devices: "pci", "ccw", "device" */
+    const char *firmware_tcg; /* file in QEMU's data directory, taken when it is there */
+    const char
+        *console_args; /* printf format: -device of the console on chardev %s; "" = -serial */
+    const char *console_word; /* for the guest's kernel command line; "" = none needed */
+    const char *extra_args;   /* words of the command line, separated by blanks */
+    unsigned max_vcpus;
+    bool root_ports; /* hot-plug needs PCIe root ports, made beforehand */
+    bool slots;      /* devices have PCI slots on "pcie.0" that we choose */
+    bool needs_tsc;  /* no timer to calibrate against: tell the guest under TCG */
+};
+
+/* name "" = the architecture's first one; NULL = there is none of that name. */
+const struct machine *machine_find(const char *arch, const char *name);
+/* Names of the architecture's machines as "a, b", for messages. */
+void machine_names(const char *arch, char *buf, size_t len);
+
+#endif
