@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cgroup/cgroup.h"
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+
+static int check_components(const char *path, struct err *err)
+{
+    for (const char *p = path; *p;) {
+        size_t n = strcspn(p, "/");
+
+        if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+            return err_set_phase(err, PHASE_CONFIG, EINVAL,
+                                 "linux.cgroupsPath: '%s' must not hold '.' or '..'", path);
+        if (n > NAME_MAX)
+            return err_set_phase(err, PHASE_CONFIG, EINVAL,
+                                 "linux.cgroupsPath: '%.40s...' has a too long name", path);
+        p += n + (p[n] == '/');
+    }
+    return 0;
+}
+
+/* systemd's nesting: "a-b.slice" lies in "a.slice". */
+static char *expand_slice(const char *slice)
+{
+    char *path = xstrdup("");
+
+    for (const char *dash = slice; *slice != '-' && (dash = strchr(dash, '-')); dash++) {
+        char *longer = xasprintf("%s/%.*s.slice", path, (int)(dash - slice), slice);
+
+        free(path);
+        path = longer;
+    }
+    return path;
+}
+
+/* "SLICE:PREFIX:NAME" or NULL. */
+static char *systemd_path(const char *text)
+{
+    const char *first = strchr(text, ':');
+    const char *second = first ? strchr(first + 1, ':') : NULL;
+    cleanup_free char *slice = NULL;
+    cleanup_free char *above = NULL;
+
+    if (!second || strchr(second + 1, ':') || text[0] == '/')
+        return NULL;
+    slice = xstrndup(text, (size_t)(first - text));
+    above = str_ends_with(slice, ".slice") ? expand_slice(slice) : xstrdup("");
+    return xasprintf("%s/%s/%.*s%s%s.scope", above, *slice ? slice : "system.slice",
+                     (int)(second - first - 1), first + 1, second == first + 1 ? "" : "-",
+                     second + 1);
+}
+
+static int normalise(const char *cgroups_path, const char *id, char **ret, struct err *err)
+{
+    cleanup_free char *path = NULL;
+    int r;
+
+    if (!cgroups_path || !*cgroups_path)
+        path = xstrdup(id);
+    else if (!(path = systemd_path(cgroups_path)))
+        path = xstrdup(cgroups_path);
+    if ((r = check_components(path, err)) < 0)
+        return r;
+    if (path[strspn(path, "/")] == '\0')
+        return err_set_phase(err, PHASE_CONFIG, EINVAL,
+                             "linux.cgroupsPath: the root cgroup cannot be a container's");
+    *ret = steal_ptr(&path);
+    return 0;
+}
+
+/* Append the directories of leaf that do not exist yet; the mount point does. */
+static void add_missing(const char *mount, const char *leaf, struct strv *missing)
+{
+    size_t at = strlen(mount);
+
+    while (leaf[at]) {
+        cleanup_free char *dir = NULL;
+
+        at += strspn(leaf + at, "/");
+        at += strcspn(leaf + at, "/");
+        dir = xstrndup(leaf, at);
+        if (!strv_has(missing, dir) && access(dir, F_OK) < 0)
+            strv_add(missing, dir);
+    }
+}
+
+void cgroup_missing(const struct cgroup_host *h, const struct strv *dirs, struct strv *ret)
+{
+    for (size_t i = 0; i < dirs->n && i < h->n; i++)
+        add_missing(h->v[i].mount, dirs->v[i], ret);
+}
+
+int cgroup_paths(const struct cgroup_host *h, const char *cgroups_path, const char *id,
+                 struct strv *ret_dirs, struct err *err)
+{
+    cleanup_free char *path = NULL;
+    int r = normalise(cgroups_path, id, &path, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < h->n; i++) {
+        cleanup_free char *base =
+            path[0] == '/' ? xstrdup(h->v[i].mount) : path_join(h->v[i].mount, h->v[i].self);
+        cleanup_free char *dir = path_join(base, path);
+        size_t len = strlen(dir);
+
+        while (dir[len - 1] == '/')
+            dir[--len] = '\0';
+        strv_add(ret_dirs, dir);
+    }
+    return 0;
+}
+
+void cgroup_procs_files(const struct strv *dirs, struct strv *ret_files)
+{
+    for (size_t i = 0; i < dirs->n; i++)
+        strv_addf(ret_files, "%s/cgroup.procs", dirs->v[i]);
+}
