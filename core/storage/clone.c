@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/storage.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+
+/* glibc's <sys/mount.h> and <linux/mount.h> do not go together before 2.37. */
+#define PROPAGATE_PRIVATE (1u << 18)
+#define PROPAGATE_SLAVE (1u << 19)
+
+static int open_tree_clone(const char *path, bool recursive)
+{
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (recursive ? AT_RECURSIVE : 0);
+
+    return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
+}
+
+static int set_propagation(int fd, const struct storage_bind *bind)
+{
+    struct mount_attr attr = {.propagation = bind->slave ? PROPAGATE_SLAVE : PROPAGATE_PRIVATE};
+    unsigned flags = AT_EMPTY_PATH | (bind->recursive ? AT_RECURSIVE : 0);
+
+    return (int)syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof(attr));
+}
+
+static int check_kind(int fd, const struct storage_bind *bind, struct err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "stat '%s': %m", bind->path);
+    if (S_ISSOCK(st.st_mode))
+        return err_set_phase(err, PHASE_STORAGE, EOPNOTSUPP,
+                             "'%s' is a unix socket: it cannot be connected to from a VM",
+                             bind->path);
+    if (bind->is_file == (bool)S_ISDIR(st.st_mode))
+        return err_set_phase(err, PHASE_STORAGE, ESTALE, "'%s' was a %s and is a %s now",
+                             bind->path, bind->is_file ? "file" : "directory",
+                             bind->is_file ? "directory" : "file");
+    return 0;
+}
+
+int storage_clone(const struct storage_bind *bind, int *ret_fd, struct err *err)
+{
+    cleanup_fd int fd = open_tree_clone(bind->path, bind->recursive);
+    int r;
+
+    if (fd < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "error mounting \"%s\": open_tree: %m",
+                             bind->path);
+    if ((r = check_kind(fd, bind, err)) < 0)
+        return r;
+    if (set_propagation(fd, bind) < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno,
+                             "error mounting \"%s\": make the copy of its mounts %s: %m",
+                             bind->path, bind->slave ? "a slave" : "private");
+    *ret_fd = steal_fd(&fd);
+    return 0;
+}
