@@ -102,6 +102,20 @@ static void add_kernel(struct builder *b)
     args_addf(b->a, "%s%s%s%s", s->cmdline, word[0] ? " " : "", word, tsc_word);
 }
 
+/* In JSON like all devices: QEMU makes those in its other syntax first, before there is a bus. */
+static void add_port(struct builder *b, uint32_t port)
+{
+    struct json_object *o;
+    char chardev[16], name[40];
+
+    snprintf(chardev, sizeof(chardev), "agent%u", port);
+    snprintf(name, sizeof(name), "%s%u", HVP_CHANNEL_NAME, port);
+    o = device_strings("driver", "virtserialport", "bus", "serial.0", "chardev", chardev, "name",
+                       name, NULL);
+    json_object_object_add(o, "nr", json_object_new_int64((int64_t)port + 1));
+    add_json(b->a, "-device", o);
+}
+
 /* Control channel, console and the agent's ports: listening sockets that vm.c made. */
 static int add_channels(struct builder *b, struct hvp_error *err)
 {
@@ -127,9 +141,7 @@ static int add_channels(struct builder *b, struct hvp_error *err)
     for (uint32_t i = 0; i < s->n_channels; i++) {
         args_add(b->a, "-chardev");
         args_addf(b->a, "socket,id=agent%u,fd=%d,server=on,wait=off", i, CMDLINE_FD_AGENT + (int)i);
-        args_add(b->a, "-device");
-        args_addf(b->a, "virtserialport,bus=serial.0,nr=%u,chardev=agent%u,name=%s%u", i + 1, i,
-                  HVP_CHANNEL_NAME, i);
+        add_port(b, i);
     }
     return 0;
 }
@@ -145,10 +157,18 @@ static void add_root_ports(struct builder *b)
 {
     unsigned n = b->c->machine->root_ports ? b->c->config->hotplug_ports : 0;
 
+    char id[16], addr[16];
+
     for (unsigned i = 0; i < n; i++) {
-        args_add(b->a, "-device");
-        args_addf(b->a, "pcie-root-port,id=port%u,bus=pcie.0,addr=0x%x.%u,chassis=%u%s", i,
-                  SLOT_PORTS, i, i + 1, i == 0 && n > 1 ? ",multifunction=on" : "");
+        struct json_object *o;
+
+        snprintf(id, sizeof(id), "port%u", i);
+        snprintf(addr, sizeof(addr), "0x%x.%u", SLOT_PORTS, i);
+        o = device_strings("driver", "pcie-root-port", "id", id, "bus", "pcie.0", "addr", addr,
+                           NULL);
+        json_object_object_add(o, "chassis", json_object_new_int64(i + 1));
+        json_object_object_add(o, "multifunction", json_object_new_boolean(i == 0 && n > 1));
+        add_json(b->a, "-device", o);
     }
 }
 

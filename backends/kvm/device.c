@@ -2,6 +2,7 @@
 #include "device.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 #include "args.h"
 #include "common/util.h"
@@ -28,6 +29,18 @@ static void add_bool(struct json_object *o, const char *key, bool value)
 static void add_int(struct json_object *o, const char *key, int64_t value)
 {
     json_object_object_add(o, key, json_object_new_int64(value));
+}
+
+struct json_object *device_strings(const char *key, ...)
+{
+    struct json_object *o = json_object_new_object();
+    va_list ap;
+
+    va_start(ap, key);
+    for (; o && key; key = va_arg(ap, const char *))
+        json_object_object_add(o, key, json_object_new_string(va_arg(ap, const char *)));
+    va_end(ap);
+    return o;
 }
 
 /* Tags become parts of QEMU's ids and of JSON: the ABI's alphabet is checked, not trusted. */

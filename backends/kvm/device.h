@@ -34,6 +34,8 @@ struct json_object *device_vsock(const struct hvp_vsock *vsock, uint32_t cid, in
 /* Any virtio device: driver NAME-BUS with id. */
 struct json_object *device_virtio(const char *name, const char *id, const struct machine *m,
                                   const struct device_place *at);
+/* A new object of "key", "value" pairs ended by NULL. */
+struct json_object *device_strings(const char *key, ...) __attribute__((sentinel));
 /* Value for -fsdev; NULL without memory. */
 char *device_fsdev(const struct hvp_share *share, bool privileged);
 /* Descriptors that QEMU gets for the device. */

@@ -77,8 +77,7 @@ static void ended(struct kvm_vm *vm, uint32_t kind, uint32_t state, int status, 
         return;
     vm->end_told = true;
     vm->state = state;
-    if (!vm->destroyed)
-        queue(vm, kind, status, msg);
+    queue(vm, kind, status, msg);
 }
 
 static void on_shutdown(struct kvm_vm *vm, const char *reason)

@@ -77,7 +77,7 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
         return err->code;
     if (kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
         return 0;
-    run_quietly(vm, "blockdev-del", qmp_strings("node-name", node, NULL), d);
+    run_quietly(vm, "blockdev-del", device_strings("node-name", node, NULL), d);
     return err->code;
 }
 
@@ -92,7 +92,8 @@ static int pass_taps(struct kvm_vm *vm, const struct hvp_nic *n, char *names, si
 
         snprintf(name, sizeof(name), "tap%u", vm->next_fd_id++);
         snprintf(names + used, len - used, "%s%s", i ? ":" : "", name);
-        if (kvm_qmp_fd(vm, "getfd", qmp_strings("fdname", name, NULL), n->tap_fds[i], d, err) < 0)
+        if (kvm_qmp_fd(vm, "getfd", device_strings("fdname", name, NULL), n->tap_fds[i], d, err) <
+            0)
             return err->code;
     }
     return 0;
@@ -107,13 +108,61 @@ static int attach_nic(struct kvm_vm *vm, const struct hvp_nic *n, const struct m
 
     snprintf(id, sizeof(id), "t-%s", n->d.tag);
     if (pass_taps(vm, n, names, sizeof(names), d, err) < 0 ||
-        kvm_qmp(vm, "netdev_add", qmp_strings("type", "tap", "id", id, key, names, NULL), NULL, d,
-                err) < 0)
+        kvm_qmp(vm, "netdev_add", device_strings("type", "tap", "id", id, key, names, NULL), NULL,
+                d, err) < 0)
         return err->code;
     if (kvm_qmp(vm, "device_add", device_nic(n, m, at), NULL, d, err) == 0)
         return 0;
-    run_quietly(vm, "netdev_del", qmp_strings("id", id, NULL), d);
+    run_quietly(vm, "netdev_del", device_strings("id", id, NULL), d);
     return err->code;
+}
+
+static int64_t number(struct json_object *o, const char *key)
+{
+    struct json_object *v;
+
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
+/* The device of that id among a bus's devices and, below its bridges, theirs. */
+static bool find_in_bus(struct json_object *bus, const char *id, struct kvm_device *dev)
+{
+    struct json_object *devices, *bridge;
+    size_t n = 0;
+
+    if (json_object_object_get_ex(bus, "devices", &devices))
+        n = json_object_array_length(devices);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *o = json_object_array_get_idx(devices, i);
+
+        if (json_object_object_get_ex(o, "pci_bridge", &bridge) && find_in_bus(bridge, id, dev))
+            return true;
+        if (strcmp(qmp_text(o, "qdev_id", ""), id) != 0)
+            continue;
+        snprintf(dev->addr, sizeof(dev->addr), "pci:0000:%02x:%02x.%x",
+                 (unsigned)number(o, "bus") & 0xff, (unsigned)number(o, "slot") & 0x1f,
+                 (unsigned)number(o, "function") & 7);
+        return true;
+    }
+    return false;
+}
+
+/* The bus behind a port has the number that the guest gave it: only QEMU knows it. */
+static void learn_address(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d)
+{
+    struct hvp_error ignored = {.struct_size = sizeof(ignored)};
+    struct json_object *buses = NULL;
+    char id[HVP_TAG_MAX + 3];
+    size_t n;
+
+    if (kvm_qmp(vm, "query-pci", NULL, &buses, d, &ignored) < 0)
+        return; /* device_addr will say that there is none */
+    snprintf(id, sizeof(id), "d-%s", dev->tag);
+    n = json_object_is_type(buses, json_type_array) ? json_object_array_length(buses) : 0;
+    for (size_t i = 0; i < n; i++)
+        if (find_in_bus(json_object_array_get_idx(buses, i), id, dev))
+            break;
+    json_object_put(buses);
 }
 
 int kvm_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
@@ -148,6 +197,7 @@ int kvm_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms
     if (!known)
         return hvp_fail(err, ENOMEM, "out of memory for device '%s'", dev->tag);
     known->port = port;
+    learn_address(vm, known, &d);
     return dev->flags & HVP_F_LINK_DOWN && dev->kind == HVP_DEV_NIC
                ? kvm_device_update(vm, dev, (uint32_t)deadline_left_ms(&d), err)
                : 0;
@@ -161,7 +211,7 @@ static int drop_backing(struct kvm_vm *vm, struct kvm_device *dev, const struct 
 
     snprintf(id, sizeof(id), "%s-%s", disk ? "n" : "t", dev->tag);
     return kvm_qmp(vm, disk ? "blockdev-del" : "netdev_del",
-                   qmp_strings(disk ? "node-name" : "id", id, NULL), NULL, d, err);
+                   device_strings(disk ? "node-name" : "id", id, NULL), NULL, d, err);
 }
 
 int kvm_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)
@@ -178,7 +228,7 @@ int kvm_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_
                         tag);
     snprintf(id, sizeof(id), "d-%s", tag);
     if (!dev->unplugging &&
-        kvm_qmp(vm, "device_del", qmp_strings("id", id, NULL), NULL, &d, err) < 0)
+        kvm_qmp(vm, "device_del", device_strings("id", id, NULL), NULL, &d, err) < 0)
         return err->code;
     dev->unplugging = true; /* a second device_del while the guest thinks is an error */
     /* QEMU only asks the guest; DEVICE_DELETED comes when it has let go. */
@@ -197,7 +247,7 @@ static int update_nic(struct kvm_vm *vm, const struct hvp_device *dev, const str
     struct json_object *args;
 
     snprintf(id, sizeof(id), "d-%s", dev->tag);
-    args = qmp_strings("name", id, NULL);
+    args = device_strings("name", id, NULL);
     json_object_object_add(args, "up", json_object_new_boolean(!(dev->flags & HVP_F_LINK_DOWN)));
     return kvm_qmp(vm, "set_link", args, NULL, d, err);
 }
@@ -211,7 +261,7 @@ static int update_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
     if (k->size == 0)
         return 0;
     snprintf(node, sizeof(node), "n-%s", k->d.tag);
-    args = qmp_strings("node-name", node, NULL);
+    args = device_strings("node-name", node, NULL);
     json_object_object_add(args, "size", json_object_new_int64((int64_t)k->size));
     return kvm_qmp(vm, "block_resize", args, NULL, d, err);
 }

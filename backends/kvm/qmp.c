@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "qmp.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include "common/util.h"
@@ -27,18 +26,6 @@ const char *qmp_text(struct json_object *o, const char *key, const char *otherwi
     if (!o || !json_object_object_get_ex(o, key, &v) || !json_object_is_type(v, json_type_string))
         return otherwise;
     return json_object_get_string(v);
-}
-
-struct json_object *qmp_strings(const char *key, ...)
-{
-    struct json_object *o = json_object_new_object();
-    va_list ap;
-
-    va_start(ap, key);
-    for (; o && key; key = va_arg(ap, const char *))
-        json_object_object_add(o, key, json_object_new_string(va_arg(ap, const char *)));
-    va_end(ap);
-    return o;
 }
 
 /* Read once without waiting: 1 = bytes came, 0 = nothing there, -EPIPE = the end. */

@@ -44,7 +44,5 @@ void qmp_drain(struct qmp *q);
 
 /* The member as text or number; the default where it is missing or of another type. */
 const char *qmp_text(struct json_object *o, const char *key, const char *otherwise);
-/* A new object of "key", "value" pairs ended by NULL. */
-struct json_object *qmp_strings(const char *key, ...) __attribute__((sentinel));
 
 #endif

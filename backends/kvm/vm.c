@@ -321,12 +321,14 @@ int kvm_vm_destroy(void *p, uint32_t timeout_ms, struct hvp_error *err)
     struct kvm_vm *vm = p;
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
 
-    d.cancel_fd = -1; /* to destroy is what core does after it has cancelled */
-    vm->destroyed = true;
+    d.cancel_fd = -1;       /* to destroy is what core does after it has cancelled */
+    kvm_events_collect(vm); /* an end that came before us is still an event */
     if (child_kill(&vm->child, &d, err) < 0)
         return err->code;
-    if (vm->state != HVP_VM_CRASHED)
+    if (!vm->end_told)
         vm->state = HVP_VM_STOPPED;
+    vm->end_told = true;
+    kvm_events_collect(vm); /* the descriptor has nothing more to say */
     return 0;
 }
 

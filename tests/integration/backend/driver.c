@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Drives one back-end through hvp.h alone: the same life of a VM for every plug-in.
+ *
+ *     driver PLUGIN.so [--kernel FILE] [--initrd FILE] [--config KEY=VALUE]...
+ *
+ * A step that the plug-in's capabilities exclude prints "skip" and the capability.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "host.h"
+
+#define HELLO_MS 90000u /* emulated boot on a loaded machine */
+#define OP_MS 20000u
+#define MIB (UINT64_C(1) << 20)
+
+static const struct hvp_plugin *plugin;
+static void *inst;
+static struct hvp_caps caps = {.struct_size = sizeof(caps)};
+static struct hvp_error err = {.struct_size = sizeof(err)};
+static const char *kernel = "", *initrd = "";
+static char run_dir[] = "/tmp/av-driver.XXXXXX", share_dir[64], console_log[64];
+static int failed;
+
+static void result(bool good, const char *what)
+{
+    printf("%s %s\n", good ? "ok" : "not ok", what);
+    fflush(stdout);
+    failed += !good;
+}
+
+/* One op that must succeed; returns whether it did. */
+static bool ok(int r, const char *what)
+{
+    result(r == 0, what);
+    if (r != 0)
+        printf("# %s: %d (%s): %s\n", what, r, strerror(-r), err.msg);
+    return r == 0;
+}
+
+static bool can(uint64_t flag, const char *name, const char *what)
+{
+    if (!(caps.flags & flag))
+        printf("# skip %s: the back-end has no %s\n", what, name);
+    return caps.flags & flag;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void *create(const char *id, const char *uuid)
+{
+    const struct hvp_share share = {
+        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "share"},
+        .dir = share_dir,
+        .fs = HVP_FS_9P};
+    const struct hvp_device *const devices[] = {&share.d};
+    const struct hvp_vm_spec spec = {.struct_size = sizeof(spec),
+                                     .id = id,
+                                     .uuid = uuid,
+                                     .vcpus = 1,
+                                     .vcpus_max = 1,
+                                     .memory = 256 * MIB,
+                                     .memory_max = 256 * MIB,
+                                     .machine = "",
+                                     .cpu_model = "",
+                                     .kernel = kernel,
+                                     .initrd = initrd,
+                                     .cmdline = "quiet loglevel=1 panic=-1 random.trust_cpu=on",
+                                     .run_dir = run_dir,
+                                     .console_log = console_log,
+                                     .devices = devices,
+                                     .n_devices = 1,
+                                     .n_channels = 1};
+    void *vm = NULL;
+
+    if (!ok(plugin->vm_create(inst, &spec, OP_MS, &vm, &err), "a VM is created"))
+        return NULL;
+    return vm;
+}
+
+/* Reads until n bytes are there or the time is up; how many came. */
+static size_t read_within(int fd, uint8_t *buf, size_t n, uint32_t ms)
+{
+    uint64_t end = now_ms() + ms, now;
+    size_t used = 0;
+
+    while (used < n && (now = now_ms()) < end) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        ssize_t got;
+
+        if (poll(&p, 1, (int)(end - now)) <= 0)
+            continue;
+        got = read(fd, buf + used, n - used);
+        if (got <= 0)
+            break;
+        used += (size_t)got;
+    }
+    return used;
+}
+
+static bool hello(void *vm)
+{
+    uint64_t start = now_ms();
+    uint8_t head[16];
+    size_t n;
+    int fd;
+
+    if (!ok(plugin->agent_open(vm, 0, OP_MS, &fd, &err), "the agent's channel opens"))
+        return false;
+    result(fcntl(fd, F_GETFD) & FD_CLOEXEC && !(fcntl(fd, F_GETFL) & O_NONBLOCK),
+           "the channel is CLOEXEC and blocking");
+    n = read_within(fd, head, sizeof(head), HELLO_MS);
+    result(n == sizeof(head) && head[0] == 0xa5 && head[1] == 0x56 && head[2] == 1,
+           "the agent says HELLO");
+    printf("# %zu bytes of the agent after %llu ms\n", n, (unsigned long long)(now_ms() - start));
+    close(fd);
+    return n == sizeof(head);
+}
+
+static uint32_t state_of(void *vm)
+{
+    uint32_t state = 0;
+
+    plugin->vm_state(vm, &state, &err);
+    return state;
+}
+
+/* The next event's kind, 0 = none came in time. */
+static uint32_t wait_event(void *vm, uint32_t ms)
+{
+    struct hvp_event ev = {.struct_size = sizeof(ev)};
+    uint64_t end = now_ms() + ms, now;
+    int fd, r = -EAGAIN;
+
+    if (plugin->event_fd(vm, &fd, &err) < 0)
+        return 0;
+    while (r == -EAGAIN && (now = now_ms()) < end) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+
+        if (poll(&p, 1, (int)(end - now)) > 0)
+            r = plugin->event_next(vm, &ev, &err);
+    }
+    if (r == 0)
+        printf("# event %u, status %d: %s\n", ev.kind, ev.status, ev.msg);
+    return r == 0 ? ev.kind : 0;
+}
+
+static void check_pause(void *vm)
+{
+    if (!can(HVP_CAP_PAUSE, "PAUSE", "pause and resume"))
+        return;
+    ok(plugin->vm_pause(vm, OP_MS, &err), "a running VM pauses");
+    result(state_of(vm) == HVP_VM_PAUSED, "a paused VM says so");
+    ok(plugin->vm_resume(vm, OP_MS, &err), "a paused VM resumes");
+    result(state_of(vm) == HVP_VM_RUNNING, "a resumed VM runs");
+}
+
+static void check_stats(void *vm)
+{
+    struct hvp_stats st = {.struct_size = sizeof(st)};
+
+    if (!can(HVP_CAP_STATS, "STATS", "statistics"))
+        return;
+    ok(plugin->vm_stats(vm, OP_MS, &st, &err), "statistics are given");
+    result(!(st.valid & HVP_STAT_CPU) || st.cpu_ns > 0, "the VM has used CPU time");
+    result(!(st.valid & HVP_STAT_MEM) || st.mem_used > 0, "the VM uses memory");
+}
+
+static void check_addr(void *vm)
+{
+    char addr[HVP_ADDR_MAX] = "";
+
+    if (!can(HVP_CAP_DEVICE_ADDR, "DEVICE_ADDR", "the share's address"))
+        return;
+    ok(plugin->device_addr(vm, "share", addr, sizeof(addr), &err), "the share has an address");
+    result(strncmp(addr, "tag:", 4) == 0 || strncmp(addr, "dir:/", 5) == 0,
+           "the share's address is a tag or a directory");
+    result(plugin->device_addr(vm, "nobody", addr, sizeof(addr), &err) < 0,
+           "an unknown device has no address");
+}
+
+static void check_disk(void *vm)
+{
+    char path[80], addr[HVP_ADDR_MAX] = "";
+    const struct hvp_disk disk = {
+        .d = {.struct_size = sizeof(disk), .kind = HVP_DEV_DISK, .tag = "hot"},
+        .protocol = HVP_PROTO_FILE,
+        .format = HVP_FORMAT_RAW,
+        .path = path};
+    int fd, r;
+
+    if (!(caps.hotplug & 1u << HVP_DEV_DISK)) {
+        printf("# skip hot-plug: the back-end adds no disks to a running VM\n");
+        return;
+    }
+    snprintf(path, sizeof(path), "%s/disk", run_dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, (off_t)MIB) < 0)
+        return result(false, "an image for the disk is made");
+    close(fd);
+    ok(plugin->device_attach(vm, &disk.d, OP_MS, &err), "a disk is added to the running VM");
+    result(plugin->device_attach(vm, &disk.d, OP_MS, &err) == -EEXIST,
+           "the same tag is refused twice");
+    ok(plugin->device_addr(vm, "hot", addr, sizeof(addr), &err), "the new disk has an address");
+    printf("# its address: %s\n", addr);
+    do /* the guest may not have noticed the disk yet: then it does not let go either */
+        r = plugin->device_detach(vm, "hot", OP_MS, &err);
+    while (r == -EAGAIN);
+    ok(r, "the disk is removed from the running VM");
+}
+
+static void check_reopen(void *vm)
+{
+    char ref[HVP_REF_MAX];
+    void *again = NULL;
+    uint32_t state = 0;
+
+    if (!ok(plugin->vm_ref(vm, ref, sizeof(ref), &err), "the VM has a reference"))
+        return;
+    printf("# reference: %s\n", ref);
+    if (!ok(plugin->vm_reopen(inst, ref, OP_MS, &again, &err), "the VM is found by it"))
+        return;
+    ok(plugin->vm_state(again, &state, &err), "a VM that was found has a state");
+    plugin->vm_close(again);
+    result(plugin->vm_reopen(inst, "nonsense", OP_MS, &again, &err) < 0,
+           "nonsense is no reference");
+}
+
+static void check_gone(void *vm, int32_t pid)
+{
+    char ref[HVP_REF_MAX];
+    void *again = NULL;
+
+    result(pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH), "the VMM's process is gone");
+    if (plugin->vm_ref(vm, ref, sizeof(ref), &err) == 0)
+        result(plugin->vm_reopen(inst, ref, OP_MS, &again, &err) == -ENOENT,
+               "a VM that is gone is not found");
+}
+
+static int32_t pid_of(void *vm)
+{
+    int32_t pid = 0;
+    size_t n = 0;
+
+    if (!(caps.flags & HVP_CAP_PIDS) || plugin->vm_pids(vm, &pid, 1, &n, &err) < 0 || n < 1)
+        return 0;
+    return pid;
+}
+
+static void life(void)
+{
+    void *vm = create("driver-1", "11111111-2222-3333-4444-555555555555");
+    int32_t pid;
+
+    if (!vm)
+        return;
+    result(state_of(vm) == HVP_VM_CREATED, "a new VM has not started");
+    if (ok(plugin->vm_start(vm, OP_MS, &err), "the VM starts") && hello(vm)) {
+        result(state_of(vm) == HVP_VM_RUNNING, "a started VM runs");
+        check_pause(vm);
+        check_stats(vm);
+        check_addr(vm);
+        check_disk(vm);
+        check_reopen(vm);
+    }
+    pid = pid_of(vm);
+    ok(plugin->vm_destroy(vm, OP_MS, &err), "the VM is destroyed");
+    ok(plugin->vm_destroy(vm, OP_MS, &err), "it may be destroyed again");
+    result(state_of(vm) == HVP_VM_STOPPED, "a destroyed VM is stopped");
+    result(wait_event(vm, 0) == 0, "what we did ourselves is no event");
+    check_gone(vm, pid);
+    plugin->vm_close(vm);
+}
+
+static void killed_from_outside(void)
+{
+    void *vm = create("driver-2", "99999999-2222-3333-4444-555555555555");
+    int32_t pid;
+
+    if (!vm)
+        return;
+    pid = pid_of(vm);
+    if (pid > 0) {
+        kill(pid, SIGKILL);
+        result(wait_event(vm, OP_MS) == HVP_EVENT_KILLED, "a killed VMM is an event");
+        result(wait_event(vm, 0) == 0, "the end of a VM is told once");
+        result(state_of(vm) == HVP_VM_CRASHED, "its VM has crashed");
+        result(plugin->vm_start(vm, OP_MS, &err) < 0, "a dead VM does not start");
+    }
+    ok(plugin->vm_destroy(vm, OP_MS, &err), "a dead VM is destroyed");
+    check_gone(vm, pid);
+    plugin->vm_close(vm);
+}
+
+static int count_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int n = 0;
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static void remove_dir(const char *path)
+{
+    DIR *d = opendir(path);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    rmdir(path);
+}
+
+static void load_plugin(const char *so)
+{
+    void *dl = dlopen(so, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    hvp_entry *entry = NULL;
+
+    if (dl)
+        *(void **)&entry = dlsym(dl, "hvp_plugin_v1");
+    if (!entry) {
+        printf("Bail out! %s\n", dlerror());
+        exit(1);
+    }
+    plugin = entry();
+}
+
+static void configure(char *pair)
+{
+    char *value = strchr(pair, '=');
+
+    if (!value) {
+        printf("Bail out! --config needs KEY=VALUE\n");
+        exit(2);
+    }
+    *value++ = '\0';
+    ok(plugin->config(inst, pair, value, &err), "a configuration key is taken");
+}
+
+static void arguments(int argc, char **argv)
+{
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--kernel") == 0)
+            kernel = argv[i + 1];
+        else if (strcmp(argv[i], "--initrd") == 0)
+            initrd = argv[i + 1];
+        else if (strcmp(argv[i], "--config") == 0)
+            configure(argv[i + 1]);
+    }
+}
+
+/* Mounts that a plug-in makes for its VM end with this process. */
+static void own_mounts(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+        printf("Bail out! unshare: %s (the test needs root)\n", strerror(errno));
+        exit(1);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int before;
+
+    if (argc < 2)
+        return 2;
+    own_mounts();
+    if (!mkdtemp(run_dir))
+        return 1;
+    snprintf(share_dir, sizeof(share_dir), "%s/share", run_dir);
+    snprintf(console_log, sizeof(console_log), "%s/console.log", run_dir);
+    mkdir(share_dir, 0700);
+    load_plugin(argv[1]);
+    before = count_fds();
+    if (!ok(plugin->load(&test_host, &inst, &err), "an instance is made"))
+        return 1;
+    arguments(argc, argv);
+    result(!plugin->config || plugin->config(inst, "no_such_key", "1", &err) == -EINVAL,
+           "an unknown key is refused");
+    if (ok(plugin->probe(inst, &caps, OP_MS, &err), "the host can run VMs")) {
+        printf("# %s %s, machine %s, accel %s. %s\n", caps.hypervisor, caps.version, caps.machine,
+               caps.accel, caps.note);
+        life();
+        killed_from_outside();
+    }
+    plugin->unload(inst);
+    result(count_fds() == before, "no descriptor is left open");
+    umount2(share_dir, MNT_DETACH);
+    rmdir(share_dir);
+    remove_dir(run_dir);
+    return failed ? 1 : 0;
+}
