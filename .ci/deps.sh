@@ -18,7 +18,7 @@ demo_packages=(
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
     catatonit conmon crun iproute2 podman procps strace uidmap valgrind
-    g++ man-db
+    g++ man-db scdoc
 )
 
 installed() {
