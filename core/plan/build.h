@@ -15,23 +15,29 @@
 #include "proto/plan.h"
 
 /* What a bind mount's source is on the host, as statx and statfs say. */
-enum plan_source_kind { PLAN_SRC_DIR, PLAN_SRC_FILE, PLAN_SRC_SOCKET, PLAN_SRC_DEVICE,
-                        PLAN_SRC_FIFO };
+enum plan_source_kind {
+    PLAN_SRC_DIR,
+    PLAN_SRC_FILE,
+    PLAN_SRC_SOCKET,
+    PLAN_SRC_DEVICE,
+    PLAN_SRC_FIFO
+};
 struct plan_source {
     enum plan_source_kind kind;
-    bool on_tmpfs;                  /* the file system is a tmpfs */
-    uint64_t fs_size;               /* bytes of that file system */
-    uint64_t fs_id;                 /* names it: st_dev; members of a pod share by it */
-    uint32_t mode;                  /* permission bits of the source */
+    bool on_tmpfs;    /* the file system is a tmpfs */
+    uint64_t fs_size; /* bytes of that file system */
+    uint64_t fs_id;   /* names it: st_dev; members of a pod share by it */
+    uint32_t mode;    /* permission bits of the source */
 };
 
 struct plan_input {
-    const char *id;                 /* the OCI id; checked by the caller */
-    const char *arch;               /* the guest's, as uname -m: seccomp is compiled for it */
-    uint32_t vcpus;                 /* of the VM: bounds cpuset */
-    const struct strv *guest_devices;   /* device paths the guest can offer ("/dev/fuse"); may be NULL */
-    const char *state_json;         /* for startContainer hooks; NULL = none */
-    void *ctx;                      /* of the callbacks */
+    const char *id;   /* the OCI id; checked by the caller */
+    const char *arch; /* the guest's, as uname -m: seccomp is compiled for it */
+    uint32_t vcpus;   /* of the VM: bounds cpuset */
+    /* Which of "/dev/fuse" and "/dev/net/tun" the guest has; NULL: both. */
+    const struct strv *guest_devices;
+    const char *state_json; /* for startContainer hooks; NULL = none */
+    void *ctx;              /* of the callbacks */
     /* Look at a bind source. 0 or -errno with a sentence. NULL: every source is a directory. */
     int (*source)(void *ctx, const char *path, struct plan_source *ret, struct err *err);
     /*
@@ -43,50 +49,58 @@ struct plan_input {
 
 /* One host path to bind into the share. */
 struct plan_share {
-    char *host_path;                /* absolute */
-    char *name;                     /* in the share: "ID/rootfs", "ID/m3" */
+    char *host_path; /* absolute */
+    char *name;      /* in the share: "ID/rootfs", "ID/m3" */
     bool is_file, recursive, readonly, nosuid, nodev, noexec;
-    bool slave;                     /* later host mounts below it shall appear (rslave) */
+    bool slave; /* later host mounts below it shall appear (rslave) */
 };
 struct plan_shares {
-    struct plan_share *v;           /* rootfs first, then in the bundle's order */
+    struct plan_share *v; /* rootfs first, then in the bundle's order */
     size_t n;
-    struct strv warnings;           /* sentences for the log: what was ignored or dropped */
+    struct strv warnings; /* sentences for the log: what was ignored or dropped */
 };
 void plan_shares_done(struct plan_shares *s);
 
-/* On failure both outputs are empty. Free with plan_container_done and plan_shares_done. */
+/*
+ * On failure both outputs are untouched. The process always has PLAN_P_STDIN: a caller whose stdin
+ * is /dev/null takes it away.
+ * Free with plan_container_done and plan_shares_done.
+ */
 int plan_build(const struct oci_spec *spec, const struct plan_input *in, struct plan_container *ret,
                struct plan_shares *ret_shares, struct err *err);
 
 /*
  * A process to exec in a container: p from --process; seccomp comes from the container's spec,
- * and so do capabilities, no_new_privs and rlimits where p says nothing, as in runc.
+ * and so do capabilities, rlimits, umask and the OOM score where p says nothing, as in runc.
  * warnings may be NULL.
  */
 int plan_process_build(const struct oci_process *p, const struct oci_spec *container,
-                       const struct plan_input *in, struct plan_process *ret,
-                       struct strv *warnings, struct err *err);
+                       const struct plan_input *in, struct plan_process *ret, struct strv *warnings,
+                       struct err *err);
 
 /*
  * runc's exec from the command line: the container's process with other args and env added;
  * the result is freed with oci_process_free. NULL or -1 members keep the container's.
  */
 struct plan_exec_options {
-    const char *const *args;        /* NULL-terminated */
-    const char *const *env;         /* NULL-terminated "K=V"; may be NULL */
-    const char *const *caps;        /* added to all sets; may be NULL */
-    const uint32_t *gids;           /* additional groups, added */
+    const char *const *args; /* NULL-terminated */
+    const char *const *env;  /* NULL-terminated "K=V"; may be NULL */
+    const char *const *caps; /* added to all sets; may be NULL */
+    const uint32_t *gids;    /* additional groups, added */
     size_t n_gids;
     const char *cwd;
-    int64_t uid, gid;               /* -1 */
-    int terminal, no_new_privs;     /* -1, 0, 1; -1 for terminal means 0 */
+    int64_t uid, gid;           /* -1 */
+    int terminal, no_new_privs; /* -1, 0, 1; -1 for terminal means 0 */
     const char *apparmor, *process_label;
 };
 struct oci_process *plan_exec_process(const struct oci_spec *container,
                                       const struct plan_exec_options *o);
 
-/* linux.resources -> guest cgroup v2 files and device rules; also the body of UPDATE. */
+/*
+ * linux.resources -> guest cgroup v2 files: the body of UPDATE. Device rules are plan_build's
+ * alone, for `update` leaves the filter as it is (Docker sends "deny all" with every update). A
+ * limit of 0 is none given. warnings may be NULL.
+ */
 int plan_cgroup_build(const struct oci_resources *r, const struct plan_input *in,
                       struct plan_cgroup *ret, struct strv *warnings, struct err *err);
 
