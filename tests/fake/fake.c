@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The fake back-end: a plug-in like any other, whose "virtual machine" is a set of namespaces on
+ * this host with the real agent as pid 1.  It boots in milliseconds and needs no guest image, so
+ * most tests of the core run on it; and it is a worked example for plug-in authors: read it beside
+ * hvp.h, from load() to the table at the end.
+ *
+ * What stands for what:
+ *     VMM process      fake-vmm (vmm.c); vm_create starts it, and it waits like a paused machine
+ *     agent's channel  a socketpair; one end goes to the agent as descriptor 3
+ *     9p share         the directory itself: the guest sees the host's files ("dir:/path")
+ *     serial console   standard error of the agent, appended to console_log
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "common/child.h"
+#include "common/file.h"
+#include "common/util.h"
+#include "fault.h"
+#include "vmm.h"
+
+#define DESTROY_GRACE_MS 2000 /* fake-vmm takes its guest down within some ms */
+
+/* One descriptor of plugins.d.  load() gives it to core, every op gets it back. */
+struct instance {
+    const struct hvp_host *host;
+    char *agent, *vmm; /* absolute paths */
+    struct fault fault;
+};
+
+struct vm {
+    struct instance *inst;
+    struct child child; /* fake-vmm */
+    int channel;        /* our end of the socketpair; -1 when found by vm_reopen */
+    int lifeline;       /* a byte starts the guest, closing it ends the VM */
+    int epoll_fd;       /* what core polls: the process's pidfd until its end was told */
+    uint32_t state;
+    bool end_told;
+    uint64_t memory;
+    char share_tag[HVP_TAG_MAX + 1], share_dir[HVP_ADDR_MAX]; /* "" = none */
+};
+
+static int load(const struct hvp_host *host, void **ret, struct hvp_error *err)
+{
+    struct instance *in = calloc(1, sizeof(*in));
+
+    if (!in)
+        return hvp_fail(err, ENOMEM, "out of memory for an instance");
+    in->host = host;
+    *ret = in;
+    return 0;
+}
+
+static void unload(void *p)
+{
+    struct instance *in = p;
+
+    if (!in)
+        return;
+    free(in->agent);
+    free(in->vmm);
+    free(in->fault.fail);
+    free(in->fault.delay);
+    free(in);
+}
+
+static const char help[] = "agent  absolute path of the agent's program for this host\n"
+                           "vmm    absolute path of fake-vmm\n"
+                           "fail   ops that fail: vm_start,agent_open\n"
+                           "delay  ops that take longer: vm_create=200,vm_destroy=50 (ms)\n";
+
+/* Keys come one by one, in the order of the file.  An unknown one is refused by name. */
+static int config(void *p, const char *key, const char *value, struct hvp_error *err)
+{
+    struct instance *in = p;
+    struct {
+        const char *key;
+        char **to;
+        bool path;
+    } keys[] = {
+        {"agent", &in->agent, true},
+        {"vmm", &in->vmm, true},
+        {"fail", &in->fault.fail, false},
+        {"delay", &in->fault.delay, false},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        char *copy;
+
+        if (strcmp(key, keys[i].key) != 0)
+            continue;
+        if (keys[i].path && value[0] != '/')
+            return hvp_fail(err, EINVAL, "'%s: %.200s' is not an absolute path", key, value);
+        copy = strdup(value);
+        if (!copy)
+            return hvp_fail(err, ENOMEM, "out of memory for '%s'", key);
+        free(*keys[i].to);
+        *keys[i].to = copy;
+        return 0;
+    }
+    return hvp_fail(err, EINVAL, "unknown key '%.100s'", key);
+}
+
+/* Check what the VM will need, by using it; -errno and a sentence are a good answer too. */
+static int check_program(const char *what, const char *path, struct hvp_error *err)
+{
+    if (!path)
+        return hvp_fail(err, EINVAL, "'%s' is not configured", what);
+    if (access(path, X_OK) < 0)
+        return hvp_fail(err, errno, "%s '%.300s': %m", what, path);
+    return 0;
+}
+
+/* A bit that is set here obliges the ops that hvp.h names beside it: promise only what is there. */
+static int probe(void *p, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct instance *in = p;
+    struct hvp_caps c = {.struct_size = caps->struct_size,
+                         .flags = HVP_CAP_VMM_CHILD | HVP_CAP_SHARE_9P | HVP_CAP_DEVICE_ADDR |
+                                  HVP_CAP_STATS | HVP_CAP_PIDS | HVP_CAP_CONSOLE_LOG,
+                         .coldplug = 1u << HVP_DEV_SHARE,
+                         .max_channels = 1};
+
+    (void)timeout_ms;
+    if (fault_at(&in->fault, in->host, "probe", err) < 0 ||
+        check_program("agent", in->agent, err) < 0 || check_program("vmm", in->vmm, err) < 0)
+        return err->code;
+    if (geteuid() != 0)
+        return hvp_fail(err, EPERM, "namespaces need root");
+    snprintf(c.hypervisor, sizeof(c.hypervisor), "fake");
+    snprintf(c.version, sizeof(c.version), "1");
+    snprintf(c.arch, sizeof(c.arch), "%s", in->host->arch);
+    snprintf(c.machine, sizeof(c.machine), "namespaces");
+    snprintf(c.accel, sizeof(c.accel), "none");
+    snprintf(c.note, sizeof(c.note), "no virtual machine: for tests only");
+    /* Core may be older or newer than this plug-in: write no further than its struct goes. */
+    memcpy(caps, &c, c.struct_size < sizeof(c) ? c.struct_size : sizeof(c));
+    return 0;
+}
+
+static void vm_close(void *p)
+{
+    struct vm *vm = p;
+
+    if (!vm)
+        return;
+    child_done(&vm->child);
+    if (vm->channel >= 0)
+        close(vm->channel);
+    if (vm->lifeline >= 0)
+        close(vm->lifeline);
+    if (vm->epoll_fd >= 0)
+        close(vm->epoll_fd);
+    free(vm);
+}
+
+static struct vm *vm_new(struct instance *in, struct hvp_error *err)
+{
+    struct vm *vm = calloc(1, sizeof(*vm));
+
+    if (!vm) {
+        hvp_fail(err, ENOMEM, "out of memory for a VM");
+        return NULL;
+    }
+    vm->inst = in;
+    vm->child = (struct child)CHILD_INIT;
+    vm->channel = vm->lifeline = -1;
+    vm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (vm->epoll_fd < 0) {
+        hvp_fail(err, errno, "make the event descriptor: %m");
+        vm_close(vm);
+        return NULL;
+    }
+    return vm;
+}
+
+static int watch_process(struct vm *vm, struct hvp_error *err)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+
+    if (epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->child.pidfd, &e) < 0)
+        return hvp_fail(err, errno, "watch the VM's process: %m");
+    return 0;
+}
+
+/* True when mounting here cannot be seen by the whole host. */
+static bool own_mount_namespace(void)
+{
+    struct stat ours, first;
+
+    return stat("/proc/self/ns/mnt", &ours) == 0 && stat("/proc/1/ns/mnt", &first) == 0 &&
+           ours.st_ino != first.st_ino;
+}
+
+/*
+ * What core mounts below the share later must appear in the guest's mount namespace too, as it
+ * would over 9p: the directory becomes a shared mount, and fake-vmm keeps its copy as a slave.
+ */
+static int take_share(struct vm *vm, const struct hvp_share *s, struct hvp_error *err)
+{
+    if (strlen(s->dir) + sizeof("dir:") > sizeof(vm->share_dir) || strlen(s->d.tag) > HVP_TAG_MAX)
+        return hvp_fail(err, ENAMETOOLONG, "share '%.40s': its path or tag is too long", s->d.tag);
+    snprintf(vm->share_tag, sizeof(vm->share_tag), "%s", s->d.tag);
+    snprintf(vm->share_dir, sizeof(vm->share_dir), "%s", s->dir);
+    if (!own_mount_namespace() || mount(NULL, s->dir, NULL, MS_SHARED, NULL) == 0)
+        return 0;
+    /* EINVAL: no mount point yet. */
+    if (errno != EINVAL || mount(s->dir, s->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+        mount(NULL, s->dir, NULL, MS_SHARED, NULL) < 0)
+        return hvp_fail(err, errno, "make '%.300s' a shared mount: %m", s->dir);
+    return 0;
+}
+
+/* Devices are a frozen head plus a struct of their kind; refuse by name what cannot be done. */
+static int take_devices(struct vm *vm, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    for (size_t i = 0; i < spec->n_devices; i++) {
+        const struct hvp_device *d = spec->devices[i];
+
+        if (d->kind != HVP_DEV_SHARE || vm->share_dir[0])
+            return hvp_fail(err, ENOTSUP, "device '%.40s': this back-end has one share, no more",
+                            d->tag);
+        if (take_share(vm, (const struct hvp_share *)d, err) < 0)
+            return err->code;
+    }
+    if (spec->n_options > 0)
+        return hvp_fail(err, EINVAL, "unknown option '%.100s'", spec->options[0].key);
+    return 0;
+}
+
+/* Processes are only ever started by core: it knows the cgroup and what must not be inherited. */
+static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel, int lifeline,
+                     int console, struct hvp_error *err)
+{
+    const struct hvp_host *host = vm->inst->host;
+    const char *const argv[] = {vm->inst->vmm, spec->uuid, vm->inst->agent, NULL};
+    struct hvp_fd_map fds[] = {
+        {channel, VMM_FD_CHANNEL}, {lifeline, VMM_FD_LIFELINE}, {console, 1}, {console, 2}};
+    /* No death signal: when core dies the lifeline closes, and fake-vmm ends its guest first. */
+    const struct hvp_spawn what = {
+        .struct_size = sizeof(what), .argv = argv, .fds = fds, .n_fds = console >= 0 ? 4 : 2};
+    int32_t pid;
+    int pidfd;
+
+    if (!host->spawn)
+        return hvp_fail(err, ENOSYS, "this core cannot start programs");
+    if (host->spawn(host->cookie, &what, &pid, &pidfd, err) < 0)
+        return err->code;
+    return child_adopt(&vm->child, pid, pidfd, spec->uuid, err);
+}
+
+/* Everything that could fail is tried before the VM is handed out: on failure nothing is left. */
+static int build(struct vm *vm, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    cleanup_close int console = -1, agent_end = -1, vmm_end = -1;
+    int pair[2], line[2];
+
+    if (take_devices(vm, spec, err) < 0 ||
+        (spec->console_log[0] && file_open_log(spec->console_log, &console, err) < 0))
+        return err->code;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return hvp_fail(err, errno, "make the agent's channel: %m");
+    vm->channel = pair[0];
+    agent_end = pair[1];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, line) < 0)
+        return hvp_fail(err, errno, "make the lifeline: %m");
+    vmm_end = line[0];
+    vm->lifeline = line[1];
+    if (spawn_vmm(vm, spec, agent_end, vmm_end, console, err) < 0 || watch_process(vm, err) < 0)
+        return err->code;
+    vm->state = HVP_VM_CREATED;
+    vm->memory = spec->memory;
+    return 0;
+}
+
+static int vm_destroy(void *p, uint32_t timeout_ms, struct hvp_error *err);
+
+static int vm_create(void *p, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **ret,
+                     struct hvp_error *err)
+{
+    struct instance *in = p;
+    struct hvp_error ignored = {.struct_size = sizeof(ignored)};
+    struct vm *vm;
+
+    (void)timeout_ms; /* nothing here waits */
+    if (fault_at(&in->fault, in->host, "vm_create", err) < 0)
+        return err->code;
+    vm = vm_new(in, err);
+    if (!vm)
+        return err->code;
+    if (build(vm, spec, err) < 0) {
+        vm_destroy(vm, HVP_NO_TIMEOUT, &ignored);
+        vm_close(vm);
+        return err->code;
+    }
+    *ret = vm;
+    return 0;
+}
+
+static int vm_start(void *p, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    (void)timeout_ms;
+    if (fault_at(&vm->inst->fault, vm->inst->host, "vm_start", err) < 0)
+        return err->code;
+    if (vm->state != HVP_VM_CREATED || vm->lifeline < 0 || child_ended(&vm->child))
+        return hvp_fail(err, EINVAL, "the VM was started before or is gone");
+    if (send(vm->lifeline, "s", 1, MSG_NOSIGNAL) != 1)
+        return hvp_fail(err, errno, "start the VM: %m");
+    vm->state = HVP_VM_RUNNING;
+    return 0;
+}
+
+/* Note the end of the process; what it means depends on how it ended. */
+static void look(struct vm *vm)
+{
+    int status;
+
+    if (vm->state == HVP_VM_STOPPED || vm->state == HVP_VM_CRASHED || !child_ended(&vm->child))
+        return;
+    status = vm->child.status;
+    vm->state = status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == VMM_POWEROFF
+                    ? HVP_VM_STOPPED
+                    : HVP_VM_CRASHED;
+}
+
+static int vm_destroy(void *p, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct vm *vm = p;
+    struct deadline d = deadline_start(NULL, timeout_ms), grace;
+    struct pollfd end = {.fd = vm->child.pidfd, .events = POLLIN};
+
+    if (fault_at(&vm->inst->fault, vm->inst->host, "vm_destroy", err) < 0)
+        return err->code;
+    look(vm);
+    if (vm->lifeline >= 0)
+        close(vm->lifeline);
+    vm->lifeline = -1;
+    grace = deadline_start(NULL, timeout_ms < DESTROY_GRACE_MS ? timeout_ms : DESTROY_GRACE_MS);
+    if (!child_ended(&vm->child))
+        deadline_poll(&grace, &end, 1); /* else: SIGKILL */
+    if (child_kill(&vm->child, &d, err) < 0)
+        return err->code;
+    if (vm->state != HVP_VM_CRASHED && vm->state != HVP_VM_STOPPED) {
+        vm->state = HVP_VM_STOPPED;
+        vm->end_told = true; /* what we do ourselves is no event */
+        epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, vm->child.pidfd, NULL);
+    }
+    return 0;
+}
+
+static int vm_state(void *p, uint32_t *state, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    (void)err;
+    look(vm);
+    *state = vm->state;
+    return 0;
+}
+
+static int vm_ref(void *p, char *buf, size_t len, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    return child_ref(&vm->child, buf, len, err);
+}
+
+static int vm_reopen(void *p, const char *ref, uint32_t timeout_ms, void **ret,
+                     struct hvp_error *err)
+{
+    struct vm *vm = vm_new(p, err);
+
+    (void)timeout_ms;
+    if (!vm)
+        return err->code;
+    vm->state = HVP_VM_RUNNING;
+    if (child_reopen(&vm->child, ref, err) < 0 || watch_process(vm, err) < 0) {
+        vm_close(vm);
+        return err->code;
+    }
+    *ret = vm;
+    return 0;
+}
+
+static int event_fd(void *p, int *fd, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    (void)err;
+    *fd = vm->epoll_fd;
+    return 0;
+}
+
+static void describe_end(struct vm *vm, struct hvp_event *ev)
+{
+    int status = vm->child.status;
+    char how[64];
+
+    child_status_text(status, how, sizeof(how));
+    ev->status = status;
+    if (vm->state == HVP_VM_STOPPED) {
+        ev->kind = HVP_EVENT_POWEROFF;
+        snprintf(ev->msg, sizeof(ev->msg), "the guest powered off");
+    } else if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == VMM_PANIC) {
+        ev->kind = HVP_EVENT_PANIC;
+        snprintf(ev->msg, sizeof(ev->msg), "the guest's pid 1 died");
+    } else {
+        ev->kind = status != -1 && WIFSIGNALED(status) ? HVP_EVENT_KILLED : HVP_EVENT_VMM_CRASH;
+        snprintf(ev->msg, sizeof(ev->msg), "fake-vmm ended: %s", how);
+    }
+}
+
+static int event_next(void *p, struct hvp_event *ev, struct hvp_error *err)
+{
+    struct vm *vm = p;
+    struct hvp_event e = {.struct_size = ev->struct_size};
+
+    look(vm);
+    if (vm->end_told || (vm->state != HVP_VM_STOPPED && vm->state != HVP_VM_CRASHED))
+        return hvp_fail(err, EAGAIN, "no event");
+    vm->end_told = true;
+    epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, vm->child.pidfd, NULL); /* no longer readable */
+    describe_end(vm, &e);
+    memcpy(ev, &e, e.struct_size < sizeof(e) ? e.struct_size : sizeof(e));
+    return 0;
+}
+
+/* Core owns what it gets; ours stays open, so that the channel can be opened again. */
+static int agent_open(void *p, uint32_t port, uint32_t timeout_ms, int *ret, struct hvp_error *err)
+{
+    struct vm *vm = p;
+    int fd;
+
+    (void)timeout_ms;
+    if (fault_at(&vm->inst->fault, vm->inst->host, "agent_open", err) < 0)
+        return err->code;
+    if (port != 0 || vm->channel < 0)
+        return hvp_fail(err, EINVAL, "there is no channel %u", port);
+    fd = fcntl(vm->channel, F_DUPFD_CLOEXEC, 3);
+    if (fd < 0)
+        return hvp_fail(err, errno, "hand out the agent's channel: %m");
+    *ret = fd;
+    return 0;
+}
+
+static int vm_stats(void *p, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_error *err)
+{
+    struct vm *vm = p;
+    struct hvp_stats s = {.struct_size = st->struct_size, .mem_max = vm->memory};
+
+    (void)timeout_ms;
+    (void)err;
+    if (!child_ended(&vm->child))
+        child_stats(&vm->child, &s);
+    if (!vm->memory) /* found again: not known, which is not the same as zero */
+        s.valid &= ~(uint64_t)HVP_STAT_MEM;
+    memcpy(st, &s, s.struct_size < sizeof(s) ? s.struct_size : sizeof(s));
+    return 0;
+}
+
+static int vm_pids(void *p, int32_t *pids, size_t cap, size_t *n, struct hvp_error *err)
+{
+    struct vm *vm = p;
+    size_t there = child_ended(&vm->child) ? 0 : 1;
+
+    (void)err;
+    if (there && cap > 0)
+        pids[0] = (int32_t)vm->child.pid;
+    *n = there;
+    return 0;
+}
+
+static int device_addr(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    if (!vm->share_dir[0] || strcmp(tag, vm->share_tag) != 0)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
+    snprintf(buf, len, "dir:%s", vm->share_dir);
+    return 0;
+}
+
+/* Ops that are not named stay NULL: unsupported, and their capability bits are clear. */
+static const struct hvp_plugin plugin = {
+    HVP_PLUGIN_HEAD,
+    .name = "fake",
+    .version = "1",
+    .help = help,
+    .thread_model = HVP_THREADS_PER_VM,
+    .load = load,
+    .config = config,
+    .probe = probe,
+    .unload = unload,
+    .vm_create = vm_create,
+    .vm_start = vm_start,
+    .vm_destroy = vm_destroy,
+    .vm_state = vm_state,
+    .vm_ref = vm_ref,
+    .vm_reopen = vm_reopen,
+    .vm_close = vm_close,
+    .event_fd = event_fd,
+    .event_next = event_next,
+    .agent_open = agent_open,
+    .vm_stats = vm_stats,
+    .vm_pids = vm_pids,
+    .device_addr = device_addr,
+};
+
+const struct hvp_plugin *hvp_plugin_v1(void)
+{
+    return &plugin;
+}
