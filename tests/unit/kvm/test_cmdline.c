@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+#include <errno.h>
+#include "kvm/cmdline.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* A description that builds; each test changes what it is about. */
+struct setup {
+    struct hvp_vm_spec spec;
+    struct kvm_config config;
+    struct cmdline c;
+    struct args args;
+    struct hvp_error err;
+};
+
+static void setup(struct setup *s)
+{
+    *s = (struct setup){.spec = {.struct_size = sizeof(s->spec),
+                                 .id = "web+1.a",
+                                 .uuid = "0e8b5c5e-0000-4000-8000-000000000001",
+                                 .vcpus = 2,
+                                 .vcpus_max = 2,
+                                 .memory = 512 * MIB,
+                                 .memory_max = 512 * MIB,
+                                 .machine = "",
+                                 .cpu_model = "",
+                                 .kernel = "/k",
+                                 .initrd = "/i",
+                                 .cmdline = "quiet",
+                                 .run_dir = "/run/x",
+                                 .console_log = "",
+                                 .n_channels = 1}};
+    kvm_config_init(&s->config);
+    s->c = (struct cmdline){.spec = &s->spec,
+                            .machine = machine_find("x86_64", "q35"),
+                            .config = &s->config,
+                            .accel = ACCEL_TCG,
+                            .qemu = "/usr/bin/qemu"};
+}
+
+static int build(struct setup *s)
+{
+    return cmdline_build(&s->args, &s->c, &s->err);
+}
+
+/* The word behind the first option of that name which contains part; NULL = there is none. */
+static const char *value(const struct setup *s, const char *option, const char *part)
+{
+    for (size_t i = 0; i + 1 < s->args.n; i++)
+        if (strcmp(s->args.v[i], option) == 0 && strstr(s->args.v[i + 1], part))
+            return s->args.v[i + 1];
+    return NULL;
+}
+
+static bool has(const struct setup *s, const char *word)
+{
+    for (size_t i = 0; i < s->args.n; i++)
+        if (strcmp(s->args.v[i], word) == 0)
+            return true;
+    return false;
+}
+
+TEST(the_vm_is_paused_named_and_filtered)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(s.args.v[0], "/usr/bin/qemu");
+    CHECK(has(&s, "-S"));
+    CHECK(has(&s, "-no-reboot"));
+    CHECK(has(&s, "-no-user-config"));
+    CHECK_STR_EQ(value(&s, "-name", ""), "guest=anyvisor-web+1.a");
+    CHECK_STR_EQ(value(&s, "-uuid", ""), s.spec.uuid);
+    CHECK_STR_EQ(value(&s, "-smp", ""), "2");
+    CHECK_STR_EQ(value(&s, "-m", ""), "512M");
+    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0");
+    CHECK_CONTAINS(value(&s, "-sandbox", ""), "spawn=deny");
+    args_done(&s.args);
+}
+
+TEST(seccomp_off_and_firmware_are_obeyed)
+{
+    struct setup s;
+
+    setup(&s);
+    s.config.seccomp = false;
+    s.c.firmware = "/f,w";
+    CHECK_OK(build(&s), s.err);
+    CHECK(!has(&s, "-sandbox"));
+    CHECK_STR_EQ(value(&s, "-bios", ""), "/f,w");
+    args_done(&s.args);
+}
+
+TEST(the_cpu_follows_accelerator_config_and_vm)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-cpu", ""), "max");
+    args_done(&s.args);
+
+    s.c.accel = ACCEL_KVM;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-cpu", ""), "host");
+    CHECK_STR_EQ(value(&s, "-accel", ""), "kvm");
+    args_done(&s.args);
+
+    s.spec.cpu_model = "qemu64";
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-cpu", ""), "qemu64");
+    args_done(&s.args);
+}
+
+TEST(a_machine_without_timers_is_told_the_tsc_under_tcg_only)
+{
+    struct setup s;
+
+    setup(&s);
+    s.c.machine = machine_find("x86_64", "microvm");
+    s.c.tsc_khz = 2500000;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0 tsc_early_khz=2500000");
+    args_done(&s.args);
+
+    s.c.accel = ACCEL_KVM;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0");
+    args_done(&s.args);
+}
+
+TEST(each_channel_is_a_port_with_the_abi_name)
+{
+    struct setup s;
+
+    setup(&s);
+    s.spec.n_channels = 3;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-chardev", "id=agent2"), "socket,id=agent2,fd=7,server=on,wait=off");
+    CHECK_CONTAINS(value(&s, "-device", "org.anyvisor.agent.2"), "\"chardev\":\"agent2\"");
+    CHECK(!value(&s, "-device", "org.anyvisor.agent.3"));
+    args_done(&s.args);
+
+    s.spec.n_channels = 9;
+    CHECK_ERR(build(&s), -EINVAL);
+    args_done(&s.args);
+}
+
+TEST(commas_in_paths_stay_in_the_path)
+{
+    const struct hvp_share share = {
+        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "s0"},
+        .dir = "/a,b",
+        .fs = HVP_FS_9P};
+    const struct hvp_device *devices[] = {&share.d};
+    struct setup s;
+
+    setup(&s);
+    s.spec.console_log = "/l,og";
+    s.spec.devices = devices;
+    s.spec.n_devices = 1;
+    CHECK_OK(build(&s), s.err);
+    CHECK_CONTAINS(value(&s, "-chardev", "id=console"), ",logfile=/l,,og,logappend=on");
+    CHECK_STR_EQ(value(&s, "-fsdev", ""),
+                 "local,id=s-s0,path=/a,,b,security_model=none,multidevs=remap");
+    args_done(&s.args);
+
+    s.c.privileged = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_CONTAINS(value(&s, "-fsdev", ""), "security_model=passthrough");
+    args_done(&s.args);
+}
+
+TEST(descriptors_are_numbered_in_the_order_of_the_devices)
+{
+    const int taps[] = {70, 71};
+    const struct hvp_nic one = {
+        .d = {.struct_size = sizeof(one), .kind = HVP_DEV_NIC, .tag = "eth0"},
+        .tap_fds = taps,
+        .queues = 1,
+        .mac = {2, 0, 0, 0, 0, 0xab}};
+    struct hvp_nic two = one;
+    const struct hvp_vsock vsock = {
+        .d = {.struct_size = sizeof(vsock), .kind = HVP_DEV_VSOCK, .tag = "v"}};
+    const struct hvp_device *devices[] = {&one.d, &vsock.d, &two.d};
+    const uint32_t cids[] = {4711};
+    struct setup s;
+
+    setup(&s);
+    two.d.tag = "eth1";
+    two.queues = 2;
+    s.spec.devices = devices;
+    s.spec.n_devices = 3;
+    s.c.cids = cids;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-netdev", "t-eth0"), "tap,id=t-eth0,fd=16");
+    CHECK_CONTAINS(value(&s, "-device", "vhost-vsock"), "\"vhostfd\":\"17\"");
+    CHECK_CONTAINS(value(&s, "-device", "vhost-vsock"), "\"guest-cid\":4711");
+    CHECK_STR_EQ(value(&s, "-netdev", "t-eth1"), "tap,id=t-eth1,fds=18:19");
+    CHECK_CONTAINS(value(&s, "-device", "t-eth0"), "\"mac\":\"02:00:00:00:00:ab\"");
+    CHECK_CONTAINS(value(&s, "-device", "t-eth0"), "\"addr\":\"0x3\"");
+    CHECK_CONTAINS(value(&s, "-device", "t-eth1"), "\"addr\":\"0x5\"");
+    args_done(&s.args);
+}
+
+TEST(hotplug_ports_are_made_as_configured)
+{
+    struct setup s;
+
+    setup(&s);
+    s.config.hotplug_ports = 0;
+    CHECK_OK(build(&s), s.err);
+    CHECK(!value(&s, "-device", "pcie-root-port"));
+    args_done(&s.args);
+
+    s.config.hotplug_ports = 3;
+    CHECK_OK(build(&s), s.err);
+    CHECK_CONTAINS(value(&s, "-device", "\"port2\""), "\"addr\":\"0x1e.2\"");
+    CHECK(!value(&s, "-device", "\"port3\""));
+    args_done(&s.args);
+}
+
+TEST(more_devices_than_slots_are_refused)
+{
+    struct hvp_share shares[28];
+    const struct hvp_device *devices[28];
+    char tags[28][8];
+    struct setup s;
+
+    setup(&s);
+    for (size_t i = 0; i < 28; i++) {
+        snprintf(tags[i], sizeof(tags[i]), "s%zu", i);
+        shares[i] = (struct hvp_share){
+            .d = {.struct_size = sizeof(shares[i]), .kind = HVP_DEV_SHARE, .tag = tags[i]},
+            .dir = "/d",
+            .fs = HVP_FS_9P};
+        devices[i] = &shares[i].d;
+    }
+    s.spec.devices = devices;
+    s.spec.n_devices = 27;
+    CHECK_OK(build(&s), s.err);
+    args_done(&s.args);
+    s.spec.n_devices = 28;
+    CHECK_ERR(build(&s), -ENOSPC);
+    CHECK_CONTAINS(s.err.msg, "no slot left");
+    args_done(&s.args);
+}
+
+TEST(what_the_vm_cannot_be_is_refused)
+{
+    const struct hvp_kv option = {"huge", "1"};
+    struct setup s;
+
+    setup(&s);
+    s.spec.vcpus = s.spec.vcpus_max = 300;
+    CHECK_ERR(build(&s), -EINVAL);
+    setup(&s);
+    s.spec.memory = MIB;
+    CHECK_ERR(build(&s), -EINVAL);
+    setup(&s);
+    s.spec.memory_max = 1024 * MIB;
+    CHECK_ERR(build(&s), -ENOTSUP);
+    setup(&s);
+    s.spec.options = &option;
+    s.spec.n_options = 1;
+    CHECK_ERR(build(&s), -EINVAL);
+    CHECK_CONTAINS(s.err.msg, "'huge'");
+    args_done(&s.args);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+#include <errno.h>
+#include "kvm/config.h"
+
+TEST(every_key_of_the_help_is_accepted)
+{
+    static const struct {
+        const char *key, *value;
+    } t[] = {{"qemu", "/usr/bin/qemu"}, {"accel", "tcg"},      {"machine", "microvm"},
+             {"cpu", "max,-la57"},      {"firmware", "auto"},  {"memory_backend", "memfd"},
+             {"seccomp", "off"},        {"hotplug_ports", "4"}};
+    struct hvp_error err = {0};
+    struct kvm_config c;
+    size_t lines = 0;
+
+    kvm_config_init(&c);
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        CHECK_OK(kvm_config_set(&c, "x86_64", t[i].key, t[i].value, &err), err);
+        CHECK_CONTAINS(kvm_config_help, t[i].key);
+    }
+    for (const char *p = kvm_config_help; *p; p++)
+        lines += *p == '\n';
+    CHECK_INT_EQ(lines, sizeof(t) / sizeof(t[0]));
+    CHECK_INT_EQ(c.accel, ACCEL_TCG);
+    CHECK_INT_EQ(c.memory, KVM_MEMORY_MEMFD);
+    CHECK(!c.seccomp);
+    CHECK_INT_EQ(c.hotplug_ports, 4);
+    CHECK_STR_EQ(c.machine, "microvm");
+    kvm_config_done(&c);
+}
+
+TEST(unknown_keys_and_bad_values_are_refused_by_name)
+{
+    static const struct {
+        const char *key, *value, *said;
+    } t[] = {{"acel", "auto", "unknown key 'acel'"},
+             {"accel", "hvf", "'accel: hvf' is not one of auto, kvm, tcg"},
+             {"machine", "pc", "'machine: pc' is not one of q35, microvm"},
+             {"machine", "", "'machine: '"},
+             {"seccomp", "yes", "'seccomp: yes' is not one of off, on"},
+             {"memory_backend", "file", "'memory_backend: file'"},
+             {"firmware", "ovmf.fd", "neither an absolute path nor auto or default"},
+             {"qemu", "./qemu", "neither an absolute path nor a name"},
+             {"qemu", "", "'qemu' is empty"},
+             {"hotplug_ports", "9", "not a number from 0 to 8"},
+             {"hotplug_ports", "-1", "not a number from 0 to 8"},
+             {"hotplug_ports", "11", "not a number from 0 to 8"},
+             {"hotplug_ports", "", "not a number from 0 to 8"}};
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct hvp_error err = {0};
+        struct kvm_config c;
+
+        kvm_config_init(&c);
+        CHECK_ERR(kvm_config_set(&c, "x86_64", t[i].key, t[i].value, &err), -EINVAL);
+        CHECK_CONTAINS(err.msg, t[i].said);
+        kvm_config_done(&c);
+    }
+}
