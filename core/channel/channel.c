@@ -117,6 +117,11 @@ int channel_fd(const struct channel *c)
     return c->fd;
 }
 
+bool channel_congested(const struct channel *c)
+{
+    return queue_bytes(&c->out) > CHANNEL_QUEUE_MAX / 2;
+}
+
 short channel_events(const struct channel *c)
 {
     return queue_bytes(&c->out) ? POLLIN | POLLOUT : POLLIN;

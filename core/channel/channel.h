@@ -48,6 +48,8 @@ int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel
 void channel_free(struct channel *c); /* pending requests get EPIPE; NULL is fine */
 
 int channel_fd(const struct channel *c);
+/* More waits to be written than is worth reading for. */
+bool channel_congested(const struct channel *c);
 short channel_events(const struct channel *c); /* POLLIN, POLLOUT */
 /* One bounded portion of work; -EPIPE: the guest has closed, -EPROTO: it broke the protocol. */
 int channel_on_readable(struct channel *c, struct err *err);
