@@ -17,8 +17,9 @@ _Static_assert(sizeof(struct strv) == sizeof(struct plan_list), "strv is coded a
 _Static_assert(offsetof(struct strv, n) == offsetof(struct plan_list, n), "same order");
 _Static_assert(sizeof(pid_t) == sizeof(int32_t), "pids are coded as i32");
 
-#define SEQ_CALL (UINT32_C(1) << 31) /* ipc_call's numbers are never those of pipelined requests   \
-                                      */
+#define SEQ_CALL                                                                                   \
+    (UINT32_C(1) << 31) /* ipc_call's numbers are never those of pipelined requests                \
+                         */
 
 static const struct codec_field kv_fields[] = {
     CODEC_F(1, STR, struct kv, key),

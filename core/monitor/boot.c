@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs in the worker: touches nothing of the monitor but its struct boot. */
+#include "monitor/boot.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/path.h"
+#include "base/timing.h"
+#include "monitor/monitor.h"
+
+#define CHANNEL_TIMEOUT_SLICE 1 /* ms that are always left for an op */
+
+static uint32_t left_ms(const struct boot *b)
+{
+    int left = deadline_left_ms(b->deadline_ns);
+
+    return left < CHANNEL_TIMEOUT_SLICE ? CHANNEL_TIMEOUT_SLICE : (uint32_t)left;
+}
+
+static int fault(const char *name, struct err *err)
+{
+    int r = fault_point(name);
+
+    return r < 0 ? err_set(err, -r, "fault point '%s': %m", name) : 0;
+}
+
+static void fill_descriptor(struct boot *b)
+{
+    const struct ipc_sandbox *s = b->spec;
+    struct descriptor *d = &b->descriptor;
+
+    d->name = xstrdup(s->descriptor);
+    d->file = xstrdup(s->descriptor_file);
+    d->so = xstrdup(s->library);
+    d->arch = xstrdup(s->arch);
+    d->n_config = s->config.n;
+    d->config = xcalloc(s->config.n, sizeof(*d->config));
+    for (size_t i = 0; i < s->config.n; i++) {
+        d->config[i].key = xstrdup(s->config.v[i].key);
+        d->config[i].value = xstrdup(s->config.v[i].value);
+    }
+}
+
+static int load(struct boot *b)
+{
+    int r;
+
+    fill_descriptor(b);
+    if ((r = plugin_open(&b->descriptor, &b->host, &b->plugin, &b->err)) < 0 ||
+        (r = plugin_probe(b->plugin, left_ms(b), NULL, &b->err)) < 0)
+        return r;
+    b->timings.plugin_loaded = now_ns();
+    return fault("monitor.plugin-loaded", &b->err);
+}
+
+static const char *text(const char *s)
+{
+    return s ? s : "";
+}
+
+/* The two lists have one layout; only the constness differs. */
+static struct hvp_kv *pairs(const struct kvs *l)
+{
+    struct hvp_kv *v = xcalloc(l->n, sizeof(*v));
+
+    for (size_t i = 0; i < l->n; i++)
+        v[i] = (struct hvp_kv){l->v[i].key, l->v[i].value};
+    return v;
+}
+
+static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *console)
+{
+    return (struct hvp_vm_spec){
+        .struct_size = sizeof(struct hvp_vm_spec),
+        .id = s->id,
+        .uuid = s->uuid,
+        .vcpus = s->vcpus,
+        .vcpus_max = MAX(s->vcpus, s->vcpus_max),
+        .memory = s->memory,
+        .memory_max = MAX(s->memory, s->memory_max),
+        .machine = text(s->machine),
+        .cpu_model = text(s->cpu_model),
+        .kernel = s->kernel,
+        .initrd = text(s->initrd),
+        .cmdline = text(s->cmdline),
+        .run_dir = s->run_dir,
+        .console_log = console,
+        .n_options = s->options.n,
+        .n_metadata = s->metadata.n,
+        .n_channels = 1,
+    };
+}
+
+static int create(struct boot *b)
+{
+    cleanup_free char *console = path_join(b->spec->state_dir, "console.log");
+    cleanup_free struct hvp_kv *options = pairs(&b->spec->options);
+    cleanup_free struct hvp_kv *metadata = pairs(&b->spec->metadata);
+    struct hvp_share share = {
+        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = SHARE_TAG},
+        .dir = SHARE_DIR,
+        .fs = HVP_FS_9P,
+    };
+    const struct hvp_device *const devices[] = {&share.d};
+    struct hvp_vm_spec spec = spec_of(b->spec, console);
+    char ref[HVP_REF_MAX];
+    int r;
+
+    spec.options = options;
+    spec.metadata = metadata;
+    spec.devices = devices;
+    spec.n_devices = ARRAY_SIZE(devices);
+    if (!(plugin_caps(b->plugin)->flags & HVP_CAP_CONSOLE_LOG))
+        spec.console_log = "";
+    if ((r = plugin_spec_check(plugin_caps(b->plugin), &spec, &b->err)) < 0 ||
+        (r = plugin_vm_create(b->plugin, &spec, left_ms(b), &b->vm, &b->err)) < 0 ||
+        (r = plugin_vm_ref(b->vm, ref, &b->err)) < 0 ||
+        (r = state_vm_write(b->state_fd, ref, &b->err)) < 0 ||
+        (r = plugin_vm_event_fd(b->vm, &b->event_fd, &b->err)) < 0)
+        return r;
+    b->timings.vm_created = now_ns();
+    return fault("monitor.vm-created", &b->err);
+}
+
+/* "tag:NAME" is mounted by the agent, "dir:/PATH" is there already. */
+static int find_share(struct boot *b)
+{
+    char addr[HVP_ADDR_MAX];
+    int r;
+
+    if (!(plugin_caps(b->plugin)->flags & HVP_CAP_DEVICE_ADDR)) {
+        b->share_tag = xstrdup(SHARE_TAG);
+        return 0;
+    }
+    if ((r = plugin_device_addr(b->vm, SHARE_TAG, addr, &b->err)) < 0)
+        return r;
+    if (str_starts_with(addr, "dir:"))
+        b->share_dir = xstrdup(addr + 4);
+    else
+        b->share_tag = xstrdup(str_starts_with(addr, "tag:") ? addr + 4 : SHARE_TAG);
+    return 0;
+}
+
+static int start(struct boot *b)
+{
+    size_t n = 0;
+    int r;
+
+    if ((r = plugin_vm_start(b->vm, left_ms(b), &b->err)) < 0)
+        return r;
+    b->started = true;
+    b->timings.vm_started = now_ns();
+    if ((r = fault("monitor.vm-started", &b->err)) < 0)
+        return r;
+    if (plugin_caps(b->plugin)->flags & HVP_CAP_PIDS &&
+        plugin_vm_pids(b->vm, b->pids, BOOT_PIDS_MAX, &n, NULL) == 0)
+        b->n_pids = MIN(n, (size_t)BOOT_PIDS_MAX);
+    if ((r = find_share(b)) < 0)
+        return r;
+    return plugin_vm_agent_open(b->vm, 0, left_ms(b), &b->channel_fd, &b->err);
+}
+
+void boot_run(struct job *j)
+{
+    struct boot *b = (struct boot *)j; /* its first member */
+
+    b->err = (struct err)ERR_INIT;
+    if (load(b) < 0 || create(b) < 0 || start(b) < 0) {
+        if (!b->err.code)
+            b->err.code = EIO;
+        (void)err_in_phase(&b->err, PHASE_VMM);
+    }
+}

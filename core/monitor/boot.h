@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * boot.h - the worker's part of a boot: plug-in, VM, agent's channel.
+ * For sandbox.c, which pushes the job and looks at the result when it is done.
+ */
+#ifndef MONITOR_BOOT_H
+#define MONITOR_BOOT_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "config/descriptor.h"
+#include "monitor/ipc.h"
+#include "monitor/worker.h"
+#include "plugin/plugin.h"
+
+#define BOOT_PIDS_MAX 8
+
+struct boot {
+    struct job job;
+    /* In, constant while the job runs. */
+    const struct ipc_sandbox *spec;
+    struct hvp_host host;
+    int state_fd;
+    uint64_t deadline_ns;
+    /* Out. */
+    struct descriptor descriptor;
+    struct plugin *plugin;
+    struct plugin_vm *vm;
+    bool started;
+    int channel_fd, event_fd;
+    char *share_dir, *share_tag; /* how the guest finds the share */
+    int32_t pids[BOOT_PIDS_MAX];
+    size_t n_pids;
+    struct ipc_timings timings;
+    struct err err; /* code 0: the VM runs and channel_fd is connected */
+};
+
+void boot_run(struct job *j);
+
+/* host_services.c: what the plug-in may ask of the monitor. worker serves its spawns. */
+struct monitor;
+void host_services_init(struct hvp_host *host, struct monitor *m);
+
+#endif

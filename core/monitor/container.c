@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/timing.h"
+#include "monitor/monitor.h"
+#include "proto/plan.h"
+
+#define KILL_TIMEOUT_MS 10000  /* from SIGKILL to the guest's word that init is gone */
+#define LINGER_TIMEOUT_MS 2000 /* from init's exit to those of its execs */
+
+static void on_timer(void *ctx);
+
+struct container *container_find(struct monitor *m, const char *id)
+{
+    struct container *c = m->containers;
+
+    while (c && (c->dead || strcmp(c->id, id) != 0))
+        c = c->next;
+    return c;
+}
+
+static struct process *init_of(const struct container *c)
+{
+    return c->processes;
+}
+
+void container_set_status(struct container *c, enum state_status status)
+{
+    struct err err = ERR_INIT;
+    int code = 0;
+
+    if (status == STATE_STOPPED)
+        code = init_of(c)->status < 0 ? 128 - init_of(c)->status : init_of(c)->status;
+    c->status = status;
+    if (state_status_write(c->state_fd, status, code, &err) < 0 && err.code != ENOENT)
+        log_error("container '%s': write status: %s", c->id, err.msg);
+}
+
+static void container_free(struct container *c)
+{
+    struct err err = {ECANCELED, PHASE_NONE, "the container has been removed"};
+
+    reply_err(c->m, &c->reply_create, &err);
+    loop_disarm(&c->m->loop, &c->timer);
+    while (c->processes) {
+        struct process *p = c->processes;
+
+        c->processes = p->next;
+        process_free(p);
+    }
+    share_detach(c->m, c);
+    reply_ok(c->m, &c->reply_delete, NULL, 0);
+    close_fd(&c->state_fd);
+    strv_done(&c->mounts);
+    free(c->plan);
+    free(c->id);
+    free(c);
+}
+
+static void sweep_processes(struct container *c)
+{
+    struct process **p = &c->processes;
+
+    while (*p) {
+        struct process *gone = *p;
+
+        /* An exec that nobody waits for any more, and whose streams have ended. */
+        if (!gone->init && gone->finished && gone->io[1].mode == STDIO_CLOSED &&
+            gone->io[2].mode == STDIO_CLOSED)
+            gone->dead = true;
+        if (!gone->dead) {
+            p = &gone->next;
+            continue;
+        }
+        *p = gone->next;
+        process_free(gone);
+    }
+}
+
+void container_sweep(struct monitor *m)
+{
+    struct container **p = &m->containers;
+
+    while (*p) {
+        struct container *c = *p;
+
+        if (!c->dead) {
+            sweep_processes(c);
+            p = &c->next;
+            continue;
+        }
+        *p = c->next;
+        container_free(c);
+    }
+}
+
+/* How the program wants its streams is in the plan, which else is the agent's business. */
+static int look_into_plan(const struct ipc_create *msg, bool *ret_stdin, struct err *err)
+{
+    struct plan_container plan;
+
+    if (plan_container_get(wire_over(msg->plan, msg->plan_len), &plan) < 0)
+        return err_set(err, EPROTO, "the plan of container '%s' is malformed", msg->id);
+    *ret_stdin = plan.process.flags & PLAN_P_STDIN;
+    plan_container_done(&plan);
+    return 0;
+}
+
+static struct container *container_new(struct monitor *m, const struct ipc_create *msg)
+{
+    struct container *c = xcalloc(1, sizeof(*c)), **end = &m->containers;
+
+    c->m = m;
+    c->id = xstrdup(msg->id);
+    c->status = STATE_CREATING;
+    c->state_fd = open(msg->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    c->plan = xmemdup(msg->plan, msg->plan_len);
+    c->plan_len = msg->plan_len;
+    c->timer = (struct loop_timer){.fn = on_timer, .ctx = c};
+    while (*end)
+        end = &(*end)->next;
+    *end = c;
+    return c;
+}
+
+static int attach_mounts(struct container *c, const struct ipc_create *msg, const int *fds,
+                         struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < msg->n_mounts && r == 0; i++)
+        r = share_attach(c->m, c, &msg->mounts[i], fds[i], err);
+    if (r == 0 && (r = fault_point("monitor.container-mounted")) < 0)
+        r = err_set(err, -r, "fault point 'monitor.container-mounted'");
+    return r < 0 ? err_in_phase(err, PHASE_STORAGE) : 0;
+}
+
+static int check_create(struct monitor *m, const struct ipc_create *msg, size_t n_fds,
+                        struct err *err)
+{
+    if (n_fds != 4 + msg->n_mounts)
+        return err_set(err, EPROTO, "%zu descriptors came with %zu mounts", n_fds, msg->n_mounts);
+    if (m->phase == MON_NEW || m->phase == MON_ENDING)
+        return err_set(err, ESHUTDOWN, "the sandbox '%s' is ending", m->spec.id ? m->spec.id : "");
+    if (str_check_id(msg->id, err) < 0)
+        return -err->code;
+    if (container_find(m, msg->id))
+        return err_set(err, EEXIST, "container with id '%s' already exists", msg->id);
+    return 0;
+}
+
+/* On failure the container, if it was made, is dead. fds are taken or left to the caller. */
+int container_create(struct monitor *m, struct conn *creator, uint32_t seq,
+                     const struct ipc_create *msg, int *fds, size_t n_fds, struct err *err)
+{
+    struct container *c;
+    bool want_stdin = false;
+    int r;
+
+    if ((r = check_create(m, msg, n_fds, err)) < 0 ||
+        (r = look_into_plan(msg, &want_stdin, err)) < 0)
+        return r;
+    c = container_new(m, msg);
+    c->creator = creator->number;
+    (void)process_new(c, true, fds, msg->terminal, want_stdin, &msg->proxy);
+    if (c->state_fd < 0)
+        r = err_set(err, errno, "open '%s': %m", msg->state_dir);
+    if (r == 0)
+        r = attach_mounts(c, msg, fds + 4, err);
+    if (r < 0) {
+        container_undo(c);
+        return r;
+    }
+    c->reply_create = (struct reply_to){creator->number, seq};
+    if (m->phase == MON_READY)
+        container_send_create(c);
+    return 0;
+}
+
+static void on_created(struct process *p, const struct msg_reply *reply, struct reply_to *to)
+{
+    struct container *c = p->c;
+    struct err err = {EIO, PHASE_NONE, "fault point 'monitor.container-created'"};
+
+    (void)to; /* it is kept with the container, for it may be undone before */
+    if (c->m->phase == MON_ENDING || (reply->code == EPIPE && !reply->text))
+        return; /* the channel is lost: whoever noticed gives the reason */
+    if (reply->code == 0 && fault_point("monitor.container-created") == 0) {
+        c->m->timings.created = now_ns();
+        if (c->status == STATE_CREATING)
+            container_set_status(c, STATE_CREATED);
+        process_resize(p);
+        reply_ok(c->m, &c->reply_create, NULL, 0);
+        return;
+    }
+    if (reply->code)
+        reply_agent(c->m, &c->reply_create, reply, PHASE_PROCESS);
+    else
+        reply_err(c->m, &c->reply_create, &err);
+    container_undo(c);
+}
+
+void container_send_create(struct container *c)
+{
+    struct wbuf plan = {.data = c->plan, .len = c->plan_len};
+    struct reply_to nobody = {0};
+    struct err err = ERR_INIT;
+
+    if (process_open(init_of(c), &err) < 0 ||
+        agent_call(init_of(c), FRAME_CREATE, &plan, on_created, nobody, &err) < 0) {
+        reply_err(c->m, &c->reply_create, &err);
+        container_undo(c);
+        return;
+    }
+    c->sent = true;
+    free(steal_ptr(&c->plan));
+}
+
+void container_commit(struct container *c)
+{
+    c->creator = 0;
+    container_check(c); /* it may have ended meanwhile */
+}
+
+static bool others_left(const struct container *c)
+{
+    for (const struct container *o = c->m->containers; o; o = o->next)
+        if (o != c && !o->dead && !o->deleting)
+            return true;
+    return false;
+}
+
+/* The agent has unmounted everything of it, or will never answer. */
+static void on_forgotten(struct process *p, const struct msg_reply *reply, struct reply_to *to)
+{
+    struct container *c = p->c;
+
+    (void)to;
+    if (reply->code && c->m->phase == MON_READY)
+        log_warn("container '%s': the guest could not remove it: %s", c->id,
+                 reply->text ? reply->text : strerror(reply->code));
+    c->dead = true;
+}
+
+static void forget(struct container *c)
+{
+    struct monitor *m = c->m;
+    struct reply_to nobody = {0};
+
+    if (c->dead || c->deleting)
+        return;
+    c->deleting = true;
+    if (!others_left(c)) {
+        teardown_wait(m, c->reply_delete);
+        c->reply_delete = (struct reply_to){0};
+        teardown_begin(m);
+        return;
+    }
+    if (!c->sent || agent_call(init_of(c), FRAME_DELETE, NULL, on_forgotten, nobody, NULL) < 0)
+        c->dead = true;
+}
+
+void container_undo(struct container *c)
+{
+    if (c->dead || c->deleting)
+        return;
+    c->creator = 0;
+    if (!init_of(c)->exited) {
+        init_of(c)->killed = true;
+        init_of(c)->exited = true;
+        init_of(c)->status = -SIGKILL;
+        container_set_status(c, STATE_STOPPED);
+    }
+    forget(c);
+}
+
+void container_kill(struct container *c)
+{
+    struct process *init = init_of(c);
+
+    if (c->status == STATE_STOPPED || c->dead)
+        return;
+    for (struct process *p = c->processes; p; p = p->next)
+        p->killed = true;
+    if (!c->sent) {
+        struct err err = {ECANCELED, PHASE_PROCESS, "the container was killed while it was made"};
+
+        reply_err(c->m, &c->reply_create, &err);
+        container_undo(c);
+        return;
+    }
+    process_signal(init, SIGKILL, true);
+    if (!c->timer.deadline)
+        loop_arm(&c->m->loop, &c->timer, deadline_in_ms(KILL_TIMEOUT_MS));
+}
+
+void container_delete(struct container *c, struct reply_to to)
+{
+    struct err err = {EBUSY, PHASE_NONE, "the container is already being deleted"};
+
+    if (c->m->phase == MON_ENDING || (c->deleting && !c->reply_delete.conn)) {
+        teardown_wait(c->m, to);
+        return;
+    }
+    if (c->reply_delete.conn) {
+        reply_err(c->m, &to, &err);
+        return;
+    }
+    c->reply_delete = to;
+    c->creator = 0;
+    if (fault_point("monitor.delete") < 0)
+        log_warn("fault point 'monitor.delete'");
+    if (c->status == STATE_STOPPED)
+        forget(c);
+    else
+        container_kill(c);
+}
+
+/* Before the proxy is told: whoever sees it exit shall find the status. */
+void container_init_exited(struct container *c)
+{
+    c->m->timings.exited = now_ns();
+    container_set_status(c, STATE_STOPPED);
+    (void)fault_point("monitor.exited");
+    events_exit(c, init_of(c)->status);
+    loop_arm(&c->m->loop, &c->timer, deadline_in_ms(LINGER_TIMEOUT_MS));
+}
+
+static bool all_finished(const struct container *c)
+{
+    for (const struct process *p = c->processes; p; p = p->next)
+        if (!p->finished)
+            return false;
+    return true;
+}
+
+/* The last one that stops takes the VM with it: nobody could start anything in it any more. */
+static void end_if_last(struct monitor *m)
+{
+    for (struct container *c = m->containers; c; c = c->next)
+        if (!c->dead && (c->status != STATE_STOPPED || !all_finished(c)))
+            return;
+    teardown_begin(m);
+}
+
+void container_check(struct container *c)
+{
+    if (c->status != STATE_STOPPED || !all_finished(c))
+        return;
+    loop_disarm(&c->m->loop, &c->timer);
+    if (c->reply_delete.conn)
+        forget(c);
+    else if (!c->creator)
+        end_if_last(c->m);
+}
+
+void container_vm_lost(struct container *c)
+{
+    for (struct process *p = c->processes; p; p = p->next)
+        process_exited(p, -SIGKILL);
+}
+
+/* The guest has not said in time what must have happened. */
+static void on_timer(void *ctx)
+{
+    struct container *c = ctx;
+    bool killing = c->status != STATE_STOPPED;
+
+    if (killing)
+        log_warn("container '%s': the guest has not killed it in %d ms", c->id, KILL_TIMEOUT_MS);
+    for (struct process *p = c->processes; p; p = p->next) {
+        p->killed = p->killed || killing;
+        process_exited(p, -SIGKILL);
+        process_try_finish(p);
+    }
+}

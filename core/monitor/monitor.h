@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * monitor.h - the monitor's own structs and who owns what.
+ * For core/monitor only. One struct monitor per process; it owns connections and containers, a
+ * container owns its processes. Handlers mark what has ended as dead; the sweep after each round
+ * of the loop frees it, so that no handler's caller holds a dangling pointer.
+ */
+#ifndef MONITOR_MONITOR_H
+#define MONITOR_MONITOR_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "channel/channel.h"
+#include "channel/queue.h"
+#include "monitor/boot.h"
+#include "monitor/ipc.h"
+#include "monitor/loop.h"
+#include "monitor/worker.h"
+#include "proto/message.h"
+#include "state/state.h"
+
+#define SHARE_DIR "/share" /* in the monitor's private root */
+#define SHARE_TAG "share"
+#define END_WAITERS_MAX 32
+
+struct monitor;
+struct process;
+
+/* Whom to answer: the connection may be gone by then. conn 0 = nobody. */
+struct reply_to {
+    uint64_t conn;
+    uint32_t seq;
+};
+
+/* One connection of a CLI or of a proxy (conn.c). */
+struct conn {
+    struct conn *next;
+    struct monitor *m;
+    uint64_t number;
+    struct loop_source source;
+    uint8_t head[FRAME_HEAD_SIZE];
+    uint8_t *body;
+    size_t got; /* bytes of head and body so far */
+    int fds[FD_PASS_MAX];
+    size_t n_fds;
+    struct queue out;
+    struct process *proxy_of; /* of a proxy whose process is still known */
+    bool is_proxy, dead;
+    uint32_t events_of; /* guest id of the init process whose events it wants; 0 = none */
+    uint32_t events_seq;
+};
+
+/* One stream of the guest on its way to a descriptor of the engine (stdio.c). */
+enum stdio_mode { STDIO_CLOSED, STDIO_OWN, STDIO_SOCKET, STDIO_POLLED, STDIO_DIRECT };
+struct stdio_end {
+    struct process *p;
+    unsigned stream;
+    struct loop_source source;
+    enum stdio_mode mode;
+    size_t chunk;       /* POLLED: what may be written without blocking */
+    struct queue queue; /* out: not yet written */
+    uint32_t uncredited;
+    bool guest_eof, gone, started;
+};
+
+/* One process of the guest and the proxy that stands for it (process.c). */
+struct process {
+    struct process *next;
+    struct container *c;
+    uint32_t id; /* in the protocol */
+    bool init, killed;
+    uint64_t proxy_conn;
+    struct proc_id proxy;
+    struct stdio_end io[3];
+    bool open;     /* known to the channel */
+    bool exited;   /* status is valid */
+    bool finished; /* the proxy has been told */
+    bool dead;
+    int32_t status;
+    struct msg_resize size;
+    struct reply_to reply; /* EXEC under way */
+};
+
+/* One container (container.c). */
+struct container {
+    struct container *next;
+    struct monitor *m;
+    char *id;
+    int state_fd;
+    enum state_status status;
+    struct process *processes; /* the first one is init */
+    struct strv mounts;        /* names below the share, in the order of mounting */
+    uint8_t *plan;             /* until CREATE is sent */
+    size_t plan_len;
+    uint64_t creator; /* connection that undoes it by closing; 0 = committed */
+    bool sent;        /* CREATE is with the agent */
+    bool deleting, dead, oom;
+    struct reply_to reply_create, reply_delete;
+    struct loop_timer timer; /* kill and left-over execs */
+};
+
+enum monitor_phase { MON_NEW, MON_BOOT, MON_HELLO, MON_SETUP, MON_READY, MON_ENDING };
+
+struct monitor {
+    struct loop loop;
+    struct worker worker;
+    struct conn *conns;
+    uint64_t next_conn;
+    struct loop_source listener, signals, vm_events;
+    enum monitor_phase phase;
+    struct ipc_sandbox spec;
+    struct reply_to reply_sandbox;
+    int state_fd, log_fd, share_fd; /* share_fd: the share's writable view */
+    int cancel_fd;                  /* the plug-in's op shall give up */
+    struct boot boot;
+    struct job event_job, end_job;
+    struct hvp_event event;
+    int has_event;
+    struct channel *channel;
+    struct loop_source channel_source;
+    bool channel_lost;
+    struct err channel_err;
+    struct loop_timer deadline; /* of HELLO, SETUP, POWEROFF */
+    struct loop_timer drain;    /* last words to stalled readers */
+    struct container *containers;
+    uint32_t next_id;
+    struct ipc_timings timings;
+    int vmm_pidfds[BOOT_PIDS_MAX];
+    size_t n_vmm_pidfds;
+    int oom_score; /* what children get back */
+    bool stdin_stalled, vm_gone, failed;
+    struct err end_err;
+    struct reply_to end_waiters[END_WAITERS_MAX];
+    size_t n_end_waiters;
+};
+
+/* conn.c */
+struct conn *conn_add(struct monitor *m, int fd, struct process *proxy_of);
+struct conn *conn_find(struct monitor *m, uint64_t number);
+void conn_close(struct conn *c);
+void conn_send(struct conn *c, uint16_t type, uint32_t seq, const struct wbuf *body);
+void conn_flush_all(struct monitor *m, uint64_t deadline_ns);
+void conn_sweep(struct monitor *m);
+void reply_ok(struct monitor *m, struct reply_to *to, const uint8_t *body, size_t len);
+void reply_err(struct monitor *m, struct reply_to *to, const struct err *err);
+void reply_agent(struct monitor *m, struct reply_to *to, const struct msg_reply *reply,
+                 enum err_phase phase);
+
+/* requests.c */
+void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *body);
+void requests_conn_closed(struct conn *c);
+
+/* agent_call.c: a request to the agent. fn is not called when p has been freed meanwhile: then
+ * *to is told that it is gone. On failure nobody is told. */
+typedef void agent_done_fn(struct process *p, const struct msg_reply *reply, struct reply_to *to);
+int agent_call(struct process *p, uint16_t type, const struct wbuf *body, agent_done_fn *fn,
+               struct reply_to to, struct err *err);
+
+/* sandbox.c */
+void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
+                   const uint8_t *body);
+void sandbox_fail(struct monitor *m, const struct err *err);
+void sandbox_channel_update(struct monitor *m); /* after something was sent */
+void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
+void sandbox_sweep(struct monitor *m);
+
+/* prepare.c */
+int prepare_host(struct monitor *m, struct err *err);
+
+/* teardown.c */
+void teardown_begin(struct monitor *m); /* orderly; does nothing the second time */
+void teardown_destroy(struct monitor *m);
+void teardown_wait(struct monitor *m, struct reply_to to); /* answered when all is gone */
+void teardown_check(struct monitor *m);                    /* in each sweep */
+void teardown_finish(struct monitor *m);                   /* after the loop */
+
+/* mountns.c, share.c */
+int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err *err);
+int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
+                 struct err *err);
+void share_detach(struct monitor *m, struct container *c);
+
+/* container.c */
+struct container *container_find(struct monitor *m, const char *id);
+int container_create(struct monitor *m, struct conn *creator, uint32_t seq,
+                     const struct ipc_create *msg, int *fds, size_t n_fds, struct err *err);
+void container_send_create(struct container *c);
+void container_commit(struct container *c);
+void container_undo(struct container *c);
+void container_kill(struct container *c);
+void container_delete(struct container *c, struct reply_to to);
+void container_init_exited(struct container *c);
+void container_vm_lost(struct container *c);
+void container_check(struct container *c); /* after a process has finished */
+void container_set_status(struct container *c, enum state_status status);
+void container_sweep(struct monitor *m);
+
+/* process.c */
+struct process *process_new(struct container *c, bool init, int fds[4], bool terminal,
+                            bool want_stdin, const struct proc_id *proxy);
+struct process *process_find(struct monitor *m, uint32_t id);
+int process_open(struct process *p, struct err *err); /* its streams may carry from now on */
+void process_exited(struct process *p, int32_t status);
+void process_try_finish(struct process *p);
+void process_signal(struct process *p, uint32_t signo, bool all);
+void process_resize(struct process *p);
+void process_proxy_lost(struct process *p);
+void process_free(struct process *p);
+
+/* stdio.c */
+void stdio_init(struct process *p, int fds[3], bool terminal, bool want_stdin);
+void stdio_start(struct process *p); /* read stdin from now on */
+void stdio_pump(struct process *p);
+void stdio_data(struct process *p, unsigned stream, const uint8_t *data, size_t n);
+void stdio_eof(struct process *p, unsigned stream);
+void stdio_stdin_gone(struct process *p);
+bool stdio_drained(const struct process *p);
+void stdio_close(struct process *p);
+
+/* events.c */
+void events_subscribe(struct conn *c, struct container *of, uint32_t seq);
+void events_oom(struct container *c);
+void events_exit(struct container *c, int32_t status);
+
+/* console.c: the guest's last lines, control bytes removed, "" when it has printed nothing. */
+char *console_tail(int state_fd, unsigned lines);
+
+#endif

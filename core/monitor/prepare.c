@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the monitor makes of its own process before it boots anything; the order matters. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "hostmod/hostmod.h"
+#include "monitor/monitor.h"
+
+#define OOM_SCORE "-900" /* the VM goes first; without the right to ask for it, so be it */
+
+static int enter_cgroups(const struct strv *dirs, struct err *err)
+{
+    for (size_t i = 0; i < dirs->n; i++) {
+        cleanup_free char *file = path_join(dirs->v[i], "cgroup.procs");
+        int r = path_write(AT_FDCWD, file, "0", err);
+
+        if (r < 0)
+            return err_wrap(err, "enter cgroup '%s'", dirs->v[i]);
+    }
+    return 0;
+}
+
+static void guard_from_oom_killer(struct monitor *m)
+{
+    cleanup_free char *text = NULL;
+    int64_t score = 0;
+
+    if (path_read(AT_FDCWD, "/proc/self/oom_score_adj", 32, &text, NULL, NULL) == 0) {
+        text[strcspn(text, "\n")] = '\0';
+        (void)str_to_i64(text, -1000, 1000, &score);
+    }
+    m->oom_score = (int)score;
+    (void)path_write(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE, NULL);
+}
+
+/* Modules that are only wanted may fail; the back-end's probe sees what it has. */
+static int load_modules(const struct ipc_sandbox *spec, struct err *err)
+{
+    for (size_t i = 0; i < spec->modules_wanted.n; i++) {
+        const char *const one[] = {spec->modules_wanted.v[i], NULL};
+        struct err ignored = ERR_INIT;
+
+        if (hostmod_ensure(one, &ignored) < 0)
+            log_debug("module '%s': %s, ignoring", one[0], ignored.msg);
+    }
+    return hostmod_ensure((const char *const *)spec->modules.v, err);
+}
+
+static int open_log(struct monitor *m, struct err *err)
+{
+    int fd = openat(m->state_fd, "monitor.log",
+                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return err_set(err, errno, "open '%s/monitor.log': %m", m->spec.state_dir);
+    m->log_fd = fd;
+    log_init(fd, LOG_TEXT, MIN((enum log_level)m->spec.log_level, LOG_L_DEBUG));
+    return 0;
+}
+
+static void on_connection(void *ctx, uint32_t events)
+{
+    struct monitor *m = ctx;
+    int fd = accept4(m->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+
+    (void)events;
+    if (fd >= 0)
+        (void)conn_add(m, fd, NULL);
+}
+
+static int listen_for_cli(struct monitor *m, struct err *err)
+{
+    cleanup_free char *path = path_join(m->spec.state_dir, IPC_SOCKET);
+    int fd = fd_unix_listen(path, err), r;
+
+    if (fd < 0)
+        return fd;
+    m->listener = (struct loop_source){.fd = fd, .fn = on_connection, .ctx = m};
+    if ((r = fd_nonblock(fd, 1, err)) < 0)
+        return r;
+    if ((r = loop_watch(&m->loop, &m->listener, EPOLLIN)) < 0)
+        return err_set(err, -r, "watch '%s': %m", path);
+    return 0;
+}
+
+static int leave_record(struct monitor *m, struct err *err)
+{
+    struct proc_id self;
+    int r;
+
+    m->state_fd = open(m->spec.state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (m->state_fd < 0)
+        return err_set(err, errno, "open '%s': %m", m->spec.state_dir);
+    if ((r = open_log(m, err)) < 0 || (r = proc_id_of(getpid(), &self, err)) < 0)
+        return r;
+    return state_monitor_write(m->state_fd, &self, err);
+}
+
+/* Cgroups, modules and /lib/modules are out of sight once the mount namespace is entered; the
+ * worker starts last, since threads share what unshare() and pivot_root() change. */
+int prepare_host(struct monitor *m, struct err *err)
+{
+    int r;
+
+    guard_from_oom_killer(m);
+    if ((r = enter_cgroups(&m->spec.cgroups, err)) < 0 || (r = load_modules(&m->spec, err)) < 0)
+        return r;
+    if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0)
+        return err_in_phase(err, PHASE_STORAGE);
+    if ((r = leave_record(m, err)) < 0 || (r = listen_for_cli(m, err)) < 0)
+        return r;
+    if ((r = fault_point("monitor.listen")) < 0)
+        return err_set(err, -r, "fault point 'monitor.listen'");
+    m->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (m->cancel_fd < 0)
+        return err_set(err, errno, "eventfd: %m");
+    return worker_start(&m->worker, &m->loop, err);
+}

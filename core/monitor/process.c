@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "monitor/monitor.h"
+
+static struct process **end_of(struct process **list)
+{
+    while (*list)
+        list = &(*list)->next;
+    return list;
+}
+
+/* Takes over fds: the proxy's connection, then stdin, stdout, stderr. */
+struct process *process_new(struct container *c, bool init, int fds[4], bool terminal,
+                            bool want_stdin, const struct proc_id *proxy)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+    struct conn *conn;
+
+    p->c = c;
+    p->id = ++c->m->next_id;
+    p->init = init;
+    p->proxy = *proxy;
+    *end_of(&c->processes) = p;
+    stdio_init(p, fds + 1, terminal, want_stdin);
+    conn = conn_add(c->m, steal_fd(&fds[0]), p);
+    p->proxy_conn = conn->number;
+    sandbox_send_vmm(c->m, conn);
+    return p;
+}
+
+struct process *process_find(struct monitor *m, uint32_t id)
+{
+    for (struct container *c = m->containers; c; c = c->next)
+        for (struct process *p = c->processes; p; p = p->next)
+            if (p->id == id && !p->dead)
+                return p;
+    return NULL;
+}
+
+int process_open(struct process *p, struct err *err)
+{
+    int r = channel_process_open(p->c->m->channel, p->id);
+
+    if (r < 0)
+        return err_set(err, -r, "process %u: %m", p->id);
+    p->open = true;
+    return 0;
+}
+
+static void tell_proxy(struct process *p)
+{
+    struct msg_exited exited = {.status = p->status};
+    struct conn *proxy = conn_find(p->c->m, p->proxy_conn);
+    struct wbuf w = {0};
+
+    p->finished = true;
+    if (!proxy)
+        return;
+    msg_exited_put(&w, &exited);
+    conn_send(proxy, IPC_PROXY_EXIT, 0, &w);
+    wbuf_done(&w);
+}
+
+/*
+ * The proxy exits when what the guest wrote has reached the engine. A process that the host
+ * itself has killed is not held back by a reader that has stopped reading.
+ */
+void process_try_finish(struct process *p)
+{
+    if (!p->exited || p->finished || (!p->killed && !stdio_drained(p)))
+        return;
+    tell_proxy(p);
+    container_check(p->c);
+}
+
+void process_exited(struct process *p, int32_t status)
+{
+    if (p->exited)
+        return;
+    p->exited = true;
+    p->status = status;
+    stdio_stdin_gone(p);
+    if (p->init)
+        container_init_exited(p->c);
+    process_try_finish(p);
+}
+
+void process_signal(struct process *p, uint32_t signo, bool all)
+{
+    struct msg_signal msg = {.signo = signo, .all = all};
+    struct wbuf w = {0};
+
+    if (signo == SIGKILL)
+        p->killed = true;
+    if (p->open && p->c->m->channel) {
+        msg_signal_put(&w, &msg);
+        (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);
+        wbuf_done(&w);
+        sandbox_channel_update(p->c->m);
+    }
+    process_try_finish(p);
+}
+
+void process_resize(struct process *p)
+{
+    struct wbuf w = {0};
+
+    if (!p->open || p->exited || !p->size.rows || !p->c->m->channel)
+        return;
+    msg_resize_put(&w, &p->size);
+    (void)channel_request(p->c->m->channel, FRAME_RESIZE, p->id, &w, NULL, NULL, NULL);
+    wbuf_done(&w);
+    sandbox_channel_update(p->c->m);
+}
+
+/* Whoever killed the proxy meant the process. */
+void process_proxy_lost(struct process *p)
+{
+    p->proxy_conn = 0;
+    if (p->finished || p->dead)
+        return;
+    log_info("container '%s': the proxy of process %u has died, killing the process", p->c->id,
+             p->id);
+    if (p->init)
+        container_kill(p->c);
+    else
+        process_signal(p, SIGKILL, false);
+}
+
+void process_free(struct process *p)
+{
+    struct conn *proxy = conn_find(p->c->m, p->proxy_conn);
+
+    if (!p->finished) {
+        p->status = p->exited ? p->status : -SIGKILL;
+        tell_proxy(p);
+    }
+    if (proxy)
+        proxy->proxy_of = NULL;
+    stdio_close(p);
+    if (p->open && p->c->m->channel)
+        channel_process_close(p->c->m->channel, p->id);
+    free(p);
+}

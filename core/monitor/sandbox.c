@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a sandbox's VM up to READY: boot job, HELLO, SETUP; then its events.
+ * Where a boot fails decides the phase that the operator reads: VMM until the VM runs, KERNEL until
+ * HELLO, AGENT until the answer to SETUP.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/timing.h"
+#include "monitor/monitor.h"
+
+#define CONSOLE_LINES 10
+#define ENTROPY_BYTES 256
+#define HOSTNAME_BYTES 63
+#define BOOT_TIMEOUT_MS 60000 /* when the CLI has not said */
+
+static void on_vm_event(void *ctx, uint32_t events);
+static void lose_channel(struct monitor *m, const struct err *err);
+
+/* The sentence, and what the guest has said last. */
+static void add_console(struct monitor *m, struct err *err)
+{
+    cleanup_free char *tail = console_tail(m->state_fd, CONSOLE_LINES);
+    size_t used = strlen(err->msg);
+
+    if (*tail)
+        snprintf(err->msg + used, sizeof(err->msg) - used, "; the guest's last console lines:\n%s",
+                 tail);
+    else if (err->phase == PHASE_KERNEL)
+        snprintf(err->msg + used, sizeof(err->msg) - used, "; the guest's console is empty");
+}
+
+/* Whatever waits for the sandbox hears why there is none; then the monitor ends. */
+void sandbox_fail(struct monitor *m, const struct err *err)
+{
+    struct err full = *err;
+
+    if (m->phase == MON_ENDING)
+        return;
+    m->failed = true;
+    add_console(m, &full);
+    log_error("%s%s%s", err_phase_name(full.phase), full.phase ? ": " : "", full.msg);
+    reply_err(m, &m->reply_sandbox, &full);
+    for (struct container *c = m->containers; c; c = c->next)
+        reply_err(m, &c->reply_create, &full);
+    if (m->channel)
+        lose_channel(m, &full);
+    teardown_begin(m);
+}
+
+static void fail_now(struct monitor *m, enum err_phase phase, int code, const char *what)
+{
+    struct err err;
+
+    err_set_phase(&err, phase, code, "%s", what);
+    sandbox_fail(m, &err);
+}
+
+static enum err_phase phase_of_wait(const struct monitor *m)
+{
+    return m->phase == MON_HELLO ? PHASE_KERNEL : PHASE_AGENT;
+}
+
+/* The channel. */
+
+void sandbox_channel_update(struct monitor *m)
+{
+    uint32_t events = EPOLLIN;
+
+    if (!m->channel || m->channel_lost)
+        return;
+    if (channel_events(m->channel) & POLLOUT)
+        events |= EPOLLOUT;
+    (void)loop_watch(&m->loop, &m->channel_source, events);
+}
+
+/* Freed in the sweep: the channel is in the middle of a call. */
+static void lose_channel(struct monitor *m, const struct err *err)
+{
+    if (m->channel_lost)
+        return;
+    m->channel_lost = true;
+    m->channel_err = *err;
+    (void)loop_watch(&m->loop, &m->channel_source, 0);
+}
+
+static void pump_stalled(struct monitor *m)
+{
+    if (!m->stdin_stalled || channel_congested(m->channel))
+        return;
+    m->stdin_stalled = false;
+    for (struct container *c = m->containers; c; c = c->next)
+        for (struct process *p = c->processes; p; p = p->next)
+            stdio_pump(p);
+}
+
+static void on_channel(void *ctx, uint32_t events)
+{
+    struct monitor *m = ctx;
+    struct err err = ERR_INIT;
+    int r = 0;
+
+    if (events & EPOLLOUT)
+        r = channel_on_writable(m->channel, &err);
+    if (r == 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        r = channel_on_readable(m->channel, &err);
+    if (r < 0) {
+        lose_channel(m, &err);
+        return;
+    }
+    pump_stalled(m);
+    sandbox_channel_update(m);
+}
+
+/* All that the VM's processes have been told is lost with it. */
+static void vm_lost(struct monitor *m, const struct err *err)
+{
+    struct err full = *err;
+
+    if (m->phase == MON_ENDING)
+        return;
+    if (m->phase != MON_READY) {
+        sandbox_fail(m, err);
+        return;
+    }
+    m->failed = true;
+    add_console(m, &full);
+    log_error("%s: %s", err_phase_name(full.phase), full.msg);
+    for (struct container *c = m->containers; c; c = c->next) {
+        reply_err(m, &c->reply_create, &full);
+        container_vm_lost(c);
+    }
+    teardown_begin(m);
+}
+
+/* A VMM that died closes the channel, too, and its event has the better reason: ask for it first.
+ */
+static void channel_has_gone(struct monitor *m)
+{
+    struct err err = m->channel_err;
+
+    channel_free(steal_ptr(&m->channel));
+    if (m->phase == MON_ENDING)
+        return;
+    if (!err.phase)
+        err.phase = PHASE_AGENT;
+    if (m->phase == MON_HELLO)
+        err.phase = PHASE_KERNEL;
+    m->channel_err = err;
+    if (err.code == EPIPE && m->vm_events.fd >= 0 && fd_wait(m->vm_events.fd, POLLIN, 500) > 0) {
+        on_vm_event(m, EPOLLIN);
+        return;
+    }
+    vm_lost(m, &err);
+}
+
+void sandbox_sweep(struct monitor *m)
+{
+    if (m->channel_lost && m->channel)
+        channel_has_gone(m);
+}
+
+static void on_deadline(void *ctx)
+{
+    struct monitor *m = ctx;
+
+    if (m->phase == MON_ENDING)
+        teardown_destroy(m);
+    else
+        fail_now(m, phase_of_wait(m), ETIMEDOUT,
+                 m->phase == MON_HELLO ? "the guest has not reported in time"
+                                       : "the agent has not set the guest up in time");
+}
+
+static int fill_setup(struct monitor *m, struct wbuf *w)
+{
+    cleanup_free char *options = NULL;
+    cleanup_free char *hostname = xstrndup(m->spec.id, HOSTNAME_BYTES);
+    uint8_t entropy[ENTROPY_BYTES];
+    struct timespec now;
+    struct msg_setup setup = {
+        .share_tag = m->boot.share_tag,
+        .share_dir = m->boot.share_dir,
+        .hostname = hostname,
+        .modules = {m->spec.late_modules.v, m->spec.late_modules.n},
+    };
+    ssize_t n = getrandom(entropy, sizeof(entropy), 0);
+
+    if (m->spec.share_options && *m->spec.share_options)
+        options = xasprintf("trans=virtio,%s", m->spec.share_options);
+    else
+        options = xstrdup("trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any");
+    setup.share_options = options;
+    setup.entropy = entropy;
+    setup.entropy_len = n < 0 ? 0 : (size_t)n;
+    clock_gettime(CLOCK_REALTIME, &now);
+    setup.realtime_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    msg_setup_put(w, &setup);
+    return wbuf_ok(w) ? 0 : -ENOMEM;
+}
+
+static void on_setup(void *ctx, const struct msg_reply *reply)
+{
+    struct monitor *m = ctx;
+
+    if (m->phase != MON_SETUP || (reply->code == EPIPE && !reply->text))
+        return;
+    if (reply->code) {
+        fail_now(m, PHASE_AGENT, reply->code, reply->text ? reply->text : "SETUP failed");
+        return;
+    }
+    loop_disarm(&m->loop, &m->deadline);
+    m->timings.setup = now_ns();
+    m->phase = MON_READY;
+    if (fault_point("monitor.setup") < 0) {
+        fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.setup'");
+        return;
+    }
+    reply_ok(m, &m->reply_sandbox, NULL, 0);
+    for (struct container *c = m->containers; c; c = c->next)
+        if (!c->dead && !c->sent && !c->deleting)
+            container_send_create(c);
+}
+
+static void on_hello(void *ctx, const struct msg_hello *hello)
+{
+    struct monitor *m = ctx;
+    struct wbuf w = {0};
+
+    if (m->phase != MON_HELLO)
+        return;
+    m->timings.hello = now_ns();
+    log_info("agent %s on Linux %s (%s)", hello->agent ? hello->agent : "?",
+             hello->kernel ? hello->kernel : "?", hello->arch ? hello->arch : "?");
+    m->phase = MON_SETUP;
+    if (hello->version != PROTO_VERSION)
+        fail_now(m, PHASE_AGENT, EPROTO, "the guest's agent speaks another protocol version");
+    else if (fault_point("monitor.hello") < 0 || fill_setup(m, &w) < 0 ||
+             channel_request(m->channel, FRAME_SETUP, 0, &w, on_setup, m, NULL) < 0)
+        fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");
+    wbuf_done(&w);
+}
+
+static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (!p)
+        return;
+    if (exited->oom && p->init && !p->c->oom) {
+        p->c->oom = true;
+        events_oom(p->c);
+    }
+    process_exited(p, exited->status);
+}
+
+static void on_oom(void *ctx, uint32_t id)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (!p || !p->init)
+        return;
+    p->c->oom = true;
+    events_oom(p->c);
+}
+
+static void on_log(void *ctx, const char *text)
+{
+    (void)ctx;
+    log_info("agent: %s", text);
+}
+
+static void on_data(void *ctx, uint32_t id, unsigned stream, const uint8_t *data, size_t n)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (p)
+        stdio_data(p, stream, data, n);
+}
+
+static void on_eof(void *ctx, uint32_t id, unsigned stream)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (p)
+        stdio_eof(p, stream);
+}
+
+static void on_credit(void *ctx, uint32_t id, unsigned stream)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (p && stream == STREAM_STDIN)
+        stdio_pump(p);
+}
+
+static void on_gone(void *ctx, uint32_t id, unsigned stream)
+{
+    struct process *p = process_find(ctx, id);
+
+    if (p && stream == STREAM_STDIN)
+        stdio_stdin_gone(p);
+}
+
+static const struct channel_ops channel_ops = {
+    .hello = on_hello,
+    .exited = on_exited,
+    .oom = on_oom,
+    .log = on_log,
+    .data = on_data,
+    .eof = on_eof,
+    .credit = on_credit,
+    .gone = on_gone,
+};
+
+/* The VM's own events. */
+
+static void event_run(struct job *j)
+{
+    struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, event_job));
+
+    m->event = (struct hvp_event){.struct_size = sizeof(m->event)};
+    m->has_event = plugin_vm_event_next(m->boot.vm, &m->event, NULL);
+}
+
+static void event_done(struct job *j)
+{
+    struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, event_job));
+    const char *name = plugin_event_name(m->event.kind);
+    struct err err;
+    bool vmm = m->event.kind == HVP_EVENT_VMM_CRASH || m->event.kind == HVP_EVENT_KILLED;
+
+    if (m->phase == MON_ENDING)
+        return;
+    if (m->has_event <= 0 || !name) {
+        if (m->channel_lost)
+            vm_lost(m, &m->channel_err);
+        else if (m->has_event >= 0)
+            (void)loop_watch(&m->loop, &m->vm_events, EPOLLIN);
+        return;
+    }
+    err_set_phase(&err, vmm ? PHASE_VMM : phase_of_wait(m), EIO, "the VM has ended (%s): %s", name,
+                  *m->event.msg ? m->event.msg : "no reason given");
+    if (m->event.kind == HVP_EVENT_PANIC)
+        err.phase = PHASE_KERNEL;
+    vm_lost(m, &err);
+}
+
+static void on_vm_event(void *ctx, uint32_t events)
+{
+    struct monitor *m = ctx;
+
+    (void)events;
+    (void)loop_watch(&m->loop, &m->vm_events, 0);
+    m->event_job = (struct job){.run = event_run, .done = event_done};
+    worker_push(&m->worker, &m->event_job);
+}
+
+/* Booting. */
+
+void sandbox_send_vmm(struct monitor *m, struct conn *proxy)
+{
+    if (proxy && !proxy->dead && m->n_vmm_pidfds)
+        (void)ipc_send(proxy->source.fd, IPC_PROXY_VMM, 0, NULL, m->vmm_pidfds, m->n_vmm_pidfds,
+                       NULL);
+}
+
+static void share_vmm_pids(struct monitor *m)
+{
+    for (size_t i = 0; i < m->boot.n_pids; i++) {
+        int fd = pidfd_open(m->boot.pids[i], 0);
+
+        if (fd >= 0)
+            m->vmm_pidfds[m->n_vmm_pidfds++] = fd;
+    }
+    for (struct conn *c = m->conns; c; c = c->next)
+        if (c->is_proxy)
+            sandbox_send_vmm(m, c);
+}
+
+static void note_times(struct monitor *m)
+{
+    m->timings.plugin_loaded = m->boot.timings.plugin_loaded;
+    m->timings.vm_created = m->boot.timings.vm_created;
+    m->timings.vm_started = m->boot.timings.vm_started;
+}
+
+static int watch_vm(struct monitor *m, struct err *err)
+{
+    int r;
+
+    m->vm_events = (struct loop_source){.fd = m->boot.event_fd, .fn = on_vm_event, .ctx = m};
+    if ((r = loop_watch(&m->loop, &m->vm_events, EPOLLIN)) < 0)
+        return err_set(err, -r, "watch the VM's events: %m");
+    r = channel_new(m->boot.channel_fd, &channel_ops, m, &m->channel, err);
+    if (r < 0)
+        return r;
+    m->boot.channel_fd = -1;
+    m->channel_source =
+        (struct loop_source){.fd = channel_fd(m->channel), .fn = on_channel, .ctx = m};
+    if ((r = loop_watch(&m->loop, &m->channel_source, EPOLLIN)) < 0)
+        return err_set(err, -r, "watch the agent's channel: %m");
+    return 0;
+}
+
+static void boot_done(struct job *j)
+{
+    struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, boot));
+
+    note_times(m);
+    if (m->phase == MON_ENDING) { /* given up meanwhile */
+        teardown_destroy(m);
+        return;
+    }
+    m->phase = MON_HELLO;
+    if (m->boot.err.code == 0 && watch_vm(m, &m->boot.err) < 0)
+        (void)err_in_phase(&m->boot.err, PHASE_AGENT);
+    if (m->boot.err.code) {
+        sandbox_fail(m, &m->boot.err);
+        return;
+    }
+    share_vmm_pids(m);
+    loop_arm(&m->loop, &m->deadline, m->boot.deadline_ns);
+}
+
+static void boot_start(struct monitor *m)
+{
+    uint32_t ms = m->spec.boot_timeout_ms ? m->spec.boot_timeout_ms : BOOT_TIMEOUT_MS;
+
+    m->phase = MON_BOOT;
+    m->deadline = (struct loop_timer){.fn = on_deadline, .ctx = m};
+    m->boot = (struct boot){
+        .job = {.run = boot_run, .done = boot_done},
+        .spec = &m->spec,
+        .state_fd = m->state_fd,
+        .deadline_ns = deadline_in_ms(ms),
+        .channel_fd = -1,
+        .event_fd = -1,
+    };
+    host_services_init(&m->boot.host, m);
+    worker_push(&m->worker, &m->boot.job);
+}
+
+void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
+                   const uint8_t *body)
+{
+    struct err err = ERR_INIT;
+
+    m->reply_sandbox = to;
+    m->timings.begin = now_ns();
+    if (ipc_sandbox_get(wire_over(body, h->len), &m->spec) < 0)
+        err_set(&err, EPROTO, "malformed IPC_SANDBOX");
+    else
+        (void)prepare_host(m, &err);
+    if (err.code)
+        sandbox_fail(m, &err);
+    else
+        boot_start(m);
+}

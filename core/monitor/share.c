@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "monitor/monitor.h"
+
+/* "ID/rootfs": two components without path tricks. */
+static int check_name(const char *name, struct err *err)
+{
+    const char *slash = strchr(name, '/');
+    size_t n = strlen(name);
+
+    if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/') || n > 1200 ||
+        name[0] == '.' || slash[1] == '.')
+        return err_set(err, EINVAL, "bad name '%s' in the share", name);
+    return 0;
+}
+
+/* In the writable view; the read-only one shows it. */
+static int make_target(int share_fd, const struct ipc_mount *mount, struct err *err)
+{
+    cleanup_free char *dir = xstrdup(mount->name);
+    int fd;
+
+    *strchr(dir, '/') = '\0';
+    if (mkdirat(share_fd, dir, 0755) < 0 && errno != EEXIST)
+        return err_set(err, errno, "make '%s' in the share: %m", dir);
+    if (!mount->is_file) {
+        if (mkdirat(share_fd, mount->name, 0755) < 0)
+            return err_set(err, errno, "make '%s' in the share: %m", mount->name);
+        return 0;
+    }
+    fd = openat(share_fd, mount->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return err_set(err, errno, "make '%s' in the share: %m", mount->name);
+    close(fd);
+    return 0;
+}
+
+/* nodev and nosuid reach all of the tree, read-only is the mount's own: submounts keep theirs. */
+static int set_attributes(const struct ipc_mount *mount, int fd, struct err *err)
+{
+    struct mount_attr all = {
+        .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | mount->attrs,
+        .propagation = mount->slave ? MS_SLAVE : MS_PRIVATE,
+    };
+    struct mount_attr top = {.attr_set = MOUNT_ATTR_RDONLY};
+
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
+        return err_set(err, errno, "set the attributes of '%s': %m", mount->name);
+    if (mount->readonly && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &top, sizeof(top)) < 0)
+        return err_set(err, errno, "make '%s' read-only: %m", mount->name);
+    return 0;
+}
+
+int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
+                 struct err *err)
+{
+    cleanup_free char *path = path_join(SHARE_DIR, mount->name);
+    int r;
+
+    if ((r = check_name(mount->name, err)) < 0 || (r = make_target(m->share_fd, mount, err)) < 0 ||
+        (r = set_attributes(mount, fd, err)) < 0)
+        return r;
+    if (syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        return err_set(err, errno, "mount '%s' into the share: %m", mount->name);
+    strv_add(&c->mounts, mount->name);
+    return 0;
+}
+
+/* The guest has let go by now, or is gone: lazily, so that a hostile one cannot hold us up. */
+void share_detach(struct monitor *m, struct container *c)
+{
+    for (size_t i = c->mounts.n; i-- > 0;) {
+        cleanup_free char *path = path_join(SHARE_DIR, c->mounts.v[i]);
+
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+            log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
+        if (unlinkat(m->share_fd, c->mounts.v[i], AT_REMOVEDIR) < 0 && errno == ENOTDIR)
+            (void)unlinkat(m->share_fd, c->mounts.v[i], 0);
+    }
+    if (c->mounts.n)
+        (void)unlinkat(m->share_fd, c->id, AT_REMOVEDIR);
+}
