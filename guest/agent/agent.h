@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent.h - the agent's state and what its files offer each other.
+ * One thread, one epoll loop; a process of a container is set up in a forked child (child.c), which
+ * talks to the loop over a socket. Nothing in the loop waits for a container.
+ */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/err.h"
+#include "proto/frame.h"
+#include "proto/message.h"
+#include "proto/plan.h"
+
+#define AGENT_VERSION "0.1.0"
+#define AGENT_PORT "org.anyvisor.agent.0"
+#define AGENT_RUN "/run/anyvisor"
+
+struct agent;
+struct container;
+struct process;
+
+/* Where the agent runs: decided once in main, asked by whoever would touch the machine. */
+struct surroundings {
+    bool machine;        /* pid 1 of a VM; else in namespaces on a host (tests/fake) */
+    bool debug;          /* lines to /dev/kmsg */
+    int channel_fd;      /* --fd N, or -1 */
+    uint32_t vsock_port; /* 0 = virtio-serial */
+};
+
+/* Something the loop watches. fd is -1 when it is not watched. */
+struct source {
+    int fd;
+    uint32_t events;
+    void (*ready)(struct agent *a, struct source *s, uint32_t events);
+};
+
+struct channel {
+    struct source source;
+    bool connected; /* the host listens: HELLO has been queued */
+    struct frame_reader reader;
+    uint8_t *out; /* bytes not yet written: [out_at, out_len) */
+    size_t out_at, out_len, out_cap;
+};
+
+/* One direction of a process's stdio. stdin: host -> pipe; the others: pipe -> host. */
+struct stream {
+    struct source source;
+    struct process *process;
+    uint8_t which;  /* STREAM_* */
+    bool eof;       /* stdin: the host sent EOF; else: our EOF went out */
+    uint8_t *queue; /* stdin: bytes for the pipe, at most STREAM_WINDOW */
+    size_t queue_at, queue_len;
+    size_t credit; /* output: what the host still accepts */
+    size_t drain;  /* output: bytes of a dead process that must go before EXITED */
+};
+
+enum process_state { P_SETUP, P_CREATED, P_STARTING, P_RUNNING, P_DEAD };
+
+struct process {
+    struct process *next;
+    uint32_t id;
+    struct container *container;
+    bool is_init, terminal;
+    bool exited_sent;
+    enum process_state state;
+    pid_t pid;
+    struct source pidfd, ctl;
+    uint32_t seq; /* request that waits for the child's word; 0 = none */
+    bool owes_reply;
+    int kill_signo; /* a signal that killed it before its start */
+    int fail_code;  /* the child's word why it can't go on: reply once it is gone */
+    char *fail_text;
+    int status; /* as in msg_exited, valid when P_DEAD */
+    uint32_t oom;
+    struct stream streams[3];
+};
+
+struct container {
+    struct container *next;
+    struct plan_container plan;
+    uint32_t id;          /* of its init process */
+    struct process *init; /* NULL once forgotten */
+    int cgroup_fd;        /* directory; -1 without cgroup v2 */
+    char cgroup_name[32];
+    int devfilter_fd;               /* attached BPF program, or -1 */
+    int watch_memory, watch_events; /* inotify watch descriptors, -1 = none */
+    uint64_t oom_kills;
+    bool frozen;
+    uint32_t freeze_seq; /* PAUSE or RESUME that waits for the cgroup; 0 = none */
+    bool freeze_wanted, owes_freeze;
+    uint32_t delete_seq;
+    bool deleting;
+};
+
+struct shm {
+    struct shm *next;
+    char *name;
+    unsigned users;
+};
+
+struct agent {
+    struct surroundings at;
+    int epoll, null_fd, kmsg_fd;
+    int proc_fd;       /* procfs of our own pid namespace, detached */
+    int pidns_fd;      /* our pid namespace, to come back to */
+    int cgroup_fd;     /* below it containers get their cgroups; -1 = no cgroup v2 */
+    char *cgroup_made; /* fake: the directory to remove at the end */
+    int share_fd;
+    char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
+    struct source inotify, signals, timer;
+    struct channel channel;
+    struct container *containers;
+    struct process *processes;
+    struct shm *shm;
+    bool share_mounted, stop, powering_off;
+    uint32_t poweroff_seq;
+};
+
+/* loop.c */
+int loop_watch(struct agent *a, struct source *s, int fd, uint32_t events,
+               void (*ready)(struct agent *, struct source *, uint32_t), struct err *err);
+void loop_events(struct agent *a, struct source *s, uint32_t events); /* change what is watched */
+void loop_close(struct agent *a, struct source *s);                   /* also closes the fd */
+int loop_run(struct agent *a);
+
+/* channel.c */
+int channel_open(struct agent *a, struct err *err);
+void channel_send(struct agent *a, uint16_t type, uint32_t id, uint32_t seq, const void *body,
+                  size_t len);
+void channel_reply(struct agent *a, uint32_t id, uint32_t seq, int r, const struct err *err);
+void channel_reply_body(struct agent *a, uint32_t id, uint32_t seq, const struct wbuf *body);
+bool channel_congested(const struct agent *a);
+void channel_flush(struct agent *a); /* until all is out: only before power-off */
+void agent_log(struct agent *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void agent_debug(struct agent *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* requests.c */
+int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t *body);
+
+/* machine.c */
+int machine_boot(struct agent *a, struct err *err);
+int machine_files(struct agent *a, struct err *err); /* proc_fd, pidns_fd, null_fd */
+int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
+void machine_off(struct agent *a);
+
+/* modules.c */
+int modules_load(const char *stage, const char *group, struct err *err);
+
+/* container.c */
+struct container *container_find(struct agent *a, const char *id);
+struct container *container_of_init(struct agent *a, uint32_t id);
+int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_container *plan,
+                     struct err *err);
+int container_exec(struct agent *a, uint32_t id, uint32_t seq, struct msg_exec *m, struct err *err);
+void container_discard(struct agent *a, struct container *c); /* frees it; all are dead */
+void container_init_gone(struct agent *a, struct container *c);
+int container_freeze(struct agent *a, struct container *c, uint32_t seq, bool freeze,
+                     struct err *err);
+int container_delete(struct agent *a, struct container *c, uint32_t seq, struct err *err);
+void container_changed(struct agent *a, struct container *c); /* cgroup or process news */
+void containers_kill_all(struct agent *a);
+
+/* process.c */
+struct process *process_find(struct agent *a, uint32_t id);
+int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t seq, bool init,
+                  const struct plan_process *plan, struct err *err);
+int process_start(struct agent *a, struct process *p, uint32_t seq, struct err *err);
+int process_signal(struct agent *a, struct process *p, int signo, struct err *err);
+void process_try_report(struct agent *a, struct process *p); /* EXITED once its output is out */
+void processes_report(struct agent *a); /* a new connection: what is still untold */
+bool processes_alive(const struct agent *a, const struct container *c);
+void processes_forget(struct agent *a, struct container *c);
+void process_reap_strangers(struct agent *a);
+
+/* streams.c */
+int streams_pipes(struct process *p, const struct plan_process *plan, int null_fd, int ret_child[3],
+                  struct err *err);
+int streams_watch(struct agent *a, struct process *p, struct err *err);
+int streams_adopt_terminal(struct agent *a, struct process *p, int master, struct err *err);
+int stream_data(struct agent *a, struct process *p, const struct frame_head *h,
+                const uint8_t *body);
+void stream_eof(struct agent *a, struct process *p);
+void stream_credit(struct agent *a, struct process *p, unsigned which, uint32_t bytes);
+void stream_closed(struct agent *a, struct process *p, unsigned which);
+int stream_resize(struct process *p, uint32_t rows, uint32_t cols, struct err *err);
+void streams_mark_drain(struct process *p);
+bool streams_drained(const struct process *p);
+void streams_uncork(struct agent *a);       /* the channel has room again */
+void streams_reset_credit(struct agent *a); /* a new host connection */
+void streams_done(struct agent *a, struct process *p);
+
+/* cgroup.c */
+int cgroup_open(struct agent *a, struct err *err);
+int cgroup_create(struct agent *a, struct container *c, struct err *err);
+int cgroup_apply(struct agent *a, struct container *c, const struct plan_cgroup *plan,
+                 struct err *err);
+int cgroup_read(int dir, const char *file, char *buf, size_t size); /* length or -errno */
+int cgroup_write(int dir, const char *file, const char *text);
+int cgroup_enter(struct agent *a, struct container *c, pid_t pid, struct err *err);
+void cgroup_kill(struct container *c, int signo);
+bool cgroup_populated(const struct container *c);
+bool cgroup_is_frozen(const struct container *c);
+uint64_t cgroup_key(int dir, const char *file, const char *key); /* PLAN_UNSET = unknown */
+int cgroup_remove(struct agent *a, struct container *c);
+int cgroup_each_pid(int dir, int (*each)(void *arg, pid_t pid), void *arg);
+void cgroup_done(struct agent *a);
+
+/* devfilter.c */
+int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n, int *prog,
+                     struct err *err);
+
+/* stats.c, ps.c */
+void stats_gather(const struct container *c, struct msg_stats *ret);
+int ps_gather(struct agent *a, struct container *c, struct msg_ps *ret, struct err *err);
+
+/* shm.c */
+int shm_prepare(struct agent *a, const struct plan_container *c, struct err *err);
+void shm_release(struct agent *a, const struct plan_container *c);
+const char *shm_dir(const struct agent *a);
+
+/* child.c: all below runs in the forked child */
+struct job {
+    struct agent *a;
+    struct container *c;
+    const struct plan_process *p;
+    bool exec; /* into a running container; else the container's init */
+    int ctl;   /* socket to the loop */
+    int stdio[3];
+    int *join_pidfds;  /* PLAN_NS_COUNT pidfds for PLAN_NS_JOIN, -1 where unused */
+    int init_pidfd;    /* exec: the container's init */
+    int master, slave; /* terminal, -1 = none */
+    uint64_t late_ns;  /* namespaces to unshare after joining the user namespace */
+};
+void child_main(struct job *j) __attribute__((noreturn));
+
+/* What child and loop say to each other, one packet each. */
+enum { CTL_GO = 1, CTL_START };
+struct ctl_report {
+    int32_t code;   /* 0 = ready, else a positive errno with text */
+    int32_t master; /* the child's number of the pty's master, or -1 */
+    char text[1024];
+};
+
+int namespaces_enter(struct job *j, struct err *err);
+int sysctl_write(struct job *j, int root, struct err *err);
+int rootfs_build(struct job *j, int *ret_root, struct err *err);
+int rootfs_switch(int root, struct err *err);
+int devices_make(struct job *j, int root, struct err *err);
+int devices_mask(struct job *j, int root, struct err *err);
+int mounts_make(struct job *j, int root, struct err *err);
+int mounts_console(struct job *j, int root, struct err *err);
+int terminal_open(struct job *j, int root, struct err *err);
+int terminal_claim(struct job *j, struct err *err);
+int copyup(int from, int to, struct err *err);
+int program_env(struct plan_list *env, uint32_t uid, struct err *err);
+int hooks_run(const struct plan_container *c, struct err *err);
+int program_find(const struct plan_process *p, char **ret_path, struct err *err);
+int program_cwd(const struct plan_process *p, struct err *err);
+int credentials_borrow(const struct plan_process *p, struct err *err);
+int credentials_return(struct err *err);
+int credentials_take(const struct plan_process *p, struct err *err);
+int seccomp_load(const struct plan_process *p, struct err *err);
+
+/* mountapi.c, inroot.c: helpers of the child */
+int mountapi_new(const char *type, const char *source, const char *data, uint64_t ms_flags,
+                 int *ret_mount, struct err *err);
+int mountapi_clone(int from, bool recursive, int *ret_mount, struct err *err);
+int mountapi_flags(int mount, uint64_t ms_flags, bool recursive);
+int mountapi_propagation(int mount, uint64_t ms_flags);
+int inroot_open(int root, const char *path, uint64_t flags);  /* fd or -errno */
+int inroot_dir(int root, const char *path, struct err *err);  /* mkdir -p; fd */
+int inroot_file(int root, const char *path, struct err *err); /* touch; O_PATH fd */
+int inroot_parent(int root, const char *path, char **ret_name, struct err *err);
+
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The byte stream to the host. virtio-serial tells of the host's coming and going only at the edge
+ * (a level-triggered EPOLLHUP would spin), hence EPOLLET: every event reads and writes until
+ * EAGAIN.
+ */
+#include "agent/agent.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/vm_sockets.h>
+
+#include "base/cleanup.h"
+#include "base/macros.h"
+
+#define READ_CHUNK (64u << 10)
+#define OUT_CONGESTED (1u << 20) /* streams pause above this */
+#define OUT_MAX (16u << 20)      /* a host that reads nothing loses the connection */
+
+static void channel_ready(struct agent *a, struct source *s, uint32_t events);
+static int connect_vsock(struct agent *a, struct err *err);
+
+static void disconnected(struct agent *a)
+{
+    struct channel *ch = &a->channel;
+
+    ch->connected = false;
+    ch->out_at = ch->out_len = 0; /* the reader's buffer may be in a handler's hands: later */
+    if (a->at.channel_fd >= 0) {
+        a->stop = true; /* fake: the host end is gone for good */
+        return;
+    }
+    if (a->at.vsock_port) {
+        struct itimerspec soon = {.it_value = {.tv_nsec = 100000000}};
+
+        loop_close(a, &ch->source);
+        (void)timerfd_settime(a->timer.fd, 0, &soon, NULL);
+    }
+}
+
+static void write_out(struct agent *a)
+{
+    struct channel *ch = &a->channel;
+    bool was_congested = channel_congested(a);
+
+    while (ch->source.fd >= 0 && ch->out_at < ch->out_len) {
+        ssize_t n = write(ch->source.fd, ch->out + ch->out_at, ch->out_len - ch->out_at);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break; /* EAGAIN: an edge will follow; EPIPE: the reader sees it */
+        ch->out_at += (size_t)n;
+    }
+    if (ch->out_at == ch->out_len)
+        ch->out_at = ch->out_len = 0;
+    if (was_congested && !channel_congested(a))
+        streams_uncork(a);
+}
+
+static uint8_t *out_room(struct agent *a, size_t n)
+{
+    struct channel *ch = &a->channel;
+
+    if (ch->out_at && (ch->out_at == ch->out_len || ch->out_at > OUT_CONGESTED / 4)) {
+        memmove(ch->out, ch->out + ch->out_at, ch->out_len - ch->out_at);
+        ch->out_len -= ch->out_at;
+        ch->out_at = 0;
+    }
+    if (ch->out_len + n > OUT_MAX)
+        return NULL;
+    if (ch->out_len + n > ch->out_cap) {
+        size_t cap = ch->out_cap ? ch->out_cap : 64u << 10;
+        uint8_t *p;
+
+        while (cap < ch->out_len + n)
+            cap *= 2;
+        p = realloc(ch->out, cap);
+        if (!p)
+            return NULL;
+        ch->out = p;
+        ch->out_cap = cap;
+    }
+    return ch->out + ch->out_len;
+}
+
+void channel_send(struct agent *a, uint16_t type, uint32_t id, uint32_t seq, const void *body,
+                  size_t len)
+{
+    struct frame_head h = {.type = type, .len = (uint32_t)len, .id = id, .seq = seq};
+    struct channel *ch = &a->channel;
+    uint8_t *to;
+
+    if (!ch->connected)
+        return;
+    to = len <= FRAME_BODY_MAX ? out_room(a, FRAME_HEAD_SIZE + len) : NULL;
+    if (!to) {
+        disconnected(a);
+        return;
+    }
+    frame_head_put(to, &h);
+    if (len)
+        memcpy(to + FRAME_HEAD_SIZE, body, len);
+    ch->out_len += FRAME_HEAD_SIZE + len;
+    write_out(a);
+}
+
+static void send_reply(struct agent *a, uint32_t id, uint32_t seq, const struct msg_reply *m)
+{
+    struct wbuf w = {0};
+
+    msg_reply_put(&w, m);
+    if (wbuf_ok(&w))
+        channel_send(a, FRAME_REPLY, id, seq, w.data, w.len);
+    wbuf_done(&w);
+}
+
+void channel_reply(struct agent *a, uint32_t id, uint32_t seq, int r, const struct err *err)
+{
+    struct msg_reply m = {.code = r < 0 ? -r : 0};
+
+    if (r < 0)
+        m.text = (char *)(err && err->msg[0] ? err->msg : strerror(-r));
+    send_reply(a, id, seq, &m);
+}
+
+void channel_reply_body(struct agent *a, uint32_t id, uint32_t seq, const struct wbuf *body)
+{
+    struct msg_reply m = {.body = body->data, .body_len = body->len};
+
+    if (!wbuf_ok(body))
+        m = (struct msg_reply){.code = ENOMEM, .text = (char *)"out of memory"};
+    send_reply(a, id, seq, &m);
+}
+
+bool channel_congested(const struct agent *a)
+{
+    return a->channel.out_len - a->channel.out_at > OUT_CONGESTED;
+}
+
+void channel_flush(struct agent *a)
+{
+    struct channel *ch = &a->channel;
+
+    while (ch->connected && ch->source.fd >= 0 && ch->out_at < ch->out_len) {
+        struct pollfd p = {.fd = ch->source.fd, .events = POLLOUT};
+
+        if (poll(&p, 1, 2000) < 1 || (p.revents & (POLLHUP | POLLERR)))
+            return;
+        write_out(a);
+    }
+}
+
+static void send_hello(struct agent *a)
+{
+    struct msg_hello m = {.version = PROTO_VERSION, .agent = (char *)AGENT_VERSION};
+    struct wbuf w = {0};
+    struct timespec t;
+    struct utsname u;
+
+    (void)clock_gettime(CLOCK_BOOTTIME, &t);
+    m.boot_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    if (uname(&u) == 0) {
+        m.kernel = u.release;
+        m.arch = u.machine;
+    }
+    msg_hello_put(&w, &m);
+    channel_send(a, FRAME_HELLO, 0, 0, w.data, w.len);
+    wbuf_done(&w);
+}
+
+/* All whole frames; -EPROTO when the host does not speak our protocol. */
+static int take_frames(struct agent *a)
+{
+    struct frame_head h;
+    const uint8_t *body;
+    int r;
+
+    while ((r = frame_reader_next(&a->channel.reader, &h, &body)) == 1) {
+        r = request_dispatch(a, &h, body);
+        if (r < 0)
+            return r;
+        if (!a->channel.connected || a->stop)
+            return 0;
+    }
+    return r;
+}
+
+static void read_in(struct agent *a)
+{
+    struct channel *ch = &a->channel;
+
+    while (ch->source.fd >= 0 && ch->connected && !a->stop) {
+        size_t room;
+        uint8_t *to = frame_reader_space(&ch->reader, READ_CHUNK, &room);
+        ssize_t n = to ? read(ch->source.fd, to, room) : -1;
+
+        if (n < 0 && to && errno == EINTR)
+            continue;
+        if (n < 0 && to && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            disconnected(a);
+            return;
+        }
+        frame_reader_commit(&ch->reader, (size_t)n);
+        if (take_frames(a) < 0) {
+            agent_debug(a, "garbage on the channel, dropping the connection");
+            disconnected(a);
+            return;
+        }
+    }
+}
+
+static void channel_ready(struct agent *a, struct source *s, uint32_t events)
+{
+    struct channel *ch = &a->channel;
+
+    (void)s;
+    if (!(events & EPOLLHUP) && !ch->connected) {
+        ch->connected = true;
+        frame_reader_done(&ch->reader);
+        streams_reset_credit(a);
+        send_hello(a);
+        processes_report(a);
+    }
+    if (ch->connected && (events & EPOLLIN))
+        read_in(a);
+    if (ch->connected && (events & EPOLLOUT))
+        write_out(a);
+    if (ch->connected && (events & (EPOLLHUP | EPOLLERR)))
+        disconnected(a);
+}
+
+/* The node of our port: numbers differ from boot to boot, the name does not. */
+static int find_port(char *ret_path, size_t size)
+{
+    cleanup_dir DIR *d = opendir("/sys/class/virtio-ports");
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        char path[512], name[64] = "";
+        cleanup_fd int fd = -1;
+        ssize_t n;
+
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name", e->d_name);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+        if (n <= 0)
+            continue;
+        name[strcspn(name, "\n")] = '\0';
+        if (strcmp(name, AGENT_PORT) != 0)
+            continue;
+        snprintf(ret_path, size, "/dev/%s", e->d_name);
+        return 0;
+    }
+    return -ENOENT;
+}
+
+/* The port appears when the device has been probed, which may be after the driver was loaded. */
+static int wait_port(char *ret_path, size_t size, struct err *err)
+{
+    cleanup_fd int events = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, 15 /* uevents */);
+    struct {
+        uint16_t family, pad;
+        uint32_t pid, groups;
+    } addr = {AF_NETLINK, 0, 0, 1};
+    char buf[4096];
+
+    if (events < 0 || bind(events, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+        return err_set(err, errno, "listen for devices: %m");
+    while (find_port(ret_path, size) < 0) {
+        struct pollfd p = {.fd = events, .events = POLLIN};
+
+        if (poll(&p, 1, 30000) < 1)
+            return err_set(err, ENODEV, "no virtio port named '%s'", AGENT_PORT);
+        (void)!recv(events, buf, sizeof(buf), MSG_DONTWAIT);
+    }
+    return 0;
+}
+
+static int open_serial(struct err *err)
+{
+    char path[300];
+    int fd, r = wait_port(path, sizeof(path), err);
+
+    if (r < 0)
+        return r;
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    return fd < 0 ? err_set(err, errno, "open '%s': %m", path) : fd;
+}
+
+static void vsock_retry(struct agent *a, struct source *s, uint32_t events)
+{
+    struct err err = ERR_INIT;
+    uint64_t ticks;
+
+    (void)events;
+    (void)!read(s->fd, &ticks, sizeof(ticks));
+    if (a->channel.source.fd < 0 && connect_vsock(a, &err) < 0)
+        disconnected(a);
+}
+
+static int connect_vsock(struct agent *a, struct err *err)
+{
+    struct sockaddr_vm to = {
+        .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_HOST, .svm_port = a->at.vsock_port};
+    cleanup_fd int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r;
+
+    if (fd < 0)
+        return err_set(err, errno, "vsock: %m");
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+        return err_set(err, errno, "connect to vsock port %u: %m", a->at.vsock_port);
+    r = loop_watch(a, &a->channel.source, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                   channel_ready, err);
+    if (r == 0)
+        (void)steal_fd(&fd);
+    return r;
+}
+
+int channel_open(struct agent *a, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    int r;
+
+    a->channel.source.fd = -1;
+    if (a->at.vsock_port && a->at.channel_fd < 0) {
+        cleanup_fd int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+        r = loop_watch(a, &a->timer, timer, EPOLLIN, vsock_retry, err);
+        if (r < 0)
+            return r;
+        (void)steal_fd(&timer);
+        if (connect_vsock(a, err) < 0)
+            disconnected(a);
+        return 0;
+    }
+    if (a->at.channel_fd >= 0) {
+        fd = a->at.channel_fd;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK | O_RDWR) < 0)
+            return err_set(err, errno, "channel descriptor %d: %m", fd);
+    } else {
+        fd = open_serial(err);
+        if (fd < 0)
+            return fd;
+    }
+    r = loop_watch(a, &a->channel.source, fd, EPOLLIN | EPOLLOUT | EPOLLET, channel_ready, err);
+    if (r == 0)
+        (void)steal_fd(&fd);
+    return r;
+}
+
+void agent_log(struct agent *a, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (n > 0)
+        channel_send(a, FRAME_LOG, 0, 0, text, MIN((size_t)n, sizeof(text) - 1));
+    agent_debug(a, "%s", text);
+}
+
+void agent_debug(struct agent *a, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!a->at.debug || a->kmsg_fd < 0)
+        return;
+    va_start(ap, fmt);
+    dprintf(a->kmsg_fd, "anyvisor-agent: ");
+    (void)vdprintf(a->kmsg_fd, fmt, ap);
+    dprintf(a->kmsg_fd, "\n");
+    va_end(ap);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The forked child: becomes the container, reports, waits for START, becomes the program. Blocking
+ * is allowed here. It keeps no descriptor of the agent that a container could reach through /proc.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+
+static void report(const struct job *j, int r, const struct err *err)
+{
+    struct ctl_report m = {.code = -r, .master = r < 0 ? -1 : j->master};
+
+    if (r < 0)
+        snprintf(m.text, sizeof(m.text), "%.*s", (int)sizeof(m.text) - 1, err->msg);
+    (void)!send(j->ctl, &m, sizeof(m), MSG_NOSIGNAL);
+}
+
+static void fail(const struct job *j, int r, const struct err *err) __attribute__((noreturn));
+static void fail(const struct job *j, int r, const struct err *err)
+{
+    report(j, r, err);
+    _exit(127);
+}
+
+/* The loop's word, or the end of the loop. */
+static void await(const struct job *j, char want)
+{
+    char got = 0;
+    ssize_t n;
+
+    do
+        n = recv(j->ctl, &got, 1, 0);
+    while (n < 0 && errno == EINTR);
+    if (n != 1 || got != want)
+        _exit(127);
+}
+
+static void plain_signals(void)
+{
+    sigset_t none;
+
+    for (int i = 1; i < 65; i++)
+        (void)signal(i, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int compare(const void *x, const void *y)
+{
+    return *(const int *)x - *(const int *)y;
+}
+
+static void close_others(const struct job *j)
+{
+    int keep[PLAN_NS_COUNT + 5], n = 0;
+    unsigned from = 3;
+
+    keep[n++] = j->ctl;
+    keep[n++] = j->init_pidfd;
+    keep[n++] = j->exec ? -1 : j->a->null_fd;
+    for (int i = 0; i < PLAN_NS_COUNT; i++)
+        keep[n++] = j->exec ? -1 : j->join_pidfds[i];
+    qsort(keep, (size_t)n, sizeof(keep[0]), compare);
+    for (int i = 0; i < n; i++) {
+        if (keep[i] < (int)from)
+            continue;
+        if ((unsigned)keep[i] > from)
+            (void)sys_close_range(from, (unsigned)keep[i] - 1);
+        from = (unsigned)keep[i] + 1;
+    }
+    (void)sys_close_range(from, ~0u);
+}
+
+static void place_stdio(struct job *j)
+{
+    for (int i = 0; i < 3; i++)
+        if (j->stdio[i] >= 0)
+            (void)dup2(j->stdio[i], i);
+}
+
+static int become_container(struct job *j, struct err *err)
+{
+    cleanup_fd int root = -1;
+    int r = rootfs_build(j, &root, err);
+
+    if (r == 0)
+        r = devices_make(j, root, err);
+    if (r == 0 && (j->p->flags & PLAN_P_TERMINAL))
+        r = terminal_open(j, root, err);
+    if (r == 0 && j->slave >= 0)
+        r = mounts_console(j, root, err);
+    if (r == 0)
+        r = sysctl_write(j, root, err);
+    if (r == 0)
+        r = devices_mask(j, root, err);
+    if (r == 0 && (j->c->plan.flags & PLAN_C_READONLY) &&
+        mountapi_flags(root, MS_RDONLY, false) < 0)
+        r = err_set(err, errno, "make the root read-only: %m");
+    if (r == 0 && j->c->plan.root_propagation)
+        (void)mountapi_propagation(root, j->c->plan.root_propagation);
+    return r < 0 ? r : rootfs_switch(root, err);
+}
+
+static int join_container(struct job *j, struct err *err)
+{
+    cleanup_fd int root = -1;
+
+    if (!(j->p->flags & PLAN_P_TERMINAL))
+        return 0;
+    root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_set(err, errno, "open the container's root: %m");
+    return terminal_open(j, root, err);
+}
+
+/* Program and directory as the user would find them: the engine wants to know before START. */
+static int look_up(const struct job *j, char **ret_path, struct err *err)
+{
+    int r = program_cwd(j->p, err), back;
+
+    if (r < 0 || (r = credentials_borrow(j->p, err)) < 0)
+        return r;
+    r = program_find(j->p, ret_path, err);
+    back = credentials_return(r < 0 ? NULL : err);
+    return r < 0 ? r : back;
+}
+
+static int prepare(struct job *j, char **ret_path, struct plan_list *env, struct err *err)
+{
+    int r = namespaces_enter(j, err);
+
+    umask(0);
+    if (r == 0)
+        r = j->exec ? join_container(j, err) : become_container(j, err);
+    if (r == 0)
+        r = terminal_claim(j, err);
+    if (r == 0)
+        r = program_env(env, j->p->uid, err);
+    if (r == 0)
+        r = look_up(j, ret_path, err);
+    return r;
+}
+
+void child_main(struct job *j)
+{
+    struct plan_list env = j->p->env;
+    struct err err = ERR_INIT;
+    char *path = NULL;
+    int r;
+
+    plain_signals();
+    (void)setsid();
+    (void)prctl(PR_SET_DUMPABLE, 0); /* others in a shared pid namespace must not look inside */
+    place_stdio(j);
+    close_others(j);
+    await(j, CTL_GO);
+    r = prepare(j, &path, &env, &err);
+    if (r < 0)
+        fail(j, r, &err);
+    report(j, 0, NULL);
+    await(j, CTL_START);
+    if (!j->exec && (r = hooks_run(&j->c->plan, &err)) < 0)
+        fail(j, r, &err);
+    if ((r = credentials_take(j->p, &err)) < 0)
+        fail(j, r, &err);
+    (void)execve(path, j->p->args.v, env.v ? env.v : (char *[]){NULL});
+    r = -errno;
+    snprintf(err.msg, sizeof(err.msg), "exec %s: %s", path, strerror(-r));
+    if (err.msg[0] && strlen(path) + 7 < sizeof(err.msg))
+        err.msg[strlen(path) + 7] |= 0x20; /* Go's words begin small: engines match them */
+    fail(j, r, &err);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Device rules as a BPF program on the container's cgroup. The last matching rule wins, so they are
+ * tested from the last to the first; what nothing matches is denied.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+#include "base/macros.h"
+
+#define RULE_INSNS 12u /* at most, per rule */
+#define ACCESS_ALL 7u
+
+/* As runc: every container may use these, whatever its rules say. */
+static const struct plan_device_rule standard[] = {
+    {1, 'c', -1, -1, 1}, {1, 'b', -1, -1, 1}, /* mknod alone gives no access */
+    {1, 'c', 1, 3, 7},   {1, 'c', 1, 5, 7},   {1, 'c', 1, 7, 7}, {1, 'c', 1, 8, 7},
+    {1, 'c', 1, 9, 7},   {1, 'c', 5, 0, 7},   {1, 'c', 5, 2, 7}, {1, 'c', 136, -1, 7},
+};
+
+struct program {
+    struct bpf_insn *v;
+    size_t n;
+};
+
+static void emit(struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
+                 int32_t imm)
+{
+    p->v[p->n++] =
+        (struct bpf_insn){.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
+}
+
+/* Registers: 2 type, 3 access, 4 major, 5 minor of the request. */
+static void emit_start(struct program *p)
+{
+    emit(p, BPF_LDX | BPF_W | BPF_MEM, 2, 1, 0, 0);
+    emit(p, BPF_ALU | BPF_MOV | BPF_X, 3, 2, 0, 0);
+    emit(p, BPF_ALU | BPF_RSH | BPF_K, 3, 0, 0, 16);
+    emit(p, BPF_ALU | BPF_AND | BPF_K, 2, 0, 0, 0xffff);
+    emit(p, BPF_LDX | BPF_W | BPF_MEM, 4, 1, 4, 0);
+    emit(p, BPF_LDX | BPF_W | BPF_MEM, 5, 1, 8, 0);
+}
+
+static void emit_verdict(struct program *p, int allow)
+{
+    emit(p, BPF_ALU | BPF_MOV | BPF_K, 0, 0, 0, allow);
+    emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+static void emit_rule(struct program *p, const struct plan_device_rule *r)
+{
+    size_t first = p->n;
+
+    if (r->type != 'a')
+        emit(p, BPF_JMP | BPF_JNE | BPF_K, 2, 0, 0,
+             r->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+    if (r->access != ACCESS_ALL) {
+        /* Allowed must be all that is asked for; one forbidden part forbids the whole. */
+        emit(p, BPF_ALU | BPF_MOV | BPF_X, 1, 3, 0, 0);
+        emit(p, BPF_ALU | BPF_AND | BPF_K, 1, 0, 0, (int32_t)r->access);
+        if (r->allow)
+            emit(p, BPF_JMP | BPF_JNE | BPF_X, 1, 3, 0, 0);
+        else
+            emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 0, 0);
+    }
+    if (r->type != 'a' && r->major >= 0)
+        emit(p, BPF_JMP | BPF_JNE | BPF_K, 4, 0, 0, (int32_t)r->major);
+    if (r->type != 'a' && r->minor >= 0)
+        emit(p, BPF_JMP | BPF_JNE | BPF_K, 5, 0, 0, (int32_t)r->minor);
+    emit_verdict(p, (int)r->allow);
+    /* All jumps of this rule go to the next one. */
+    for (size_t i = first; i < p->n; i++)
+        if (BPF_CLASS(p->v[i].code) == BPF_JMP && BPF_OP(p->v[i].code) != BPF_EXIT)
+            p->v[i].off = (int16_t)(p->n - i - 1);
+}
+
+static int load(const struct program *p, struct err *err)
+{
+    union bpf_attr attr;
+    int fd;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+    attr.insns = (uint64_t)(uintptr_t)p->v;
+    attr.insn_cnt = (uint32_t)p->n;
+    attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
+    fd = sys_bpf(BPF_PROG_LOAD, &attr);
+    return fd < 0 ? err_set(err, errno, "load device filter: %m") : fd;
+}
+
+static int attach(int cgroup, int prog, int cmd)
+{
+    union bpf_attr attr;
+
+    memset(&attr, 0, sizeof(attr));
+    attr.target_fd = (uint32_t)cgroup;
+    attr.attach_bpf_fd = (uint32_t)prog;
+    attr.attach_type = BPF_CGROUP_DEVICE;
+    attr.attach_flags = cmd == BPF_PROG_ATTACH ? BPF_F_ALLOW_MULTI : 0;
+    return sys_bpf(cmd, &attr);
+}
+
+/* *prog: the filter before this one (-1: none), replaced without a moment in between. */
+int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n, int *prog,
+                     struct err *err)
+{
+    cleanup_free struct bpf_insn *v = calloc(n + ARRAY_SIZE(standard) + 2, RULE_INSNS * sizeof(*v));
+    struct program p = {v, 0};
+    cleanup_fd int fd = -1;
+
+    if (!v)
+        return err_set(err, ENOMEM, "device filter: %m");
+    emit_start(&p);
+    for (size_t i = ARRAY_SIZE(standard); i-- > 0;)
+        emit_rule(&p, &standard[i]);
+    for (size_t i = n; i-- > 0;)
+        emit_rule(&p, &rules[i]);
+    /* A rule for everything leaves nothing to the end; the verifier refuses unreachable code. */
+    if (n == 0 || rules[0].type != 'a' || rules[0].access != ACCESS_ALL)
+        emit_verdict(&p, 0);
+    fd = load(&p, err);
+    if (fd < 0)
+        return fd;
+    if (attach(cgroup, fd, BPF_PROG_ATTACH) < 0)
+        return err_set(err, errno, "attach device filter: %m");
+    if (*prog >= 0)
+        (void)attach(cgroup, *prog, BPF_PROG_DETACH);
+    close_fd(prog);
+    *prog = steal_fd(&fd);
+    return 0;
+}

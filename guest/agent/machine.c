@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine around the containers: boot, the host's SETUP, power-off. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/random.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+#include "base/macros.h"
+
+#define SHARE_DIR AGENT_RUN "/share"
+
+static int mount_at(const char *type, const char *dir, unsigned long flags, const char *data,
+                    struct err *err)
+{
+    (void)mkdir(dir, 0755);
+    if (mount(type, dir, type, flags, data) < 0 && errno != EBUSY)
+        return err_set(err, errno, "mount %s on '%s': %m", type, dir);
+    return 0;
+}
+
+/*
+ * pivot_root, which every container needs, refuses the initial root of an initramfs. A bind mount
+ * of it that is moved over it is a mount with a parent, which will do.
+ */
+static int leave_initial_root(struct err *err)
+{
+    (void)mkdir("/.root", 0755);
+    if (mount("/", "/.root", NULL, MS_BIND, NULL) < 0 || chdir("/.root") < 0 ||
+        mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+        return err_set(err, errno, "leave the initial root: %m");
+    return 0;
+}
+
+static void read_cmdline(struct agent *a)
+{
+    cleanup_file FILE *f = fopen("/proc/cmdline", "re");
+    char line[4096], *save = NULL;
+
+    if (!f || !fgets(line, sizeof(line), f))
+        return;
+    for (char *w = strtok_r(line, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
+        if (strcmp(w, "anyvisor.debug") == 0)
+            a->at.debug = true;
+        else if (strncmp(w, "anyvisor.vsock=", 15) == 0)
+            a->at.vsock_port = (uint32_t)strtoul(w + 15, NULL, 10);
+    }
+}
+
+/* The console of a small kernel may be absent: then 0-2 are /dev/null, never the channel. */
+static void ensure_stdio(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd < 3);
+    if (fd >= 3)
+        close(fd);
+}
+
+int machine_boot(struct agent *a, struct err *err)
+{
+    int r = leave_initial_root(err);
+
+    if (r < 0)
+        return r;
+    umask(022);
+    if ((r = mount_at("devtmpfs", "/dev", MS_NOSUID, "mode=0755", err)) < 0 ||
+        (r = mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err)) < 0 ||
+        (r = mount_at("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err)) < 0 ||
+        (r = mount_at("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755", err)) < 0)
+        return r;
+    ensure_stdio();
+    read_cmdline(a);
+    if (a->at.debug)
+        a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+    (void)mkdir(AGENT_RUN, 0711);
+    (void)mkdir(SHARE_DIR, 0755);
+    if (modules_load("boot", NULL, err) < 0)
+        agent_debug(a, "%s, ignoring", err->msg);
+    return 0;
+}
+
+int machine_files(struct agent *a, struct err *err)
+{
+    int r = mountapi_new("proc", "proc", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, &a->proc_fd, err);
+
+    if (r < 0)
+        return r;
+    a->pidns_fd = openat(a->proc_fd, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+    a->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (a->pidns_fd < 0 || a->null_fd < 0)
+        return err_set(err, errno, "open own files: %m");
+    return 0;
+}
+
+static void set_clock(uint64_t ns)
+{
+    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+
+    if (ns)
+        (void)clock_settime(CLOCK_REALTIME, &t);
+}
+
+static void add_entropy(const uint8_t *data, size_t len)
+{
+    cleanup_fd int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    cleanup_free struct rand_pool_info *pool = NULL;
+
+    if (fd < 0 || len == 0 || len > 4096)
+        return;
+    pool = calloc(1, sizeof(*pool) + len);
+    if (!pool)
+        return;
+    pool->entropy_count = (int)len * 8;
+    pool->buf_size = (int)len;
+    memcpy(pool->buf, data, len);
+    (void)ioctl(fd, RNDADDENTROPY, pool);
+    (void)ioctl(fd, RNDRESEEDCRNG);
+}
+
+static void loopback_up(void)
+{
+    cleanup_fd int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+
+    if (s >= 0)
+        (void)ioctl(s, SIOCSIFFLAGS, &ifr);
+}
+
+static int open_share(struct agent *a, const struct msg_setup *m, struct err *err)
+{
+    const char *dir = SHARE_DIR;
+
+    if (a->share_fd >= 0 || (!m->share_tag && !m->share_dir))
+        return 0;
+    if (m->share_dir && !a->at.machine)
+        dir = m->share_dir;
+    else if (!m->share_tag)
+        return err_set(err, EINVAL, "a machine's share needs a mount tag");
+    else if (mount(m->share_tag, dir, "9p", 0, m->share_options) < 0)
+        return err_set(err, errno, "mount share '%s' with '%s': %m", m->share_tag,
+                       m->share_options ? m->share_options : "");
+    else
+        a->share_mounted = true;
+    a->share_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    free(a->share_dir);
+    a->share_dir = strdup(dir);
+    return a->share_fd < 0 ? err_set(err, errno, "open share '%s': %m", dir) : 0;
+}
+
+int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
+{
+    if (a->at.machine) {
+        set_clock(m->realtime_ns);
+        add_entropy(m->entropy, m->entropy_len);
+        for (size_t i = 0; i < m->modules.n; i++)
+            if (modules_load("late", m->modules.v[i], err) < 0)
+                agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
+    }
+    loopback_up();
+    if (m->hostname && sethostname(m->hostname, strlen(m->hostname)) < 0)
+        return err_set(err, errno, "set hostname '%s': %m", m->hostname);
+    return open_share(a, m, err);
+}
+
+void machine_off(struct agent *a)
+{
+    cgroup_done(a);
+    close_fd(&a->share_fd);
+    if (a->share_mounted)
+        (void)umount2(SHARE_DIR, 0);
+    if (a->at.machine)
+        sync();
+    channel_flush(a);
+    if (!a->at.machine)
+        return;
+    (void)reboot(RB_POWER_OFF);
+    (void)reboot(RB_AUTOBOOT); /* no way to switch off: QEMU runs with -no-reboot */
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent: pid 1 of the guest. "agent --fd N" runs it in namespaces of a host instead, with the
+ * channel on descriptor N (tests/fake).
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/reboot.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+
+static void on_signal(struct agent *a, struct source *s, uint32_t events)
+{
+    struct signalfd_siginfo si;
+
+    (void)events;
+    while (read(s->fd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+        if (si.ssi_signo == SIGTERM && !a->at.machine)
+            a->stop = true;
+    process_reap_strangers(a);
+}
+
+static int watch_signals(struct agent *a, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    sigset_t set;
+    int r;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0)
+        return err_set(err, errno, "signalfd: %m");
+    r = loop_watch(a, &a->signals, fd, EPOLLIN, on_signal, err);
+    if (r == 0)
+        (void)steal_fd(&fd);
+    return r;
+}
+
+static int serve(struct agent *a, struct err *err)
+{
+    int r;
+
+    a->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (a->epoll < 0)
+        return err_set(err, errno, "epoll: %m");
+    if (a->at.machine && (r = machine_boot(a, err)) < 0)
+        return r;
+    /* Not a machine: what is mounted here must not reach the host, what it mounts in the share
+     * must. */
+    if (!a->at.machine && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        return err_set(err, errno, "make mounts slaves: %m");
+    if ((r = machine_files(a, err)) < 0 || (r = watch_signals(a, err)) < 0 ||
+        (r = cgroup_open(a, err)) < 0 || (r = channel_open(a, err)) < 0)
+        return r;
+    r = loop_run(a);
+    if (r < 0)
+        err_set(err, -r, "event loop: %m");
+    containers_kill_all(a);
+    machine_off(a);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct agent a = {
+        .epoll = -1,
+        .null_fd = -1,
+        .kmsg_fd = -1,
+        .proc_fd = -1,
+        .pidns_fd = -1,
+        .cgroup_fd = -1,
+        .share_fd = -1,
+        .inotify.fd = -1,
+        .signals.fd = -1,
+        .timer.fd = -1,
+        .channel.source.fd = -1,
+        .at.channel_fd = -1,
+    };
+    struct err err = ERR_INIT;
+    int r;
+
+    if (argc == 3 && strcmp(argv[1], "--fd") == 0)
+        a.at.channel_fd = (int)strtol(argv[2], NULL, 10);
+    else if (getpid() != 1) {
+        fprintf(stderr, "usage: agent --fd N (without it, pid 1 of a virtual machine)\n");
+        return 2;
+    }
+    a.at.machine = a.at.channel_fd < 0;
+    r = serve(&a, &err);
+    if (r < 0)
+        fprintf(stderr, "anyvisor-agent: %s\n", err.msg);
+    if (a.at.machine) {
+        (void)reboot(RB_POWER_OFF);
+        (void)reboot(RB_AUTOBOOT);
+    }
+    return r < 0 ? 1 : 0;
+}

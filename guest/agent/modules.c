@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Kernel modules, in the order that the image builder computed: no modprobe in the guest. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+
+#define MODULES_LIST "/etc/anyvisor/modules"
+
+static int load_one(const char *file, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    char path[256];
+
+    snprintf(path, sizeof(path), "/lib/modules/%s", file);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(err, errno, "open module '%s': %m", path);
+    if (sys_finit_module(fd, "") < 0 && errno != EEXIST)
+        return err_set(err, errno, "load module '%s': %m", file);
+    return 0;
+}
+
+/* The file of a matching line ("boot FILE" or "late GROUP FILE"), else NULL. */
+static const char *line_file(char *line, const char *stage, const char *group)
+{
+    char *save = NULL;
+    const char *word = strtok_r(line, " \t\n", &save);
+
+    if (!word || strcmp(word, stage) != 0)
+        return NULL;
+    if (group) {
+        word = strtok_r(NULL, " \t\n", &save);
+        if (!word || strcmp(word, group) != 0)
+            return NULL;
+    }
+    return strtok_r(NULL, " \t\n", &save);
+}
+
+/* A missing list or group is fine: the small kernel has everything built in. The first failure is
+ * returned, after the rest has been tried: a device that is absent must not cost the others. */
+int modules_load(const char *stage, const char *group, struct err *err)
+{
+    cleanup_file FILE *f = fopen(MODULES_LIST, "re");
+    char line[512];
+    int first = 0;
+
+    while (f && fgets(line, sizeof(line), f)) {
+        const char *file = line_file(line, stage, group);
+        int r = file ? load_one(file, first ? NULL : err) : 0;
+
+        if (r < 0 && first == 0)
+            first = r;
+    }
+    return first;
+}

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes as the loop sees them: forked, set up by child.c, started, dead, reported, forgotten.
+ * Every step is an event: the child's packet on ctl (CLOEXEC: its end means "exec'ed"), the pidfd.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/sys.h"
+#include "base/cleanup.h"
+#include "base/macros.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+static bool take_report(struct agent *a, struct process *p);
+static void on_ctl(struct agent *a, struct source *s, uint32_t events);
+static void on_pidfd(struct agent *a, struct source *s, uint32_t events);
+
+struct process *process_find(struct agent *a, uint32_t id)
+{
+    struct process *p = a->processes;
+
+    while (p && p->id != id)
+        p = p->next;
+    return p;
+}
+
+static void process_free(struct agent *a, struct process *p)
+{
+    struct process **at = &a->processes;
+
+    while (*at && *at != p)
+        at = &(*at)->next;
+    if (*at)
+        *at = p->next;
+    if (p->container && p->container->init == p)
+        p->container->init = NULL;
+    streams_done(a, p);
+    loop_close(a, &p->ctl);
+    loop_close(a, &p->pidfd);
+    free(p->fail_text);
+    free(p);
+}
+
+static void reply(struct agent *a, struct process *p, int r, const struct err *err)
+{
+    if (!p->owes_reply)
+        return;
+    p->owes_reply = false;
+    channel_reply(a, p->id, p->seq, r, err);
+}
+
+/* What the container's ids are called outside its user namespace. */
+static uint32_t outside_id(const struct plan_idmap *map, size_t n, uint32_t inside)
+{
+    for (size_t i = 0; i < n; i++)
+        if (inside >= map[i].inside && inside - map[i].inside < map[i].count)
+            return map[i].outside + (inside - map[i].inside);
+    return inside;
+}
+
+/* The user must be able to open /dev/stdout and friends again, which checks the pipe's owner. */
+static void chown_stdio(const struct container *c, const struct plan_process *plan,
+                        const int child[3])
+{
+    uid_t uid = outside_id(c->plan.uid_map, c->plan.n_uid_map, plan->uid);
+
+    for (int i = 0; i < 3; i++)
+        if (child[i] >= 0 && (i > 0 || (plan->flags & PLAN_P_STDIN)))
+            (void)!fchown(child[i], uid, (gid_t)-1);
+}
+
+static int write_proc(struct agent *a, pid_t pid, const char *file, const char *text, size_t len,
+                      struct err *err)
+{
+    cleanup_fd int fd = -1;
+    char path[64];
+
+    snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
+    fd = openat(a->proc_fd, path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, text, len) != (ssize_t)len)
+        return err_set(err, errno, "write '%.*s' to /proc/PID/%s: %m", (int)MIN(len, 200u), text,
+                       file);
+    return 0;
+}
+
+static int write_map(struct agent *a, pid_t pid, const char *file, const struct plan_idmap *map,
+                     size_t n, struct err *err)
+{
+    char text[16384];
+    size_t len = 0;
+
+    for (size_t i = 0; i < n && len < sizeof(text) - 64; i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%u %u %u\n", map[i].inside,
+                                map[i].outside, map[i].count);
+    return len ? write_proc(a, pid, file, text, len, err) : 0;
+}
+
+/* What only somebody outside can do to the new process, before it goes on. */
+static int prepare_child(struct agent *a, struct container *c, const struct plan_process *plan,
+                         bool init, bool in_cgroup, pid_t pid, struct err *err)
+{
+    char text[16];
+    int r = in_cgroup ? 0 : cgroup_enter(a, c, pid, err);
+
+    if (r == 0 && init && c->plan.ns[PLAN_NS_USER] == PLAN_NS_NEW) {
+        r = write_map(a, pid, "uid_map", c->plan.uid_map, c->plan.n_uid_map, err);
+        if (r == 0)
+            r = write_map(a, pid, "gid_map", c->plan.gid_map, c->plan.n_gid_map, err);
+    }
+    if (r == 0 && (plan->flags & PLAN_P_OOM_SCORE)) {
+        int n = snprintf(text, sizeof(text), "%d", (int)plan->oom_score_adj);
+
+        r = write_proc(a, pid, "oom_score_adj", text, (size_t)n, err);
+    }
+    return r;
+}
+
+static uint64_t new_namespaces(const struct plan_container *c, uint64_t *ret_late)
+{
+    static const uint64_t flag[PLAN_NS_COUNT] = {
+        [PLAN_NS_PID] = CLONE_NEWPID, [PLAN_NS_NET] = CLONE_NEWNET,   [PLAN_NS_IPC] = CLONE_NEWIPC,
+        [PLAN_NS_UTS] = CLONE_NEWUTS, [PLAN_NS_USER] = CLONE_NEWUSER,
+    };
+    uint64_t now = CLONE_NEWNS; /* always: the agent's mounts are not for containers */
+
+    for (int i = 0; i < PLAN_NS_COUNT; i++)
+        if (c->ns[i] == PLAN_NS_NEW)
+            now |= flag[i];
+    *ret_late = 0;
+    if (c->ns[PLAN_NS_USER] == PLAN_NS_JOIN) {
+        /* They shall belong to the joined user namespace; a pid namespace can't be made late. */
+        *ret_late = now & ~(uint64_t)CLONE_NEWPID;
+        now &= CLONE_NEWPID;
+    }
+    return now;
+}
+
+/* pidfd of the pid namespace to fork into, or -1. */
+static int pid_namespace_of(const struct job *j)
+{
+    if (j->exec)
+        return j->init_pidfd;
+    return j->c->plan.ns[PLAN_NS_PID] == PLAN_NS_JOIN ? j->join_pidfds[PLAN_NS_PID] : -1;
+}
+
+/* fork with namespaces and cgroup. In the child this does not return. */
+static int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_in_cgroup,
+                      struct err *err)
+{
+    int pidfd = -1, into = pid_namespace_of(j);
+    struct sys_clone_args args = {.pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    long pid;
+    int e;
+
+    args.flags = SYS_CLONE_PIDFD;
+    if (!j->exec)
+        args.flags |= new_namespaces(&j->c->plan, &j->late_ns);
+    if (j->c->cgroup_fd >= 0) {
+        args.flags |= SYS_CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)j->c->cgroup_fd;
+    }
+    /* Only children change their pid namespace by setns: go in, fork, come back. */
+    if (into >= 0 && setns(into, CLONE_NEWPID) < 0)
+        return err_set(err, errno, "join pid namespace: %m");
+    pid = sys_clone3(&args);
+    if (pid < 0 && (args.flags & SYS_CLONE_INTO_CGROUP) && errno != EAGAIN) {
+        args.flags &= ~SYS_CLONE_INTO_CGROUP;
+        pid = sys_clone3(&args);
+    }
+    e = errno;
+    if (pid == 0) {
+        close(ctl_parent);
+        child_main(j);
+    }
+    if (into >= 0 && setns(j->a->pidns_fd, CLONE_NEWPID) < 0)
+        agent_log(j->a, "return to own pid namespace: %s", strerror(errno));
+    if (pid < 0)
+        return err_set(err, e, "create process: %m");
+    *ret_pidfd = pidfd;
+    *ret_in_cgroup = (args.flags & SYS_CLONE_INTO_CGROUP) || j->c->cgroup_fd < 0;
+    return (int)pid;
+}
+
+static int join_fds(struct agent *a, const struct plan_container *c, int fds[PLAN_NS_COUNT],
+                    struct err *err)
+{
+    for (int i = 0; i < PLAN_NS_COUNT; i++) {
+        struct container *other;
+
+        fds[i] = -1;
+        if (c->ns[i] != PLAN_NS_JOIN)
+            continue;
+        other = container_find(a, c->join[i]);
+        if (!other || !other->init || other->init->pidfd.fd < 0 || other->init->state == P_DEAD)
+            return err_set(err, ESRCH, "join namespace: container '%s' is not running", c->join[i]);
+        fds[i] = other->init->pidfd.fd;
+    }
+    return 0;
+}
+
+static int spawn(struct process *p, struct job *j, struct err *err)
+{
+    struct agent *a = j->a;
+    cleanup_fd int ours = -1, theirs = -1;
+    bool in_cgroup = false;
+    int pidfd = -1, pair[2], r;
+    char go = CTL_GO;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_set(err, errno, "socketpair: %m");
+    ours = pair[0];
+    theirs = j->ctl = pair[1];
+    r = fork_child(j, ours, &pidfd, &in_cgroup, err);
+    if (r < 0)
+        return r;
+    p->pid = r;
+    r = loop_watch(a, &p->pidfd, pidfd, EPOLLIN, on_pidfd, err);
+    if (r < 0) {
+        close(pidfd);
+        return r; /* the child sees ctl's end and goes */
+    }
+    (void)fcntl(ours, F_SETFL, O_NONBLOCK | O_RDWR);
+    if ((r = prepare_child(a, j->c, j->p, !j->exec, in_cgroup, p->pid, err)) < 0 ||
+        (r = streams_watch(a, p, err)) < 0 ||
+        (r = loop_watch(a, &p->ctl, ours, EPOLLIN, on_ctl, err)) < 0)
+        return r;
+    (void)!write(steal_fd(&ours), &go, 1);
+    return 0;
+}
+
+int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t seq, bool init,
+                  const struct plan_process *plan, struct err *err)
+{
+    struct process *p = calloc(1, sizeof(*p));
+    int joins[PLAN_NS_COUNT];
+    struct job j = {.a = a,
+                    .c = c,
+                    .p = plan,
+                    .exec = !init,
+                    .join_pidfds = joins,
+                    .ctl = -1,
+                    .init_pidfd = -1,
+                    .master = -1,
+                    .slave = -1};
+    int r;
+
+    if (!p)
+        return err_set(err, ENOMEM, "process: %m");
+    *p = (struct process){.id = id,
+                          .container = c,
+                          .is_init = init,
+                          .state = P_SETUP,
+                          .seq = seq,
+                          .terminal = plan->flags & PLAN_P_TERMINAL,
+                          .pidfd.fd = -1,
+                          .ctl.fd = -1,
+                          .next = a->processes};
+    a->processes = p;
+    r = streams_pipes(p, plan, a->null_fd, j.stdio, err);
+    if (r == 0)
+        chown_stdio(c, plan, j.stdio);
+    if (r == 0)
+        r = init ? join_fds(a, &c->plan, joins, err) : 0;
+    if (r == 0 && !init)
+        j.init_pidfd = c->init->pidfd.fd;
+    if (r == 0)
+        r = spawn(p, &j, err);
+    for (int i = 0; i < 3; i++)
+        close_fd(&j.stdio[i]);
+    if (r < 0 && p->pidfd.fd < 0) {
+        process_free(a, p);
+        return r;
+    }
+    if (init)
+        c->init = p;
+    p->owes_reply = true;
+    if (r < 0) { /* the child lives: the error is told when it has gone */
+        p->fail_code = -r;
+        p->fail_text = strdup(err->msg);
+        (void)sys_pidfd_send_signal(p->pidfd.fd, SIGKILL);
+    }
+    return 0;
+}
+
+static void send_start(struct process *p)
+{
+    char start = CTL_START;
+
+    p->state = P_STARTING;
+    (void)!send(p->ctl.fd, &start, 1, MSG_NOSIGNAL);
+}
+
+int process_start(struct agent *a, struct process *p, uint32_t seq, struct err *err)
+{
+    (void)a;
+    if (!p->is_init || p->state != P_CREATED)
+        return err_set(err, EINVAL, "container is not in state 'created'");
+    p->seq = seq;
+    p->owes_reply = true;
+    send_start(p);
+    return 0;
+}
+
+/* The child is ready to exec, and waits. */
+static void child_ready(struct agent *a, struct process *p, const struct ctl_report *m)
+{
+    struct err err = ERR_INIT;
+    int master = m->master < 0 ? -1 : sys_pidfd_getfd(p->pidfd.fd, m->master), r = 0;
+
+    if (m->master >= 0 && master < 0)
+        r = err_set(&err, errno, "take the terminal: %m");
+    else if (master >= 0)
+        r = streams_adopt_terminal(a, p, master, &err);
+    if (r < 0) {
+        p->fail_code = -r;
+        p->fail_text = strdup(err.msg);
+        (void)sys_pidfd_send_signal(p->pidfd.fd, SIGKILL);
+    } else if (p->is_init) {
+        p->state = P_CREATED;
+        reply(a, p, 0, NULL);
+    } else {
+        send_start(p);
+    }
+}
+
+/* One packet or the end of ctl; false when there is neither. */
+static bool take_report(struct agent *a, struct process *p)
+{
+    struct ctl_report m;
+    ssize_t n = p->ctl.fd < 0 ? -1 : recv(p->ctl.fd, &m, sizeof(m), 0);
+
+    if (p->ctl.fd < 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return false;
+    if (n != (ssize_t)sizeof(m)) {
+        /* The end: exec'ed, or died on the way, which the pidfd tells. */
+        loop_close(a, &p->ctl);
+        if (p->state == P_STARTING && !p->fail_code) {
+            p->state = P_RUNNING;
+            reply(a, p, 0, NULL);
+        }
+        return false;
+    }
+    m.text[sizeof(m.text) - 1] = '\0';
+    if (m.code == 0) {
+        child_ready(a, p, &m);
+    } else if (!p->fail_code) {
+        p->fail_code = m.code;
+        p->fail_text = strdup(m.text);
+    }
+    return true;
+}
+
+static void on_ctl(struct agent *a, struct source *s, uint32_t events)
+{
+    (void)events;
+    (void)take_report(a, (struct process *)((char *)s - offsetof(struct process, ctl)));
+}
+
+int process_signal(struct agent *a, struct process *p, int signo, struct err *err)
+{
+    static const char not_fatal[] = {SIGCHLD, SIGCONT, SIGURG,  SIGWINCH,
+                                     SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU};
+
+    (void)a;
+    if (p->state == P_DEAD || p->pidfd.fd < 0)
+        return err_set(err, ESRCH, "process already finished");
+    /* The kernel shields pid 1 of a namespace from signals without a handler; before its exec the
+     * container has no handlers, and a signal must not be lost. */
+    if (p->state <= P_STARTING && signo && !memchr(not_fatal, signo, sizeof(not_fatal))) {
+        p->kill_signo = signo;
+        signo = SIGKILL;
+    }
+    if (sys_pidfd_send_signal(p->pidfd.fd, signo) < 0)
+        return err_set(err, errno, "signal %d: %m", signo);
+    return 0;
+}
+
+static void report_failure(struct agent *a, struct process *p)
+{
+    struct err err = ERR_INIT;
+
+    if (!p->fail_code) {
+        p->fail_code = EIO;
+        err_set(&err, EIO, "process died during its set-up (status %d)", p->status);
+    } else {
+        err_set(&err, p->fail_code, "%s", p->fail_text ? p->fail_text : "out of memory");
+    }
+    reply(a, p, -p->fail_code, &err);
+}
+
+/* A process that never got as far as its program: the reply tells, there is no EXITED. */
+static void died_in_setup(struct agent *a, struct process *p)
+{
+    if (p->is_init) {
+        p->container->init = NULL;
+        container_discard(a, steal_ptr(&p->container)); /* the reply says: nothing is left */
+    }
+    report_failure(a, p);
+    process_free(a, p);
+}
+
+static void on_pidfd(struct agent *a, struct source *s, uint32_t events)
+{
+    struct process *p = (struct process *)((char *)s - offsetof(struct process, pidfd));
+    enum process_state was = p->state;
+    siginfo_t si = {0};
+
+    (void)events;
+    if (waitid((idtype_t)P_PIDFD, (id_t)s->fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+        return;
+    /* A report or the sign of the exec may still be in the socket. */
+    while (take_report(a, p))
+        ;
+    p->status = si.si_code == CLD_EXITED ? si.si_status : -si.si_status;
+    if (p->kill_signo && si.si_code != CLD_EXITED)
+        p->status = -p->kill_signo;
+    loop_close(a, &p->pidfd);
+    loop_close(a, &p->streams[STREAM_STDIN].source);
+    if (p->fail_code && was != P_SETUP && p->is_init)
+        p->status = p->fail_code == ENOENT ? 127 : 126;
+    if (was == P_SETUP || (p->fail_code && !p->is_init)) {
+        p->state = P_DEAD;
+        died_in_setup(a, p);
+        return;
+    }
+    if (p->fail_code)
+        report_failure(a, p);
+    reply(a, p, 0, NULL);
+    p->state = P_DEAD;
+    if (p->is_init)
+        container_init_gone(a, p->container);
+    streams_mark_drain(p);
+    process_try_report(a, p);
+}
+
+static bool streams_open(const struct process *p)
+{
+    return p->streams[STREAM_STDOUT].source.fd >= 0 || p->streams[STREAM_STDERR].source.fd >= 0;
+}
+
+void process_try_report(struct agent *a, struct process *p)
+{
+    struct msg_exited m = {.status = p->status, .oom = p->oom};
+    struct container *c = p->container;
+    struct wbuf w = {0};
+
+    if (p->state != P_DEAD)
+        return;
+    if (!p->exited_sent) {
+        if (!streams_drained(p) || !a->channel.connected)
+            return;
+        if (p->is_init && a->share_mounted)
+            (void)syncfs(a->share_fd); /* what it wrote is the host's when it hears of it */
+        p->exited_sent = true;
+        msg_exited_put(&w, &m);
+        channel_send(a, FRAME_EXITED, p->id, 0, w.data, w.len);
+        wbuf_done(&w);
+    }
+    if (!streams_open(p)) {
+        process_free(a, p);
+        if (c)
+            container_changed(a, c);
+    }
+}
+
+void processes_report(struct agent *a)
+{
+    struct process *next;
+
+    for (struct process *p = a->processes; p; p = next) {
+        next = p->next;
+        process_try_report(a, p);
+    }
+}
+
+/* DELETE: whoever is left is gone or dying; nobody is to hear of it any more. */
+void processes_forget(struct agent *a, struct container *c)
+{
+    struct process *next;
+
+    for (struct process *p = a->processes; p; p = next) {
+        next = p->next;
+        if (p->container != c)
+            continue;
+        /* The death of a process is told even when nobody took its last output. */
+        streams_done(a, p);
+        p->streams[STREAM_STDOUT].drain = p->streams[STREAM_STDERR].drain = 0;
+        p->container = NULL;
+        if (p->state == P_DEAD && !p->exited_sent && a->channel.connected)
+            process_try_report(a, p);
+        else
+            process_free(a, p);
+    }
+    c->init = NULL;
+}
+
+bool processes_alive(const struct agent *a, const struct container *c)
+{
+    for (const struct process *p = a->processes; p; p = p->next)
+        if (p->container == c && p->pidfd.fd >= 0)
+            return true;
+    return false;
+}
+
+/* As pid 1 we inherit what containers leave behind; our own children are reaped by their pidfd. */
+void process_reap_strangers(struct agent *a)
+{
+    for (;;) {
+        siginfo_t si = {0};
+        struct process *p = a->processes;
+
+        if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
+            return;
+        while (p && (p->pid != si.si_pid || p->pidfd.fd < 0))
+            p = p->next;
+        if (p)
+            on_pidfd(a, &p->pidfd, EPOLLIN);
+        else
+            (void)waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG);
+    }
+}
