@@ -91,17 +91,30 @@ int file_write_atomic(const char *path, const char *text)
     return r;
 }
 
-bool file_last_line(const char *path, char *buf, size_t len)
+int file_read_tail(const char *path, char *buf, size_t len)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    char tail[1025], *line;
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
     ssize_t n;
 
     if (fd < 0)
-        return false;
-    if (lseek(fd, -1024, SEEK_END) < 0)
+        return -errno;
+    if (lseek(fd, -(off_t)(len - 1), SEEK_END) < 0)
         lseek(fd, 0, SEEK_SET); /* shorter than that */
-    n = read_up_to(fd, tail, sizeof(tail) - 1);
+    n = read_up_to(fd, buf, len - 1);
+    if (n < 0)
+        return (int)n;
+    for (ssize_t i = 0; i < n; i++)
+        if (!buf[i])
+            buf[i] = ' ';
+    buf[n] = '\0';
+    return (int)n;
+}
+
+bool file_last_line(const char *path, char *buf, size_t len)
+{
+    char tail[1025], *line;
+    int n = file_read_tail(path, tail, sizeof(tail));
+
     while (n > 0 && (tail[n - 1] == '\n' || tail[n - 1] == '\r' || tail[n - 1] == ' '))
         n--;
     if (n <= 0)

@@ -16,6 +16,8 @@ int file_read_text(const char *path, char *buf, size_t len);
 int file_read_alloc(const char *path, size_t max, char **ret, size_t *ret_len);
 /* Write path anew through a temporary file beside it, so that readers never see a half. */
 int file_write_atomic(const char *path, const char *text);
+/* The last len-1 bytes of the file as a string without NULs; their number or -errno. */
+int file_read_tail(const char *path, char *buf, size_t len);
 /*
  * Last line of the file that is not empty, control characters made spaces; false = there is none.
  * For the sentence about a VMM that ended by itself.

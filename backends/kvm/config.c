@@ -15,11 +15,11 @@ const char kvm_config_help[] =
     "firmware       auto, default or the absolute path of a BIOS image (auto)\n"
     "memory_backend anonymous or memfd (anonymous)\n"
     "seccomp        on or off: QEMU's own system call filter (on)\n"
-    "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (2)\n";
+    "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (4)\n";
 
 void kvm_config_init(struct kvm_config *c)
 {
-    *c = (struct kvm_config){.accel = ACCEL_AUTO, .seccomp = true, .hotplug_ports = 2};
+    *c = (struct kvm_config){.accel = ACCEL_AUTO, .seccomp = true, .hotplug_ports = 4};
 }
 
 /* Index of value in the blank-separated words, with a sentence that lists them on failure. */

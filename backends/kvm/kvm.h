@@ -44,6 +44,7 @@ struct kvm_vm {
     struct child child;
     struct qmp qmp;
     char *run_dir;
+    char *console_log; /* NULL = none or unknown */
     uint32_t state;
     bool destroyed;  /* by us: its end is no event */
     bool end_told;   /* the event of the VM's end is queued */

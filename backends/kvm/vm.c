@@ -249,7 +249,8 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, uint32_t ti
     if (strlen(spec->run_dir) > HVP_RUN_DIR_MAX)
         return hvp_fail(err, ENAMETOOLONG, "run_dir has more than %d bytes", HVP_RUN_DIR_MAX);
     vm->run_dir = strdup(spec->run_dir);
-    if (!vm->run_dir)
+    vm->console_log = strdup(spec->console_log);
+    if (!vm->run_dir || !vm->console_log)
         return hvp_fail(err, ENOMEM, "out of memory for a VM");
     vm->state = HVP_VM_CREATED;
     vm->memory = spec->memory;
@@ -358,5 +359,6 @@ void kvm_vm_close(void *p)
         free(dev);
     }
     free(vm->run_dir);
+    free(vm->console_log);
     free(vm);
 }

@@ -10,12 +10,15 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,6 +27,7 @@
 
 #define HELLO_MS 90000u /* emulated boot on a loaded machine */
 #define OP_MS 20000u
+#define CMDLINE "quiet loglevel=1 panic=-1 random.trust_cpu=on"
 #define MIB (UINT64_C(1) << 20)
 
 static const struct hvp_plugin *plugin;
@@ -65,13 +69,41 @@ static uint64_t now_ms(void)
     return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static void *create(const char *id, const char *uuid)
+/* A tap of its own network namespace; -1 = there is none to be had. */
+static int make_tap(void)
 {
+    struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd >= 0 && ioctl(fd, TUNSETIFF, &r) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
+        printf("# skip NICs: no tap: %s\n", strerror(errno));
+    return fd;
+}
+
+static struct hvp_nic nic(const char *tag, const int *tap, uint8_t last, uint32_t flags)
+{
+    return (struct hvp_nic){.d = {.struct_size = sizeof(struct hvp_nic),
+                                  .kind = HVP_DEV_NIC,
+                                  .flags = flags,
+                                  .tag = tag},
+                            .tap_fds = tap,
+                            .queues = 1,
+                            .mtu = 1400,
+                            .mac = {2, 0, 0, 0, 0, last}};
+}
+
+static void *create_with(const char *id, const char *uuid, const char *cmdline, int tap)
+{
+    const struct hvp_nic cold = nic("eth0", &tap, 1, HVP_F_LINK_DOWN);
     const struct hvp_share share = {
         .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "share"},
         .dir = share_dir,
         .fs = HVP_FS_9P};
-    const struct hvp_device *const devices[] = {&share.d};
+    const struct hvp_device *const devices[] = {&share.d, &cold.d};
     const struct hvp_vm_spec spec = {.struct_size = sizeof(spec),
                                      .id = id,
                                      .uuid = uuid,
@@ -83,17 +115,22 @@ static void *create(const char *id, const char *uuid)
                                      .cpu_model = "",
                                      .kernel = kernel,
                                      .initrd = initrd,
-                                     .cmdline = "quiet loglevel=1 panic=-1 random.trust_cpu=on",
+                                     .cmdline = cmdline,
                                      .run_dir = run_dir,
                                      .console_log = console_log,
                                      .devices = devices,
-                                     .n_devices = 1,
+                                     .n_devices = tap >= 0 ? 2 : 1,
                                      .n_channels = 1};
     void *vm = NULL;
 
     if (!ok(plugin->vm_create(inst, &spec, OP_MS, &vm, &err), "a VM is created"))
         return NULL;
     return vm;
+}
+
+static void *create(const char *id, const char *uuid, int tap)
+{
+    return create_with(id, uuid, CMDLINE, tap);
 }
 
 /* Reads until n bytes are there or the time is up; how many came. */
@@ -265,10 +302,49 @@ static int32_t pid_of(void *vm)
     return pid;
 }
 
+static void check_nics(void *vm)
+{
+    int tap = caps.flags & HVP_CAP_NIC_FD ? make_tap() : -1;
+    const struct hvp_nic up = nic("eth0", NULL, 1, 0), hot = nic("eth1", &tap, 2, 0);
+
+    if (tap < 0)
+        return;
+    ok(plugin->device_update(vm, &up.d, OP_MS, &err), "the link of a NIC comes up");
+    if (caps.hotplug & 1u << HVP_DEV_NIC)
+        ok(plugin->device_attach(vm, &hot.d, OP_MS, &err), "a NIC is added to the running VM");
+    if (caps.unplug & 1u << HVP_DEV_NIC)
+        ok(plugin->device_detach(vm, "eth1", OP_MS, &err), "it is removed again");
+    close(tap);
+}
+
+static void check_console(void *vm)
+{
+    int fd;
+
+    if (!can(HVP_CAP_CONSOLE, "CONSOLE", "the console"))
+        return;
+    if (ok(plugin->console_open(vm, OP_MS, &fd, &err), "the console opens"))
+        close(fd);
+}
+
+/* The stream of a closed channel is the VMM's to forget: a second one must work as well. */
+static void check_channel_again(void *vm)
+{
+    int fd;
+
+    if (ok(plugin->agent_open(vm, 0, OP_MS, &fd, &err), "the agent's channel opens again"))
+        close(fd);
+    result(plugin->agent_open(vm, 99, OP_MS, &fd, &err) < 0, "there is no channel 99");
+}
+
 static void life(void)
 {
-    void *vm = create("driver-1", "11111111-2222-3333-4444-555555555555");
+    int tap = caps.flags & HVP_CAP_NIC_FD ? make_tap() : -1;
+    void *vm = create("driver-1", "11111111-2222-3333-4444-555555555555", tap);
     int32_t pid;
+
+    if (tap >= 0)
+        close(tap); /* the VMM has its own */
 
     if (!vm)
         return;
@@ -279,6 +355,9 @@ static void life(void)
         check_stats(vm);
         check_addr(vm);
         check_disk(vm);
+        check_nics(vm);
+        check_console(vm);
+        check_channel_again(vm);
         check_reopen(vm);
     }
     pid = pid_of(vm);
@@ -292,7 +371,7 @@ static void life(void)
 
 static void killed_from_outside(void)
 {
-    void *vm = create("driver-2", "99999999-2222-3333-4444-555555555555");
+    void *vm = create("driver-2", "99999999-2222-3333-4444-555555555555", -1);
     int32_t pid;
 
     if (!vm)
@@ -307,6 +386,24 @@ static void killed_from_outside(void)
     }
     ok(plugin->vm_destroy(vm, OP_MS, &err), "a dead VM is destroyed");
     check_gone(vm, pid);
+    plugin->vm_close(vm);
+}
+
+/* Only where there is a kernel that could panic. */
+static void panics(void)
+{
+    void *vm = NULL;
+
+    if (kernel[0])
+        vm = create_with("driver-3", "33333333-2222-3333-4444-555555555555",
+                         CMDLINE " rdinit=/none root=/dev/none", -1);
+    if (!vm)
+        return;
+    if (ok(plugin->vm_start(vm, OP_MS, &err), "a VM without init starts"))
+        result(wait_event(vm, HELLO_MS) == HVP_EVENT_PANIC, "its kernel's panic is an event");
+    result(state_of(vm) == HVP_VM_CRASHED, "a VM that panicked has crashed");
+    ok(plugin->vm_destroy(vm, OP_MS, &err), "a VM that panicked is destroyed");
+    result(wait_event(vm, 0) == 0, "its end is told once");
     plugin->vm_close(vm);
 }
 
@@ -372,10 +469,11 @@ static void arguments(int argc, char **argv)
     }
 }
 
-/* Mounts that a plug-in makes for its VM end with this process. */
-static void own_mounts(void)
+/* What a plug-in mounts for its VM, and our taps, end with this process. */
+static void own_namespaces(void)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
         printf("Bail out! unshare: %s (the test needs root)\n", strerror(errno));
         exit(1);
     }
@@ -387,7 +485,7 @@ int main(int argc, char **argv)
 
     if (argc < 2)
         return 2;
-    own_mounts();
+    own_namespaces();
     if (!mkdtemp(run_dir))
         return 1;
     snprintf(share_dir, sizeof(share_dir), "%s/share", run_dir);
@@ -405,6 +503,7 @@ int main(int argc, char **argv)
                caps.accel, caps.note);
         life();
         killed_from_outside();
+        panics();
     }
     plugin->unload(inst);
     result(count_fds() == before, "no descriptor is left open");
