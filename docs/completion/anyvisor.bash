@@ -11,7 +11,7 @@ _anyvisor_options() {
 
 # The indented first words of --help that are no options: verbs.
 _anyvisor_verbs() {
-    "$1" --help 2> /dev/null | sed -n 's/^ \{1,\}\([a-z][a-z]*\)  .*$/\1/p' | sort -u
+    "$1" --help 2> /dev/null | sed -n 's/^ \{1,\}\([a-z][a-z]*\)\( [a-z]*\)\{0,1\}  .*$/\1/p' | sort -u
 }
 
 _anyvisor() {

@@ -6,15 +6,18 @@
 
 int main(int argc, char **argv)
 {
-    const char *const *keys;
-    size_t n;
+    struct strv keys = {0};
 
     if (argc != 2 || (strcmp(argv[1], "config") != 0 && strcmp(argv[1], "descriptor") != 0)) {
         fputs("usage: print_keys config|descriptor\n", stderr);
         return 1;
     }
-    keys = strcmp(argv[1], "config") == 0 ? config_keys(&n) : descriptor_keys(&n);
-    for (size_t i = 0; i < n; i++)
-        puts(keys[i]);
+    if (strcmp(argv[1], "config") == 0)
+        config_keys(&keys);
+    else
+        descriptor_keys(&keys);
+    for (size_t i = 0; i < keys.n; i++)
+        puts(keys.v[i]);
+    strv_done(&keys);
     return 0;
 }
