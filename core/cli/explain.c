@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "cli/explain.h"
+#include "cli/inspect.h"
+
+#define NO_SUCH_ANNOTATION "\n" /* no workload can have it: its key must be printable */
+
+struct explain_options {
+    const char *format, *cls;
+};
+
+static const struct option_row rows[] = {
+    {"format", 'f', OPTION_TEXT, offsetof(struct explain_options, format), "FORMAT",
+     "text or json"},
+    {"class", 0, OPTION_TEXT, offsetof(struct explain_options, cls), "CLASS",
+     "decide as if the workload were of this class; 'default' for none"},
+};
+
+static void match_all(struct config_match *m)
+{
+    char **patterns[] = {&m->pod_namespace, &m->pod_name, &m->image,
+                         &m->user,          &m->runtime,  &m->arch};
+
+    for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
+        free(*patterns[i]);
+        *patterns[i] = NULL;
+    }
+    kvs_done(&m->annotations);
+}
+
+int explain_force_class(struct config *c, const char *name, struct err *err)
+{
+    const char **names = xcalloc(c->n_classes + 1, sizeof(*names));
+    bool found = strcmp(name, "default") == 0;
+    const char *near;
+
+    for (size_t i = 0; i < c->n_classes; i++) {
+        struct config_class *cls = &c->classes[i];
+
+        names[i] = cls->name;
+        if (strcmp(cls->name, name) == 0) {
+            match_all(&cls->match);
+            found = true;
+        } else {
+            kvs_add(&cls->match.annotations, NO_SUCH_ANNOTATION, "*");
+        }
+    }
+    near = str_nearest(name, names, c->n_classes);
+    if (!found)
+        err_set_phase(err, PHASE_POLICY, ENOENT, "no class '%s' in the configuration%s%s%s", name,
+                      near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    free(names);
+    return found ? 0 : -ENOENT;
+}
+
+/* What the workload itself asks for counts no more than the rules. */
+static void drop_class_request(struct kvs *annotations)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < annotations->n; i++) {
+        struct kv *a = &annotations->v[i];
+
+        if (strcmp(a->key, POLICY_ANNOTATION_CLASS) != 0) {
+            annotations->v[kept++] = *a;
+            continue;
+        }
+        free(a->key);
+        free(a->value);
+    }
+    annotations->n = kept;
+}
+
+static void set_text(json_object *o, const char *key, const char *value)
+{
+    json_object_object_add(o, key, value ? json_object_new_string(value) : NULL);
+}
+
+static json_object *options_json(const struct decision *d)
+{
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < d->n_options; i++) {
+        json_object *o = json_object_new_object();
+
+        set_text(o, "hypervisor", d->options[i].name);
+        set_text(o, "verdict", policy_verdict_name(d->options[i].verdict));
+        set_text(o, "reason", d->options[i].reason);
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
+static json_object *size_json(const struct decision *d)
+{
+    json_object *o = json_object_new_object();
+
+    json_object_object_add(o, "vcpus", json_object_new_int64(d->size.vcpus));
+    json_object_object_add(o, "memory", json_object_new_uint64(d->size.memory));
+    json_object_object_add(o, "overhead", json_object_new_uint64(d->size.overhead));
+    set_text(o, "vcpus_why", d->size.vcpus_why);
+    set_text(o, "memory_why", d->size.memory_why);
+    set_text(o, "kernel", d->kernel);
+    set_text(o, "image", d->image);
+    set_text(o, "kernel_args", d->kernel_args);
+    json_object_object_add(o, "boot_timeout_s", json_object_new_uint64(d->boot_timeout_s));
+    return o;
+}
+
+static json_object *to_json(const struct choice *c, const char *failure)
+{
+    const struct decision *d = &c->decision;
+    json_object *root = json_object_new_object(), *storage = json_object_new_object();
+    json_object *notes = json_object_new_array();
+
+    set_text(root, "class", d->cls);
+    set_text(root, "rule", d->rule);
+    set_text(root, "hypervisor", c->back_end ? c->back_end->name : NULL);
+    set_text(root, "descriptor", c->back_end ? c->back_end->file : NULL);
+    json_object_object_add(root, "options", options_json(d));
+    json_object_object_add(root, "vm", size_json(d));
+    set_text(storage, "rootfs", d->rootfs_storage);
+    set_text(storage, "volumes", d->volume_storage);
+    json_object_object_add(root, "storage", storage);
+    for (size_t i = 0; i < d->notes.n; i++)
+        json_object_array_add(notes, json_object_new_string(d->notes.v[i]));
+    json_object_object_add(root, "notes", notes);
+    set_text(root, "error", failure);
+    return root;
+}
+
+static int print(const struct choice *c, bool json, const char *failure, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    json_object *o;
+    int r;
+
+    if (!json) {
+        text = decision_explain_text(&c->decision);
+        return cli_print(text, err);
+    }
+    o = to_json(c, failure);
+    r = cli_print(
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE),
+        err);
+    json_object_put(o);
+    return r;
+}
+
+static void free_spec(struct oci_spec **spec)
+{
+    oci_spec_free(*spec);
+}
+
+static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
+{
+    const struct explain_options *o = options;
+    cleanup_call(choice_done) struct choice c = {0};
+    cleanup_call(free_spec) struct oci_spec *spec = NULL;
+    struct err print_err = ERR_INIT;
+    bool json;
+    int r;
+
+    (void)argc;
+    if ((r = cli_format(o->format, &json, err)) < 0 ||
+        (r = oci_bundle_load(argv[0], &spec, err)) < 0 || (r = choice_load(cli, &c, err)) < 0)
+        return r;
+    if (o->cls) {
+        if ((r = explain_force_class(&c.config, o->cls, err)) < 0)
+            return r;
+        drop_class_request(&spec->annotations);
+    }
+    r = choice_make(cli, &c, spec, true, err);
+    if (r < 0 && !json && !c.decision.cls)
+        return r;
+    if (o->cls)
+        strv_add(&c.decision.notes, "--class put the workload into this class, not a rule");
+    if (print(&c, json, r < 0 ? err->msg : NULL, &print_err) < 0 && r == 0) {
+        *err = print_err;
+        r = -err->code;
+    }
+    return r;
+}
+
+const struct verb verb_explain = {
+    .name = "explain",
+    .arguments = "BUNDLE",
+    .summary = "say which hypervisor a bundle would get, and why",
+    .options = {rows, ARRAY_SIZE(rows)},
+    .size = sizeof(struct explain_options),
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};
