@@ -278,6 +278,8 @@ void container_undo(struct container *c)
         container_set_status(c, STATE_STOPPED);
     }
     forget(c);
+    for (struct process *p = c->processes; p; p = p->next)
+        process_try_finish(p);
 }
 
 void container_kill(struct container *c)
@@ -351,7 +353,7 @@ static void end_if_last(struct monitor *m)
 
 void container_check(struct container *c)
 {
-    if (c->status != STATE_STOPPED || !all_finished(c))
+    if (c->deleting || c->status != STATE_STOPPED || !all_finished(c))
         return;
     loop_disarm(&c->m->loop, &c->timer);
     if (c->reply_delete.conn)
