@@ -24,6 +24,7 @@
 #include "common/child.h"
 #include "common/file.h"
 #include "common/util.h"
+#include "cgroup.h"
 #include "fault.h"
 #include "vmm.h"
 
@@ -45,6 +46,7 @@ struct vm {
     uint32_t state;
     bool end_told;
     uint64_t memory;
+    char cgroup[1024]; /* of the guest; "" = this host has none */
     char share_tag[HVP_TAG_MAX + 1], share_dir[HVP_ADDR_MAX]; /* "" = none */
 };
 
@@ -236,6 +238,13 @@ static int take_devices(struct vm *vm, const struct hvp_vm_spec *spec, struct hv
     return 0;
 }
 
+static int know_cgroup(struct vm *vm)
+{
+    if (fake_cgroup_path(vm->child.pid, vm->child.uuid, vm->cgroup, sizeof(vm->cgroup)) < 0)
+        vm->cgroup[0] = '\0';
+    return 0;
+}
+
 /* Processes are only ever started by core: it knows the cgroup and what must not be inherited. */
 static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel, int lifeline,
                      int console, struct hvp_error *err)
@@ -254,7 +263,9 @@ static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel,
         return hvp_fail(err, ENOSYS, "this core cannot start programs");
     if (host->spawn(host->cookie, &what, &pid, &pidfd, err) < 0)
         return err->code;
-    return child_adopt(&vm->child, pid, pidfd, spec->uuid, err);
+    if (child_adopt(&vm->child, pid, pidfd, spec->uuid, err) < 0)
+        return err->code;
+    return know_cgroup(vm);
 }
 
 /* Everything that could fail is tried before the VM is handed out: on failure nothing is left. */
@@ -338,6 +349,7 @@ static int vm_destroy(void *p, uint32_t timeout_ms, struct hvp_error *err)
     struct vm *vm = p;
     struct deadline d = deadline_start(NULL, timeout_ms), grace;
     struct pollfd end = {.fd = vm->child.pidfd, .events = POLLIN};
+    int r;
 
     if (fault_at(&vm->inst->fault, vm->inst->host, "vm_destroy", err) < 0)
         return err->code;
@@ -350,6 +362,11 @@ static int vm_destroy(void *p, uint32_t timeout_ms, struct hvp_error *err)
         deadline_poll(&grace, &end, 1); /* else: SIGKILL */
     if (child_kill(&vm->child, &d, err) < 0)
         return err->code;
+    /* After a kill -9 of fake-vmm the guest may still be dying, with files open. */
+    r = vm->cgroup[0] ? fake_cgroup_remove(vm->cgroup, deadline_left_ms(&d)) : 0;
+    if (r < 0)
+        return hvp_fail(err, -r, "remove the guest's cgroup '%.300s': %s", vm->cgroup,
+                        strerror(-r));
     if (vm->state != HVP_VM_CRASHED && vm->state != HVP_VM_STOPPED) {
         vm->state = HVP_VM_STOPPED;
         vm->end_told = true; /* what we do ourselves is no event */
@@ -384,7 +401,8 @@ static int vm_reopen(void *p, const char *ref, uint32_t timeout_ms, void **ret,
     if (!vm)
         return err->code;
     vm->state = HVP_VM_RUNNING;
-    if (child_reopen(&vm->child, ref, err) < 0 || watch_process(vm, err) < 0) {
+    if (child_reopen(&vm->child, ref, err) < 0 || know_cgroup(vm) < 0 ||
+        watch_process(vm, err) < 0) {
         vm_close(vm);
         return err->code;
     }

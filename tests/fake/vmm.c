@@ -18,6 +18,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "cgroup.h"
+
+#define CLEAN_UP_MS 2000
 
 static int fail(const char *what)
 {
@@ -88,7 +91,8 @@ static int supervise(pid_t pid, int pidfd)
 
 int main(int argc, char **argv)
 {
-    int self, pidfd;
+    char cgroup[1024] = "";
+    int self, pidfd, r;
     pid_t pid;
 
     if (argc != 3) {
@@ -97,6 +101,9 @@ int main(int argc, char **argv)
     }
     if (!lifeline_read())
         return VMM_POWEROFF;
+    if (fake_cgroup_path(getpid(), argv[1], cgroup, sizeof(cgroup)) < 0 ||
+        fake_cgroup_enter(cgroup) < 0)
+        cgroup[0] = '\0'; /* the guest has no cgroups then */
     self = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (self < 0 || make_namespaces() != 0)
         return VMM_FAILED;
@@ -108,5 +115,10 @@ int main(int argc, char **argv)
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return fail("pidfd_open");
-    return supervise(pid, pidfd);
+    r = supervise(pid, pidfd);
+    if (cgroup[0]) {
+        fake_cgroup_leave(cgroup);
+        fake_cgroup_remove(cgroup, CLEAN_UP_MS);
+    }
+    return r;
 }
