@@ -11,52 +11,53 @@
 #include "base/str.h"
 #include "config/descriptor.h"
 
-#define CONFIG_FILE_MAX (1u << 20)  /* bytes of any YAML file */
-#define CONFIG_AUTO UINT64_MAX      /* "auto" of a number */
-#define CONFIG_UNSET (UINT64_MAX - 1)   /* a class does not say: the default counts */
+#define CONFIG_FILE_MAX (1u << 20)    /* bytes of any YAML file */
+#define CONFIG_AUTO UINT64_MAX        /* "auto" of a number */
+#define CONFIG_UNSET (UINT64_MAX - 1) /* a class does not say: the default counts */
 
 /* Storage policies in the order of preference, as words: "9pfs", "block", "network". */
 struct config_storage {
-    struct strv rootfs, volumes;    /* empty in a class: the default counts */
+    struct strv rootfs, volumes; /* empty in a class: the default counts */
 };
 
 struct config_vm {
-    uint64_t vcpus;                 /* CONFIG_AUTO, CONFIG_UNSET or a count */
-    uint64_t memory;                /* bytes; CONFIG_AUTO, CONFIG_UNSET */
-    uint64_t memory_overhead;       /* bytes; CONFIG_UNSET */
-    char *kernel, *image;           /* absolute paths; NULL = that of the guest assets */
-    char *kernel_args;              /* appended; NULL = none */
+    uint64_t vcpus;           /* CONFIG_AUTO, CONFIG_UNSET or a count */
+    uint64_t memory;          /* bytes; CONFIG_AUTO, CONFIG_UNSET */
+    uint64_t memory_overhead; /* bytes; CONFIG_UNSET */
+    char *kernel, *image;     /* absolute paths; NULL = that of the guest assets */
+    char *kernel_args;        /* appended; NULL = none */
 };
 
 /* What a workload must be like; every pattern given must match (fnmatch). NULL = any. */
 struct config_match {
     char *pod_namespace, *pod_name, *image, *user, *runtime, *arch;
-    struct kvs annotations;         /* key -> pattern of its value */
+    char *cls;              /* `class`: what the workload's annotation asks for */
+    struct kvs annotations; /* key -> pattern of its value */
 };
 
 struct config_class {
     char *name;
-    unsigned line;                  /* where its entry begins, for explain */
+    unsigned line; /* where its entry begins, for explain */
     struct config_match match;
-    struct strv hypervisor;         /* empty: the default list */
+    struct strv hypervisor; /* empty: the default list */
     struct config_storage storage;
-    struct config_vm vm;            /* members at CONFIG_UNSET or NULL: the default's */
-    bool selectable;                /* a workload may ask for it by annotation */
+    struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
+    bool selectable;     /* a workload may ask for it by annotation */
 };
 
 struct config {
-    char *file;                     /* absolute; NULL for built-in defaults */
-    char *plugins_dir;              /* absolute */
-    struct strv hypervisor;         /* defaults.hypervisor */
+    char *file;             /* absolute; NULL for built-in defaults */
+    char *plugins_dir;      /* absolute */
+    struct strv hypervisor; /* defaults.hypervisor */
     struct config_storage storage;
-    struct config_vm vm;            /* no CONFIG_UNSET here */
+    struct config_vm vm; /* no CONFIG_UNSET here */
     uint64_t boot_timeout_s;
     struct config_class *classes;
     size_t n_classes;
-    struct strv annotations_allow;  /* fnmatch patterns of keys a workload may set */
+    struct strv annotations_allow; /* fnmatch patterns of keys a workload may set */
 };
 
-/* The built-in values of every key: what an empty file means. plugins_dir is "<dir>/plugins.d". */
+/* The built-in values of every key: what a file of `version: 1` alone means. */
 void config_defaults(const char *dir, struct config *ret);
 
 /* A relative plugins_dir, kernel or image is relative to the file's directory. */
@@ -75,7 +76,7 @@ int config_load_default(const char *option, const char *etc_dir, struct config *
 
 /* Every key that anyvisor.yaml (descriptor: that a plugins.d file) may hold: "defaults.vm.memory",
  * "classes[].match.pod_name", ...; for the test that compares them with the docs. */
-const char *const *config_keys(size_t *ret_n);
-const char *const *descriptor_keys(size_t *ret_n);
+void config_keys(struct strv *ret);
+void descriptor_keys(struct strv *ret);
 
 #endif

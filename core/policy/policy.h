@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * policy.h - which class a workload belongs to, which hypervisor it gets, how large its VM is.
- * Pure functions without I/O: the CLI and the monitor gather the facts, `explain` prints the result.
- * Everything fails closed: no usable candidate of the class's own list, no VM.
+ * Pure functions without I/O: the CLI and the monitor gather the facts, `explain` prints the
+ * result. Everything fails closed: no usable candidate of the class's own list, no VM.
  */
 #ifndef POLICY_POLICY_H
 #define POLICY_POLICY_H
@@ -14,21 +14,24 @@
 #include "config/config.h"
 #include "oci/oci.h"
 
-#define POLICY_ANNOTATION_CLASS "org.anyvisor.class"    /* a workload asks for a selectable class */
-#define POLICY_ANNOTATION_ARCH "org.anyvisor.arch"      /* the guest's architecture, as uname -m */
+#define POLICY_ANNOTATION_CLASS "org.anyvisor.class" /* a workload asks for a selectable class */
+#define POLICY_ANNOTATION_ARCH "org.anyvisor.arch"   /* the guest's architecture, as uname -m */
+/* A workload asks for a size; counts only when `annotations.allow` has the key. */
+#define POLICY_ANNOTATION_MEMORY "org.anyvisor.vm.memory"
+#define POLICY_ANNOTATION_VCPUS "org.anyvisor.vm.vcpus"
 #define POLICY_MEMORY_DEFAULT (2 * GIB)
 #define POLICY_MEMORY_MIN (128 * MIB)
-#define POLICY_OVERHEAD_DEFAULT (64 * MIB)
 
 /* What the policy looks at. Strings are owned; NULL = unknown, matches no pattern. */
 struct workload {
-    char *pod_namespace, *pod_name, *container_name, *image, *user, *runtime, *arch;
+    char *pod_namespace, *pod_name, *container_name, *image, *runtime, *arch;
+    char *user; /* the uid as text */
     struct kvs annotations;
     bool is_sandbox, in_sandbox;    /* CRI: the pod's sandbox container; one of its members */
     char *sandbox_id;               /* in_sandbox: whose */
     uint64_t memory_limit;          /* bytes; 0 = none */
     uint64_t cpu_quota, cpu_period; /* microseconds; quota 0 = none */
-    bool needs_network;             /* a network namespace other than the host's */
+    bool own_network;               /* a network namespace other than the host's */
 };
 
 /*
@@ -42,46 +45,47 @@ void workload_done(struct workload *w);
 /* One back-end as the caller found it: descriptor, then probe. Strings are borrowed. */
 struct policy_candidate {
     const char *name, *arch;
-    bool usable;                    /* modules present, plug-in loaded, probe said yes */
-    const char *reason;             /* why not usable, or what probe said; may be NULL */
-    bool has_9p;                    /* HVP_CAP_SHARE_9P */
+    bool usable;        /* modules present, plug-in loaded, probe said yes */
+    const char *reason; /* why not usable, or what probe said; may be NULL */
+    bool has_9p;        /* HVP_CAP_SHARE_9P */
     bool can_pause, can_stats;
-    uint32_t vcpus_max;             /* 0 = unknown */
-    uint64_t memory_max;            /* bytes; 0 = unknown */
+    uint32_t vcpus_max;  /* 0 = unknown */
+    uint64_t memory_max; /* bytes; 0 = unknown */
 };
 
 enum policy_verdict {
     POLICY_CHOSEN,
-    POLICY_SPARE,                   /* would do, but an earlier one was chosen */
+    POLICY_SPARE, /* would do, but an earlier one was chosen */
     POLICY_RULED_OUT,
-    POLICY_UNLISTED,                /* there, but the class does not list it */
+    POLICY_UNLISTED, /* there, but the class does not list it */
 };
 
-struct policy_option {              /* one hypervisor name of the list that counted */
+struct policy_option { /* one hypervisor name of the list that counted */
     char *name;
     enum policy_verdict verdict;
-    char *reason;                   /* a sentence; never NULL */
-    int candidate;                  /* index into candidates[]; -1: no descriptor of that name */
+    char *reason;  /* a sentence; never NULL */
+    int candidate; /* index into candidates[]; -1: no descriptor of that name */
 };
 
 struct policy_size {
     uint32_t vcpus;
-    uint64_t memory;                /* bytes, whole MiB: RAM of the VM */
-    uint64_t overhead;              /* bytes the host adds to the cgroup limit around the VM */
-    char *vcpus_why, *memory_why;   /* sentences for explain */
+    bool vcpus_auto;              /* nobody said a number: a back-end with fewer will do */
+    uint64_t memory;              /* bytes, whole MiB: RAM of the VM */
+    uint64_t overhead;            /* bytes the host adds to the cgroup limit around the VM */
+    char *vcpus_why, *memory_why; /* sentences for explain */
 };
 
 struct decision {
-    char *cls;                      /* class name; "default" when no class matched */
-    char *rule;                     /* which rule matched: "classes[1] 'untrusted' (FILE:12)" */
-    char *rootfs_storage, *volume_storage;  /* the policy word chosen */
-    struct policy_option *options;  /* listed ones in order, then unlisted ones */
+    char *cls;  /* class name; "default" when no class matched */
+    char *rule; /* which rule matched: "classes[1] 'untrusted' (FILE:12)" */
+    char *rootfs_storage, *volume_storage; /* the policy word chosen */
+    struct policy_option *options;         /* listed ones in order, then unlisted ones */
     size_t n_options;
-    int chosen;                     /* index into candidates[]; -1 = none */
+    int chosen; /* index into candidates[]; -1 = none */
     struct policy_size size;
-    char *kernel, *image, *kernel_args;     /* NULL = default assets */
+    char *kernel, *image, *kernel_args; /* NULL = default assets */
     uint64_t boot_timeout_s;
-    struct strv notes;              /* what was asked for and not granted, ignored annotations */
+    struct strv notes; /* what was asked for and not granted, ignored annotations */
 };
 
 /*
@@ -94,8 +98,12 @@ int policy_choose(const struct config *config, const struct workload *w,
                   struct decision *ret, struct err *err);
 void decision_done(struct decision *d);
 
-/* Class alone: index into config->classes, -1 = the defaults; -EPERM-like refusals (annotation asks
- * for a class that is not selectable or unknown) are -EACCES / -ENOENT below -1. */
+/*
+ * Class alone: *ret_index into config->classes, -1 = the defaults. The first class wins whose
+ * `match` holds, or which is selectable and asked for by name. A workload that asks for a class
+ * that is not selectable (-EACCES) or not there (-ENOENT) gets none: it must not start with less
+ * than it wants.
+ */
 int policy_class(const struct config *config, const struct workload *w, int *ret_index,
                  struct err *err);
 
@@ -108,6 +116,6 @@ uint32_t policy_vm_vcpus(uint64_t quota, uint64_t period, uint32_t host_cpus);
 
 /* What `anyvisor explain` prints; malloc'ed. */
 char *decision_explain_text(const struct decision *d);
-const char *policy_verdict_name(enum policy_verdict v);     /* "chosen", "spare", ... */
+const char *policy_verdict_name(enum policy_verdict v); /* "chosen", "spare", ... */
 
 #endif

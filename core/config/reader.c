@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/reader.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+
+static void fail_at(struct yaml_reader *y, size_t line, size_t col, const char *text)
+{
+    if (y->code == 0)
+        y->code = err_set_phase(y->err, PHASE_CONFIG, EINVAL, "%s:%zu:%zu: %s", y->name, line + 1,
+                                col + 1, text);
+}
+
+void yaml_fail(struct yaml_reader *y, const yaml_node_t *node, const char *fmt, ...)
+{
+    cleanup_free char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    if (vasprintf(&text, fmt, ap) < 0)
+        abort();
+    va_end(ap);
+    fail_at(y, node->start_mark.line, node->start_mark.column, text);
+}
+
+static const char *scalar(const yaml_node_t *node)
+{
+    return (const char *)node->data.scalar.value;
+}
+
+const char *yaml_text(struct yaml_reader *y, const yaml_node_t *node, const char *expected)
+{
+    if (y->code)
+        return NULL;
+    if (node->type != YAML_SCALAR_NODE)
+        yaml_fail(y, node, "expected %s", expected);
+    else if (strlen(scalar(node)) != node->data.scalar.length)
+        yaml_fail(y, node, "holds a NUL character");
+    else if (node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+             (!*scalar(node) || strcmp(scalar(node), "~") == 0 ||
+              strcmp(scalar(node), "null") == 0))
+        yaml_fail(y, node, "expected %s", expected);
+    else
+        return scalar(node);
+    return NULL;
+}
+
+static const struct yaml_key *find_key(const struct yaml_key *keys, const char *name)
+{
+    for (; keys->name; keys++)
+        if (strcmp(keys->name, name) == 0)
+            return keys;
+    return NULL;
+}
+
+static void unknown_key(struct yaml_reader *y, const yaml_node_t *node, const char *name,
+                        const struct yaml_key *keys)
+{
+    const char *names[32], *near;
+    size_t n = 0;
+
+    for (; keys->name && n < ARRAY_SIZE(names); keys++)
+        names[n++] = keys->name;
+    near = str_nearest(name, names, n);
+    if (near)
+        yaml_fail(y, node, "unknown key '%s', did you mean '%s'?", name, near);
+    else
+        yaml_fail(y, node, "unknown key '%s'", name);
+}
+
+/* The text of a pair's key; fails for one that the mapping has already. */
+static const char *pair_key(struct yaml_reader *y, yaml_node_t *map, yaml_node_pair_t *pair)
+{
+    yaml_node_t *node = yaml_document_get_node(&y->doc, pair->key);
+    const char *name = yaml_text(y, node, "a key");
+
+    for (yaml_node_pair_t *p = map->data.mapping.pairs.start; name && p < pair; p++) {
+        yaml_node_t *other = yaml_document_get_node(&y->doc, p->key);
+
+        if (other->type == YAML_SCALAR_NODE && strcmp(scalar(other), name) == 0) {
+            yaml_fail(y, node, "key '%s' is there twice, first in line %zu", name,
+                      other->start_mark.line + 1);
+            return NULL;
+        }
+    }
+    return name;
+}
+
+static bool is_mapping(struct yaml_reader *y, const yaml_node_t *node)
+{
+    if (y->code)
+        return false;
+    if (node->type != YAML_MAPPING_NODE)
+        yaml_fail(y, node, "expected a mapping (key: value)");
+    else if (node->data.mapping.pairs.top - node->data.mapping.pairs.start > YAML_LIST_MAX)
+        yaml_fail(y, node, "more than %u keys", YAML_LIST_MAX);
+    return y->code == 0;
+}
+
+void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *keys, void *to)
+{
+    if (!is_mapping(y, node))
+        return;
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
+         p < node->data.mapping.pairs.top && y->code == 0; p++) {
+        const char *name = pair_key(y, node, p);
+        const struct yaml_key *key = name ? find_key(keys, name) : NULL;
+
+        if (key)
+            key->read(y, yaml_document_get_node(&y->doc, p->value), key, (char *)to + key->offset);
+        else if (name)
+            unknown_key(y, yaml_document_get_node(&y->doc, p->key), name, keys);
+    }
+}
+
+void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
+                void (*each)(void *ctx, const char *key, const char *value, unsigned line),
+                void *ctx)
+{
+    if (!is_mapping(y, node))
+        return;
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
+         p < node->data.mapping.pairs.top && y->code == 0; p++) {
+        const char *name = pair_key(y, node, p), *value = NULL;
+        yaml_node_t *v = yaml_document_get_node(&y->doc, p->value);
+
+        if (name)
+            value = yaml_text(y, v, "a string or a number");
+        if (value)
+            each(ctx, name, value, (unsigned)v->start_mark.line + 1);
+    }
+}
+
+yaml_node_t *yaml_item(struct yaml_reader *y, yaml_node_t *list, size_t i)
+{
+    size_t n;
+
+    if (y->code)
+        return NULL;
+    if (list->type != YAML_SEQUENCE_NODE) {
+        yaml_fail(y, list, "expected a list");
+        return NULL;
+    }
+    n = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
+    if (n > YAML_LIST_MAX)
+        yaml_fail(y, list, "more than %u entries", YAML_LIST_MAX);
+    else if (i < n)
+        return yaml_document_get_node(&y->doc, list->data.sequence.items.start[i]);
+    return NULL;
+}
+
+static void syntax_error(struct yaml_reader *y, yaml_parser_t *parser)
+{
+    cleanup_free char *text = xstrdup(parser->problem ? parser->problem : "not valid YAML");
+
+    fail_at(y, parser->problem_mark.line, parser->problem_mark.column, text);
+}
+
+/* A second document would be ignored by most readers; here it is a mistake. */
+static void check_end(struct yaml_reader *y, yaml_parser_t *parser)
+{
+    yaml_document_t next;
+
+    if (!yaml_parser_load(parser, &next)) {
+        syntax_error(y, parser);
+        return;
+    }
+    if (yaml_document_get_root_node(&next))
+        fail_at(y, next.start_mark.line, next.start_mark.column, "only one document is allowed");
+    yaml_document_delete(&next);
+}
+
+static void read_document(struct yaml_reader *y, yaml_parser_t *parser, const struct yaml_key *keys,
+                          void *to)
+{
+    yaml_node_t *root;
+
+    if (!yaml_parser_load(parser, &y->doc)) {
+        memset(&y->doc, 0, sizeof(y->doc));
+        syntax_error(y, parser);
+        return;
+    }
+    root = yaml_document_get_root_node(&y->doc);
+    if (!root) {
+        fail_at(y, 0, 0, "the file is empty");
+        return;
+    }
+    check_end(y, parser);
+    yaml_mapping(y, root, keys, to);
+}
+
+int yaml_reader_parse(struct yaml_reader *y, const char *text, size_t len,
+                      const struct yaml_key *keys, void *to)
+{
+    yaml_parser_t parser;
+
+    memset(&y->doc, 0, sizeof(y->doc));
+    y->code = 0;
+    if (!yaml_parser_initialize(&parser))
+        return y->code = err_set(y->err, ENOMEM, "%s: %m", y->name);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    read_document(y, &parser, keys, to);
+    yaml_parser_delete(&parser);
+    return y->code;
+}
+
+void yaml_reader_done(struct yaml_reader *y)
+{
+    yaml_document_delete(&y->doc);
+}
+
+void yaml_key_names(const struct yaml_key *keys, const char *prefix, struct strv *ret)
+{
+    for (; keys->name; keys++) {
+        cleanup_free char *name = xasprintf("%s%s%s", prefix, *prefix ? "." : "", keys->name);
+
+        if (keys->sub) {
+            cleanup_free char *below = xasprintf("%s%s", name, keys->read == yaml_map ? "" : "[]");
+
+            yaml_key_names(keys->sub, below, ret);
+        } else {
+            strv_add(ret, name);
+        }
+    }
+}

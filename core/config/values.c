@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kinds of values that the tables of schema.c and descriptor.c use. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "config/config.h"
+#include "config/reader.h"
+
+#define VM_MEMORY_MIN (64 * MIB) /* less than this boots no guest kernel we know */
+#define VCPUS_MAX 1024
+#define DURATION_MAX 86400
+
+static void set_string(void *to, char *text)
+{
+    char **s = to;
+
+    free(*s);
+    *s = text;
+}
+
+static const char *filled(struct yaml_reader *y, const yaml_node_t *node)
+{
+    const char *text = yaml_text(y, node, "a string");
+
+    if (text && !*text) {
+        yaml_fail(y, node, "is empty");
+        return NULL;
+    }
+    return text;
+}
+
+YAML_READER(yaml_string)
+{
+    const char *text = filled(y, node);
+
+    (void)key;
+    if (text)
+        set_string(to, xstrdup(text));
+}
+
+YAML_READER(yaml_path)
+{
+    const char *text = filled(y, node);
+
+    (void)key;
+    if (text)
+        set_string(to, *text == '/' ? xstrdup(text) : path_join(y->dir, text));
+}
+
+YAML_READER(yaml_bool)
+{
+    const char *text = yaml_text(y, node, "true or false");
+
+    (void)key;
+    if (!text)
+        return;
+    if (strcmp(text, "true") == 0)
+        *(bool *)to = true;
+    else if (strcmp(text, "false") == 0)
+        *(bool *)to = false;
+    else
+        yaml_fail(y, node, "expected true or false, not '%s'", text);
+}
+
+/* An empty list would silently mean "the default": say nothing instead. */
+static void check_some(struct yaml_reader *y, const yaml_node_t *node, const struct strv *s)
+{
+    if (y->code == 0 && s->n == 0)
+        yaml_fail(y, node, "the list is empty; leave the key out to get the default");
+}
+
+YAML_READER(yaml_strings)
+{
+    struct strv *list = to;
+    yaml_node_t *item;
+
+    (void)key;
+    for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
+        const char *text = filled(y, item);
+
+        if (text && strv_has(list, text))
+            yaml_fail(y, item, "'%s' is there twice", text);
+        else if (text)
+            strv_add(list, text);
+    }
+}
+
+YAML_READER(yaml_words)
+{
+    struct strv *list = to;
+    yaml_node_t *item;
+
+    for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
+        const char *text = filled(y, item), *near = NULL;
+        size_t n = 0;
+        bool known = false;
+
+        for (; text && key->words && key->words[n]; n++)
+            known |= strcmp(key->words[n], text) == 0;
+        if (text && key->words && !known)
+            near = str_nearest(text, key->words, n);
+        if (text && key->words && !known)
+            yaml_fail(y, item, near ? "unknown word '%s', did you mean '%s'?" : "unknown word '%s'",
+                      text, near);
+        else if (text && strv_has(list, text))
+            yaml_fail(y, item, "'%s' is there twice", text);
+        else if (text)
+            strv_add(list, text);
+    }
+    check_some(y, node, list);
+}
+
+YAML_READER(yaml_count)
+{
+    const char *text = yaml_text(y, node, "a number or auto");
+
+    (void)key;
+    if (!text)
+        return;
+    if (strcmp(text, "auto") == 0)
+        *(uint64_t *)to = CONFIG_AUTO;
+    else if (str_to_u64(text, 1, VCPUS_MAX, to) < 0)
+        yaml_fail(y, node, "expected a number from 1 to %d or auto, not '%s'", VCPUS_MAX, text);
+}
+
+YAML_READER(yaml_size)
+{
+    const char *text = yaml_text(y, node, "a size such as 64MiB");
+    uint64_t size;
+
+    (void)key;
+    if (!text)
+        return;
+    if (str_to_size(text, &size) < 0 || size >= UINT64_C(1) << 60)
+        yaml_fail(y, node, "expected a size such as 64MiB, not '%s'", text);
+    else
+        *(uint64_t *)to = size;
+}
+
+YAML_READER(yaml_memory)
+{
+    const char *text = yaml_text(y, node, "a size such as 512MiB or auto");
+    uint64_t size = CONFIG_AUTO;
+
+    if (!text)
+        return;
+    if (strcmp(text, "auto") != 0)
+        yaml_size(y, node, key, &size);
+    if (y->code == 0 && size < VM_MEMORY_MIN)
+        yaml_fail(y, node, "a guest needs at least 64MiB, not '%s'", text);
+    *(uint64_t *)to = size;
+}
+
+YAML_READER(yaml_duration)
+{
+    const char *text = yaml_text(y, node, "a time such as 30s");
+    size_t n = text ? strlen(text) : 0;
+    uint64_t unit = n && text[n - 1] == 'm' ? 60 : 1, value;
+    cleanup_free char *digits =
+        xstrndup(text ? text : "", n && strchr("sm", text[n - 1]) ? n - 1 : n);
+
+    (void)key;
+    if (!text)
+        return;
+    if (str_to_u64(digits, 1, DURATION_MAX, &value) < 0)
+        yaml_fail(y, node, "expected a time such as 30s or 2m, not '%s'", text);
+    else
+        *(uint64_t *)to = value * unit;
+}
+
+static void add_pair(void *ctx, const char *key, const char *value, unsigned line)
+{
+    (void)line;
+    kvs_add(ctx, key, value);
+}
+
+YAML_READER(yaml_kvs)
+{
+    (void)key;
+    yaml_pairs(y, node, add_pair, to);
+}
+
+YAML_READER(yaml_map)
+{
+    yaml_mapping(y, node, key->sub, to);
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision: class, storage, size, and for each hypervisor why it is or is not the one. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "policy/internal.h"
+
+struct job {
+    const struct config *config;
+    const struct config_class *cls; /* NULL = defaults */
+    const struct workload *w;
+    const struct policy_candidate *candidates;
+    size_t n;
+    struct decision *d;
+    struct err *err;
+};
+
+void decision_done(struct decision *d)
+{
+    free(d->cls);
+    free(d->rule);
+    free(d->rootfs_storage);
+    free(d->volume_storage);
+    for (size_t i = 0; i < d->n_options; i++) {
+        free(d->options[i].name);
+        free(d->options[i].reason);
+    }
+    free(d->options);
+    free(d->size.vcpus_why);
+    free(d->size.memory_why);
+    free(d->kernel);
+    free(d->image);
+    free(d->kernel_args);
+    strv_done(&d->notes);
+    memset(d, 0, sizeof(*d));
+    d->chosen = -1;
+}
+
+static void name_rule(struct job *j, int index)
+{
+    const char *file = j->config->file ? j->config->file : "built-in defaults";
+
+    if (j->cls) {
+        j->d->cls = xstrdup(j->cls->name);
+        j->d->rule = xasprintf("classes[%d] '%s' (%s:%u)", index, j->cls->name, file, j->cls->line);
+    } else {
+        j->d->cls = xstrdup("default");
+        j->d->rule = xasprintf("no class matched: defaults (%s)", file);
+    }
+}
+
+/* Said in the class or in the defaults; only 9pfs exists yet, the others are words for later. */
+static int choose_storage(struct job *j, const char *what, const struct strv *of_class,
+                          const struct strv *of_defaults, char **ret)
+{
+    const struct strv *list = of_class && of_class->n > 0 ? of_class : of_defaults;
+
+    for (size_t i = 0; i < list->n; i++) {
+        if (strcmp(list->v[i], "9pfs") == 0) {
+            *ret = xstrdup(list->v[i]);
+            return 0;
+        }
+        strv_addf(&j->d->notes, "storage.%s: '%s' is not available yet", what, list->v[i]);
+    }
+    return err_set_phase(j->err, PHASE_POLICY, ENOTSUP,
+                         "class '%s': storage.%s lists only '%s', which is not available yet; "
+                         "9pfs is",
+                         j->d->cls, what, list->n ? list->v[list->n - 1] : "");
+}
+
+static int choose_storages(struct job *j)
+{
+    const struct config_storage *c = j->cls ? &j->cls->storage : NULL;
+    int r = choose_storage(j, "rootfs", c ? &c->rootfs : NULL, &j->config->storage.rootfs,
+                           &j->d->rootfs_storage);
+
+    if (r < 0)
+        return r;
+    return choose_storage(j, "volumes", c ? &c->volumes : NULL, &j->config->storage.volumes,
+                          &j->d->volume_storage);
+}
+
+/* The path or text of the class, else of the defaults. */
+static char *either(const char *of_class, const char *of_defaults)
+{
+    return xstrdup(of_class ? of_class : of_defaults);
+}
+
+static void take_assets(struct job *j)
+{
+    const struct config_vm *c = j->cls ? &j->cls->vm : &j->config->vm, *d = &j->config->vm;
+
+    j->d->kernel = either(c->kernel, d->kernel);
+    j->d->image = either(c->image, d->image);
+    j->d->kernel_args = either(c->kernel_args, d->kernel_args);
+    j->d->boot_timeout_s = j->config->boot_timeout_s;
+}
+
+/* Why this back-end cannot carry the workload; NULL = it can. Malloc'ed. */
+static char *objection(const struct job *j, const struct policy_candidate *c)
+{
+    const struct policy_size *size = &j->d->size;
+
+    if (!c->usable)
+        return xasprintf("not usable: %s", c->reason ? c->reason : "no reason given");
+    if (j->w->arch && c->arch && strcmp(j->w->arch, c->arch) != 0)
+        return xasprintf("its guests are %s, the workload is %s", c->arch, j->w->arch);
+    if (!c->has_9p)
+        return xstrdup("cannot share a directory over 9p, which storage 9pfs needs");
+    if (c->memory_max && size->memory > c->memory_max)
+        return xasprintf("can give %" PRIu64 " MiB of memory, the workload needs %" PRIu64 " MiB",
+                         c->memory_max / MIB, size->memory / MIB);
+    if (c->vcpus_max && size->vcpus > c->vcpus_max && !size->vcpus_auto)
+        return xasprintf("can give %u vCPUs, the workload needs %u", c->vcpus_max, size->vcpus);
+    return NULL;
+}
+
+static struct policy_option *add_option(struct job *j, const char *name,
+                                        enum policy_verdict verdict, int candidate, char *reason)
+{
+    struct decision *d = j->d;
+
+    d->options = xreallocarray(d->options, d->n_options + 1, sizeof(*d->options));
+    d->options[d->n_options] = (struct policy_option){xstrdup(name), verdict, reason, candidate};
+    return &d->options[d->n_options++];
+}
+
+static int find_candidate(const struct job *j, const char *name)
+{
+    for (size_t i = 0; i < j->n; i++)
+        if (strcmp(j->candidates[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static void take_candidate(struct job *j, int index)
+{
+    const struct policy_candidate *c = &j->candidates[index];
+
+    j->d->chosen = index;
+    if (c->vcpus_max && j->d->size.vcpus > c->vcpus_max)
+        j->d->size.vcpus = c->vcpus_max;
+}
+
+static void judge(struct job *j, const char *name)
+{
+    int index = find_candidate(j, name);
+    char *why;
+
+    if (index < 0) {
+        why = xasprintf("there is no descriptor of this name in %s", j->config->plugins_dir);
+        add_option(j, name, POLICY_RULED_OUT, -1, why);
+    } else if ((why = objection(j, &j->candidates[index]))) {
+        add_option(j, name, POLICY_RULED_OUT, index, why);
+    } else if (j->d->chosen >= 0) {
+        why = xasprintf("'%s' comes before it", j->candidates[j->d->chosen].name);
+        add_option(j, name, POLICY_SPARE, index, why);
+    } else {
+        const char *said = j->candidates[index].reason;
+
+        take_candidate(j, index);
+        add_option(j, name, POLICY_CHOSEN, index,
+                   xstrdup(said ? said : "the first of the list that can do it"));
+    }
+}
+
+static void judge_all(struct job *j, const struct strv *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        judge(j, list->v[i]);
+    for (size_t i = 0; i < j->n; i++)
+        if (!strv_has(list, j->candidates[i].name))
+            add_option(j, j->candidates[i].name, POLICY_UNLISTED, (int)i,
+                       xasprintf("class '%s' does not list it", j->d->cls));
+}
+
+static int nothing_left(struct job *j)
+{
+    cleanup_free char *text = xstrdup("");
+
+    for (size_t i = 0; i < j->d->n_options; i++) {
+        const struct policy_option *o = &j->d->options[i];
+        char *longer;
+
+        if (o->verdict != POLICY_RULED_OUT)
+            continue;
+        longer = xasprintf("%s%s%s: %s", text, *text ? "; " : "", o->name, o->reason);
+        free(text);
+        text = longer;
+    }
+    return err_set_phase(j->err, PHASE_POLICY, ENODEV, "no hypervisor for class '%s': %s",
+                         j->d->cls, text);
+}
+
+static void note_unknown_annotations(struct job *j)
+{
+    static const char *const known[] = {POLICY_ANNOTATION_CLASS, POLICY_ANNOTATION_ARCH,
+                                        POLICY_ANNOTATION_MEMORY, POLICY_ANNOTATION_VCPUS};
+    const struct kvs *a = &j->w->annotations;
+    const char *asked = kvs_get(a, POLICY_ANNOTATION_CLASS);
+
+    if (asked && strcmp(asked, j->d->cls) != 0)
+        strv_addf(&j->d->notes, "the workload asks for class '%s', an earlier rule decided", asked);
+    for (size_t i = 0; i < a->n; i++) {
+        bool ours = str_starts_with(a->v[i].key, "org.anyvisor.");
+
+        for (size_t k = 0; k < ARRAY_SIZE(known); k++)
+            ours = ours && strcmp(a->v[i].key, known[k]) != 0;
+        if (ours)
+            strv_addf(&j->d->notes, "annotation %s is unknown, ignoring", a->v[i].key);
+    }
+}
+
+static int decide(struct job *j, uint32_t host_cpus)
+{
+    int index, r;
+
+    if ((r = policy_class(j->config, j->w, &index, j->err)) < 0)
+        return r;
+    j->cls = index >= 0 ? &j->config->classes[index] : NULL;
+    name_rule(j, index);
+    note_unknown_annotations(j);
+    take_assets(j);
+    if ((r = choose_storages(j)) < 0)
+        return r;
+    if ((r = policy_size(j->config, j->cls, j->w, host_cpus, j->d, j->err)) < 0)
+        return r;
+    judge_all(j, policy_hypervisors(j->config, index));
+    return j->d->chosen >= 0 ? 0 : nothing_left(j);
+}
+
+int policy_choose(const struct config *config, const struct workload *w,
+                  const struct policy_candidate *candidates, size_t n, uint32_t host_cpus,
+                  struct decision *ret, struct err *err)
+{
+    struct job j = {config, NULL, w, candidates, n, ret, err};
+
+    memset(ret, 0, sizeof(*ret));
+    ret->chosen = -1;
+    return decide(&j, host_cpus);
+}

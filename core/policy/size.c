@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How large the VM is. Sentences say where each number comes from. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "policy/internal.h"
+
+#define VCPUS_AUTO_MAX 4 /* without a quota: enough for most, cheap to boot */
+#define VCPUS_MAX 1024
+
+static uint64_t round_up_mib(uint64_t bytes)
+{
+    return bytes > UINT64_MAX - MIB ? UINT64_MAX - UINT64_MAX % MIB : (bytes + MIB - 1) / MIB * MIB;
+}
+
+uint64_t policy_vm_memory(uint64_t limit, uint64_t overhead)
+{
+    uint64_t sum;
+
+    if (limit == 0)
+        return POLICY_MEMORY_DEFAULT;
+    if (__builtin_add_overflow(limit, overhead, &sum))
+        sum = UINT64_MAX;
+    return round_up_mib(MAX(sum, POLICY_MEMORY_MIN));
+}
+
+uint32_t policy_vm_vcpus(uint64_t quota, uint64_t period, uint32_t host_cpus)
+{
+    uint64_t host = MAX(host_cpus, 1u), n;
+
+    if (quota == 0 || period == 0)
+        return (uint32_t)MIN(host, (uint64_t)VCPUS_AUTO_MAX);
+    n = quota / period + (quota % period != 0);
+    return (uint32_t)MIN(MAX(n, UINT64_C(1)), host);
+}
+
+/* What the workload asks for, if the operator lets it; notes what was not granted. */
+static const char *wish_of(const struct config *config, const struct workload *w, const char *key,
+                           struct strv *notes)
+{
+    const char *value = kvs_get(&w->annotations, key);
+
+    for (size_t i = 0; value && i < config->annotations_allow.n; i++)
+        if (fnmatch(config->annotations_allow.v[i], key, 0) == 0)
+            return value;
+    if (value)
+        strv_addf(notes, "annotation %s is not in annotations.allow, ignoring", key);
+    return NULL;
+}
+
+static int apply_wishes(const struct config *config, const struct workload *w, struct vm_wish *wish,
+                        struct decision *d, struct err *err)
+{
+    const char *memory = wish_of(config, w, POLICY_ANNOTATION_MEMORY, &d->notes);
+    const char *vcpus = wish_of(config, w, POLICY_ANNOTATION_VCPUS, &d->notes);
+
+    if (memory) {
+        if (str_to_size(memory, &wish->memory) < 0 || wish->memory < POLICY_MEMORY_MIN)
+            return err_set_phase(err, PHASE_POLICY, EINVAL,
+                                 "annotation %s: expected a size of at least 128MiB, not '%s'",
+                                 POLICY_ANNOTATION_MEMORY, memory);
+        wish->memory_by = "the workload's annotation";
+    }
+    if (vcpus) {
+        if (str_to_u64(vcpus, 1, VCPUS_MAX, &wish->vcpus) < 0)
+            return err_set_phase(err, PHASE_POLICY, EINVAL,
+                                 "annotation %s: expected a number from 1 to %d, not '%s'",
+                                 POLICY_ANNOTATION_VCPUS, VCPUS_MAX, vcpus);
+        wish->vcpus_by = "the workload's annotation";
+    }
+    return 0;
+}
+
+static void take(uint64_t value, const char *by, uint64_t *ret, const char **ret_by)
+{
+    if (value == CONFIG_UNSET)
+        return;
+    *ret = value;
+    *ret_by = by;
+}
+
+static void set_memory(const struct workload *w, const struct vm_wish *wish, struct decision *d)
+{
+    if (wish->memory != CONFIG_AUTO) {
+        d->size.memory = round_up_mib(wish->memory);
+        d->size.memory_why = xasprintf("set by %s", wish->memory_by);
+        return;
+    }
+    d->size.memory = policy_vm_memory(w->memory_limit, wish->overhead);
+    if (w->memory_limit == 0)
+        d->size.memory_why = xstrdup("the workload has no memory limit");
+    else if (d->size.memory == POLICY_MEMORY_MIN)
+        d->size.memory_why = xstrdup("the least that boots a guest");
+    else
+        d->size.memory_why =
+            xasprintf("limit %" PRIu64 " MiB + overhead %" PRIu64 " MiB",
+                      round_up_mib(w->memory_limit) / MIB, round_up_mib(wish->overhead) / MIB);
+}
+
+static void set_vcpus(const struct workload *w, const struct vm_wish *wish, uint32_t host_cpus,
+                      struct decision *d)
+{
+    if (wish->vcpus != CONFIG_AUTO) {
+        d->size.vcpus = (uint32_t)wish->vcpus;
+        d->size.vcpus_why = xasprintf("set by %s", wish->vcpus_by);
+        return;
+    }
+    d->size.vcpus = policy_vm_vcpus(w->cpu_quota, w->cpu_period, host_cpus);
+    d->size.vcpus_auto = true;
+    if (w->cpu_quota)
+        d->size.vcpus_why = xasprintf("quota %" PRIu64 " of period %" PRIu64 ", host has %u",
+                                      w->cpu_quota, w->cpu_period, host_cpus);
+    else
+        d->size.vcpus_why = xasprintf("no quota, host has %u", host_cpus);
+}
+
+int policy_size(const struct config *config, const struct config_class *cls,
+                const struct workload *w, uint32_t host_cpus, struct decision *d, struct err *err)
+{
+    struct vm_wish wish = {config->vm.vcpus, config->vm.memory, config->vm.memory_overhead,
+                           "defaults", "defaults"};
+    cleanup_free char *by = cls ? xasprintf("class '%s'", cls->name) : NULL;
+    const char *ignored;
+    int r;
+
+    if (cls) {
+        take(cls->vm.vcpus, by, &wish.vcpus, &wish.vcpus_by);
+        take(cls->vm.memory, by, &wish.memory, &wish.memory_by);
+        take(cls->vm.memory_overhead, by, &wish.overhead, &ignored);
+    }
+    if ((r = apply_wishes(config, w, &wish, d, err)) < 0)
+        return r;
+    d->size.overhead = wish.overhead;
+    set_memory(w, &wish, d);
+    set_vcpus(w, &wish, host_cpus, d);
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engines say about a container, each in its own annotations, in one form. */
+#include <stdlib.h>
+#include <string.h>
+#include "policy/policy.h"
+
+#define UNLIMITED (INT64_C(1) << 50) /* v1's "no limit" is a number near 2^63 */
+
+/* The first key that is there; NULL-terminated. */
+static char *first_of(const struct kvs *annotations, const char *const *keys)
+{
+    for (; *keys; keys++) {
+        const char *value = kvs_get(annotations, *keys);
+
+        if (value && *value)
+            return xstrdup(value);
+    }
+    return NULL;
+}
+
+static void set_names(struct workload *w)
+{
+    static const char *const pod_namespace[] = {"io.kubernetes.cri.sandbox-namespace",
+                                                "io.kubernetes.cri-o.Namespace",
+                                                "io.kubernetes.pod.namespace", NULL};
+    static const char *const pod_name[] = {"io.kubernetes.cri.sandbox-name",
+                                           "io.kubernetes.cri-o.KubeName", "io.kubernetes.pod.name",
+                                           NULL};
+    static const char *const container[] = {"io.kubernetes.cri.container-name",
+                                            "io.kubernetes.container.name",
+                                            "io.kubernetes.cri-o.ContainerName", NULL};
+    static const char *const image[] = {"io.kubernetes.cri.image-name",
+                                        "io.kubernetes.cri-o.ImageName",
+                                        "io.kubernetes.cri-o.Image", NULL};
+
+    w->pod_namespace = first_of(&w->annotations, pod_namespace);
+    w->pod_name = first_of(&w->annotations, pod_name);
+    w->container_name = first_of(&w->annotations, container);
+    w->image = first_of(&w->annotations, image);
+}
+
+/* podman's infra container has neither annotation: it looks like any container. */
+static void set_sandbox(struct workload *w)
+{
+    static const char *const type_keys[] = {"io.kubernetes.cri.container-type",
+                                            "io.kubernetes.cri-o.ContainerType", NULL};
+    static const char *const id_keys[] = {"io.kubernetes.cri.sandbox-id",
+                                          "io.kubernetes.cri-o.SandboxID", NULL};
+    char *type = first_of(&w->annotations, type_keys);
+
+    w->is_sandbox = type && strcmp(type, "sandbox") == 0;
+    w->in_sandbox = type && strcmp(type, "container") == 0;
+    if (w->in_sandbox)
+        w->sandbox_id = first_of(&w->annotations, id_keys);
+    free(type);
+}
+
+static void set_limits(struct workload *w, const struct oci_resources *r)
+{
+    if (r->memory.limit.value > 0 && r->memory.limit.value < UNLIMITED)
+        w->memory_limit = (uint64_t)r->memory.limit.value;
+    if (r->cpu.quota.value > 0) {
+        w->cpu_quota = (uint64_t)r->cpu.quota.value;
+        w->cpu_period = r->cpu.period.value ? r->cpu.period.value : 100000;
+    }
+}
+
+void workload_from_spec(const struct oci_spec *spec, const char *runtime, const char *host_arch,
+                        struct workload *ret)
+{
+    const char *arch = kvs_get(&spec->annotations, POLICY_ANNOTATION_ARCH);
+    struct workload w = {0};
+
+    for (size_t i = 0; i < spec->annotations.n; i++)
+        kvs_add(&w.annotations, spec->annotations.v[i].key, spec->annotations.v[i].value);
+    set_names(&w);
+    set_sandbox(&w);
+    w.runtime = xstrdup(runtime);
+    w.arch = xstrdup(arch && *arch ? arch : host_arch);
+    w.user = xasprintf("%u", spec->process.user.uid);
+    w.own_network = spec->linux_.ns[OCI_NS_NETWORK].listed;
+    set_limits(&w, &spec->linux_.resources);
+    *ret = w;
+}
+
+void workload_done(struct workload *w)
+{
+    free(w->pod_namespace);
+    free(w->pod_name);
+    free(w->container_name);
+    free(w->image);
+    free(w->user);
+    free(w->runtime);
+    free(w->arch);
+    free(w->sandbox_id);
+    kvs_done(&w->annotations);
+    memset(w, 0, sizeof(*w));
+}
