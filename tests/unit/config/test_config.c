@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* anyvisor.yaml: values, defaults, mistakes with their place. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include "test.h"
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "config/config.h"
+
+static struct config parse(const char *text)
+{
+    struct config c = {0};
+    struct err err = ERR_INIT;
+
+    CHECK_OK(config_parse(text, strlen(text), "f.yaml", "/etc/av", &c, &err), err);
+    return c;
+}
+
+TEST(a_file_of_version_alone_means_the_defaults)
+{
+    struct config c = parse("version: 1\n"), d;
+
+    config_defaults("/etc/av", &d);
+    CHECK_STR_EQ(c.plugins_dir, "/etc/av/plugins.d");
+    CHECK_STR_EQ(d.plugins_dir, "/etc/av/plugins.d");
+    CHECK_INT_EQ(c.hypervisor.n, 1);
+    CHECK_STR_EQ(c.hypervisor.v[0], d.hypervisor.v[0]);
+    CHECK_STR_EQ(c.storage.rootfs.v[0], "9pfs");
+    CHECK_U64_EQ(c.vm.vcpus, CONFIG_AUTO);
+    CHECK_U64_EQ(c.vm.memory, CONFIG_AUTO);
+    CHECK_U64_EQ(c.vm.memory_overhead, 64 * MIB);
+    CHECK_U64_EQ(c.boot_timeout_s, d.boot_timeout_s);
+    config_done(&c);
+    config_done(&d);
+}
+
+TEST(every_key_arrives)
+{
+    struct config c = parse(
+        "version: 1\n"
+        "plugins_dir: pd\n"
+        "defaults:\n"
+        "  hypervisor: [kvm, xen]\n"
+        "  storage: {rootfs: [block, 9pfs], volumes: [network]}\n"
+        "  vm: {vcpus: 3, memory: 512MiB, memory_overhead: 1M, kernel: k, image: /i,\n"
+        "       kernel_args: 'a b'}\n"
+        "  boot_timeout: 2m\n"
+        "classes:\n"
+        "  - name: one\n"
+        "    match: {pod_namespace: a, pod_name: b, image: c, user: '0', runtime: d, arch: e,\n"
+        "            annotations: {k: v*}}\n"
+        "    hypervisor: [xen]\n"
+        "    storage: {rootfs: [block]}\n"
+        "    vm: {memory: auto}\n"
+        "  - name: two\n"
+        "    selectable: true\n"
+        "    match: {class: t*}\n"
+        "annotations: {allow: [x.*]}\n");
+    const struct config_class *one = &c.classes[0];
+
+    CHECK_STR_EQ(c.plugins_dir, "/etc/av/pd");
+    CHECK_STR_EQ(c.hypervisor.v[1], "xen");
+    CHECK_STR_EQ(c.storage.rootfs.v[0], "block");
+    CHECK_STR_EQ(c.storage.volumes.v[0], "network");
+    CHECK_U64_EQ(c.vm.vcpus, 3);
+    CHECK_U64_EQ(c.vm.memory, 512 * MIB);
+    CHECK_U64_EQ(c.vm.memory_overhead, MIB);
+    CHECK_STR_EQ(c.vm.kernel, "/etc/av/k");
+    CHECK_STR_EQ(c.vm.image, "/i");
+    CHECK_STR_EQ(c.vm.kernel_args, "a b");
+    CHECK_U64_EQ(c.boot_timeout_s, 120);
+    CHECK_INT_EQ(c.n_classes, 2);
+    CHECK_INT_EQ(one->line, 10);
+    CHECK_STR_EQ(one->match.user, "0");
+    CHECK_STR_EQ(kvs_get(&one->match.annotations, "k"), "v*");
+    CHECK_U64_EQ(one->vm.memory, CONFIG_AUTO);
+    CHECK_U64_EQ(one->vm.vcpus, CONFIG_UNSET);
+    CHECK(!one->selectable && c.classes[1].selectable);
+    CHECK_STR_EQ(c.classes[1].match.cls, "t*");
+    CHECK_STR_EQ(c.annotations_allow.v[0], "x.*");
+    config_done(&c);
+}
+
+TEST(a_mistake_names_file_line_column_and_the_nearest_key)
+{
+    static const struct {
+        const char *text, *want;
+    } t[] = {
+        {"version: 1\nclasses:\n  - name: a\n    hypervisr: [x]\n",
+         "f.yaml:4:5: unknown key 'hypervisr', did you mean 'hypervisor'?"},
+        {"version: 1\nzebra: 1\n", "f.yaml:2:1: unknown key 'zebra'"},
+        {"version: 1\ndefaults: {vm: {memroy: 1G}}\n", "f.yaml:2:17: unknown key 'memroy', did you "
+                                                       "mean 'memory'?"},
+        {"version: 1\nversion: 1\n", "f.yaml:2:1: key 'version' is there twice, first in line 1"},
+        {"version: 2\n", "f.yaml:1:10: version '2' is not known"},
+        {"plugins_dir: x\n", "f.yaml:1:1: missing key 'version'"},
+        {"", "f.yaml:1:1: the file is empty"},
+        {"[]", "f.yaml:1:1: expected a mapping"},
+        {"version: 1\ndefaults: []\n", "f.yaml:2:11: expected a mapping"},
+        {"version: 1\ndefaults:\n", "expected a mapping"},
+        {"version: 1\ndefaults: {hypervisor: kvm}\n", "f.yaml:2:24: expected a list"},
+        {"version: 1\ndefaults: {hypervisor: []}\n", "f.yaml:2:24: the list is empty"},
+        {"version: 1\ndefaults: {hypervisor: [a, a]}\n", "f.yaml:2:28: 'a' is there twice"},
+        {"version: 1\ndefaults: {hypervisor: [[a]]}\n", "f.yaml:2:25: expected a string"},
+        {"version: 1\ndefaults: {hypervisor: ['']}\n", "f.yaml:2:25: is empty"},
+        {"version: 1\ndefaults: {storage: {rootfs: [9p]}}\n", "f.yaml:2:31: unknown word '9p'"},
+        {"version: 1\ndefaults: {storage: {rootfs: [blocks]}}\n", "did you mean 'block'?"},
+        {"version: 1\ndefaults: {vm: {vcpus: 0}}\n", "expected a number from 1 to 1024 or auto"},
+        {"version: 1\ndefaults: {vm: {vcpus: two}}\n", "or auto, not 'two'"},
+        {"version: 1\ndefaults: {vm: {memory: 1MiB}}\n", "a guest needs at least 64MiB"},
+        {"version: 1\ndefaults: {vm: {memory: lots}}\n", "expected a size such as 64MiB"},
+        {"version: 1\ndefaults: {vm: {kernel: ''}}\n", "is empty"},
+        {"version: 1\ndefaults: {vm: {kernel: ~}}\n", "expected a string"},
+        {"version: 1\ndefaults: {boot_timeout: 0}\n", "expected a time such as 30s or 2m"},
+        {"version: 1\ndefaults: {boot_timeout: 5h}\n", "not '5h'"},
+        {"version: 1\nclasses: [{selectable: true}]\n", "f.yaml:2:11: a class needs a 'name'"},
+        {"version: 1\nclasses: [{name: a}]\n", "class 'a' has neither 'match' nor"},
+        {"version: 1\nclasses: [{name: a, match: {}}]\n", "class 'a' has neither 'match' nor"},
+        {"version: 1\nclasses: [{name: a, match: {class: x}}]\n", "needs 'selectable: true'"},
+        {"version: 1\nclasses: [{name: default, selectable: true}]\n", "what matches no class"},
+        {"version: 1\nclasses:\n- {name: a, selectable: true}\n- {name: a, selectable: true}\n",
+         "f.yaml:4:3: class 'a' is there twice, first in line 3"},
+        {"version: 1\nclasses: [{name: a, selectable: yes}]\n",
+         "expected true or false, not 'yes'"},
+        {"version: 1\nclasses: [{name: a, match: {annotations: {k: [1]}}}]\n", "expected a string"},
+        {"version: 1\n---\nversion: 1\n", "only one document is allowed"},
+        {"version: 1\n  x: [\n", "f.yaml:2:"},
+        {"a: \"\\0\"\nversion: 1\n", "unknown key 'a'"},
+        {"version: \"1\\0\"\n", "f.yaml:1:10: holds a NUL character"},
+        {"version: 1\n? [a]\n: b\n", "expected a key"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct config c = {0};
+        struct err err = ERR_INIT;
+
+        CHECK_ERR(config_parse(t[i].text, strlen(t[i].text), "f.yaml", "/", &c, &err), -EINVAL);
+        CHECK_CONTAINS(err.msg, t[i].want);
+        CHECK_INT_EQ(err.phase, PHASE_CONFIG);
+        CHECK(!c.plugins_dir);
+    }
+}
+
+TEST(lists_are_bounded)
+{
+    cleanup_free char *text = xcalloc(1, 16384);
+    struct config c = {0};
+    struct err err = ERR_INIT;
+    size_t len = (size_t)snprintf(text, 16384, "version: 1\ndefaults: {hypervisor: [");
+
+    for (int i = 0; i < 1025; i++)
+        len += (size_t)snprintf(text + len, 16384 - len, "h%d,", i);
+    snprintf(text + len, 16384 - len, "]}\n");
+    CHECK_ERR(config_parse(text, strlen(text), "f", "/", &c, &err), -EINVAL);
+    CHECK_CONTAINS(err.msg, "more than 1024 entries");
+}
+
+static void write_file(const char *path, const char *text)
+{
+    struct err err = ERR_INIT;
+
+    CHECK_OK(path_replace(AT_FDCWD, path, text, strlen(text), 0600, &err), err);
+}
+
+TEST(the_file_is_chosen_by_option_then_environment_then_place)
+{
+    char dir[] = "/tmp/config-test-XXXXXX";
+    cleanup_free char *a = NULL, *b = NULL, *place = NULL;
+    struct config c;
+    struct err err = ERR_INIT;
+
+    CHECK(mkdtemp(dir));
+    a = path_join(dir, "a.yaml");
+    b = path_join(dir, "b.yaml");
+    place = path_join(dir, "anyvisor.yaml");
+    unsetenv("ANYVISOR_CONFIG");
+    CHECK_OK(config_load_default(NULL, dir, &c, &err), err);
+    CHECK(!c.file);
+    config_done(&c);
+    write_file(a, "version: 1\nplugins_dir: a\n");
+    write_file(b, "version: 1\nplugins_dir: b\n");
+    write_file(place, "version: 1\nplugins_dir: place\n");
+    CHECK_OK(config_load_default(NULL, dir, &c, &err), err);
+    CHECK_STR_EQ(strrchr(c.plugins_dir, '/'), "/place");
+    CHECK_STR_EQ(c.file, place);
+    config_done(&c);
+    setenv("ANYVISOR_CONFIG", a, 1);
+    CHECK_OK(config_load_default(NULL, dir, &c, &err), err);
+    CHECK_STR_EQ(strrchr(c.plugins_dir, '/'), "/a");
+    config_done(&c);
+    CHECK_OK(config_load_default(b, dir, &c, &err), err);
+    CHECK_STR_EQ(strrchr(c.plugins_dir, '/'), "/b");
+    config_done(&c);
+    setenv("ANYVISOR_CONFIG", "/nowhere", 1);
+    CHECK_ERR(config_load_default(NULL, dir, &c, &err), -ENOENT);
+    CHECK_CONTAINS(err.msg, "'/nowhere'");
+    unsetenv("ANYVISOR_CONFIG");
+    unlink(a);
+    unlink(b);
+    unlink(place);
+    rmdir(dir);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sizes of the VM. */
+#include <errno.h>
+#include "rig.h"
+
+TEST(memory_is_limit_and_overhead_rounded_up_to_whole_mib)
+{
+    static const struct {
+        uint64_t limit, overhead, want;
+    } t[] = {
+        {0, 64 * MIB, 2 * GIB},    {64 * MIB, 64 * MIB, 128 * MIB},
+        {1, 64 * MIB, 128 * MIB},  {256 * MIB + 1, 64 * MIB, 321 * MIB},
+        {256 * MIB, 0, 256 * MIB}, {UINT64_MAX, 64 * MIB, UINT64_MAX - UINT64_MAX % MIB},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+        CHECK_U64_EQ(policy_vm_memory(t[i].limit, t[i].overhead), t[i].want);
+}
+
+TEST(vcpus_are_the_quota_rounded_up_or_the_host_up_to_four)
+{
+    static const struct {
+        uint64_t quota, period;
+        uint32_t host, want;
+    } t[] = {
+        {0, 0, 2, 2},           {0, 100000, 16, 4},     {0, 0, 0, 1},
+        {100000, 100000, 8, 1}, {100001, 100000, 8, 2}, {50000, 100000, 8, 1},
+        {800000, 100000, 2, 2}, {1, 0, 2, 2},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+        CHECK_INT_EQ(policy_vm_vcpus(t[i].quota, t[i].period, t[i].host), t[i].want);
+}
+
+static const struct policy_candidate kvm = {"kvm", "x86_64", true, NULL, true};
+
+static struct decision decide(const char *config, struct workload *w)
+{
+    struct config c = rig_config(config);
+    struct decision d;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(policy_choose(&c, w, &kvm, 1, 8, &d, &err), err);
+    config_done(&c);
+    return d;
+}
+
+TEST(a_class_outweighs_the_defaults_and_auto_takes_them_back)
+{
+    struct workload w = {.user = xstrdup("0"), .memory_limit = 192 * MIB};
+    struct decision d = decide("defaults: {vm: {memory: 1GiB, vcpus: 3, memory_overhead: 10MiB}}\n"
+                               "classes: [{name: c, match: {user: '0'}, vm: {memory: auto}}]\n",
+                               &w);
+
+    CHECK_U64_EQ(d.size.memory, 202 * MIB);
+    CHECK_STR_EQ(d.size.memory_why, "limit 192 MiB + overhead 10 MiB");
+    CHECK_U64_EQ(d.size.overhead, 10 * MIB);
+    CHECK_INT_EQ(d.size.vcpus, 3);
+    CHECK_STR_EQ(d.size.vcpus_why, "set by defaults");
+    decision_done(&d);
+    d = decide("classes: [{name: c, match: {user: '0'}, vm: {memory: 100MiB}}]\n", &w);
+    CHECK_U64_EQ(d.size.memory, 100 * MIB);
+    CHECK_STR_EQ(d.size.memory_why, "set by class 'c'");
+    decision_done(&d);
+    workload_done(&w);
+}
+
+TEST(a_workloads_wish_counts_only_when_allowed)
+{
+    struct workload w = {0};
+    struct decision d;
+
+    rig_annotate(&w, POLICY_ANNOTATION_MEMORY, "256MiB");
+    rig_annotate(&w, POLICY_ANNOTATION_VCPUS, "7");
+    d = decide("", &w);
+    CHECK_U64_EQ(d.size.memory, 2 * GIB);
+    CHECK_INT_EQ(d.notes.n, 2);
+    CHECK_CONTAINS(d.notes.v[0], "not in annotations.allow, ignoring");
+    decision_done(&d);
+    d = decide("annotations: {allow: [org.anyvisor.vm.*]}\n", &w);
+    CHECK_U64_EQ(d.size.memory, 256 * MIB);
+    CHECK_INT_EQ(d.size.vcpus, 7);
+    CHECK_CONTAINS(d.size.memory_why, "annotation");
+    decision_done(&d);
+    workload_done(&w);
+}
+
+TEST(a_wish_that_makes_no_sense_is_refused)
+{
+    static const struct {
+        const char *key, *value, *want;
+    } t[] = {{POLICY_ANNOTATION_MEMORY, "much", "not 'much'"},
+             {POLICY_ANNOTATION_MEMORY, "1MiB", "at least 128MiB"},
+             {POLICY_ANNOTATION_VCPUS, "0", "from 1 to 1024"}};
+    struct config c = rig_config("annotations: {allow: ['*']}\n");
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct workload w = {0};
+        struct decision d;
+        struct err err = ERR_INIT;
+
+        rig_annotate(&w, t[i].key, t[i].value);
+        CHECK_ERR(policy_choose(&c, &w, &kvm, 1, 8, &d, &err), -EINVAL);
+        CHECK_CONTAINS(err.msg, t[i].want);
+        decision_done(&d);
+        workload_done(&w);
+    }
+    config_done(&c);
+}
