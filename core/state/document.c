@@ -28,6 +28,7 @@ static const struct text_member {
     {"library", offsetof(struct state, library)},
     {"class", offsetof(struct state, class_name)},
     {"owner", offsetof(struct state, owner)},
+    {"arch", offsetof(struct state, arch)},
 };
 
 static char **text_of(const struct state *s, const struct text_member *m)
@@ -71,6 +72,9 @@ static struct json_object *to_json(const struct state *s)
     json_object_object_add(o, "annotations", annotations);
     json_object_object_add(o, "cgroups", cgroups);
     json_object_object_add(o, "terminal", json_object_new_boolean(s->terminal));
+    json_object_object_add(o, "vmMemory", json_object_new_uint64(s->vm_memory));
+    json_object_object_add(o, "vmOverhead", json_object_new_uint64(s->vm_overhead));
+    json_object_object_add(o, "vmVcpus", json_object_new_int64(s->vm_vcpus));
     put_proc(o, "creator", &s->creator);
     put_proc(o, "proxy", &s->proxy);
     return o;
@@ -181,6 +185,33 @@ static int get_cgroups(struct json_object *o, struct strv *ret, struct err *err)
     return 0;
 }
 
+/* A missing number stays 0. */
+static int get_number(struct json_object *o, const char *key, uint64_t max, uint64_t *ret,
+                      struct err *err)
+{
+    struct json_object *v;
+
+    if (!json_object_object_get_ex(o, key, &v))
+        return 0;
+    if (!json_object_is_type(v, json_type_int) || json_object_get_uint64(v) > max)
+        return bad(err, key, "a number");
+    *ret = json_object_get_uint64(v);
+    return 0;
+}
+
+static int get_sizes(struct json_object *o, struct state *ret, struct err *err)
+{
+    uint64_t vcpus = 0;
+    int r;
+
+    if ((r = get_number(o, "vmMemory", UINT64_MAX, &ret->vm_memory, err)) < 0 ||
+        (r = get_number(o, "vmOverhead", UINT64_MAX, &ret->vm_overhead, err)) < 0 ||
+        (r = get_number(o, "vmVcpus", UINT32_MAX, &vcpus, err)) < 0)
+        return r;
+    ret->vm_vcpus = (uint32_t)vcpus;
+    return 0;
+}
+
 static int from_json(struct json_object *o, struct state *ret, struct err *err)
 {
     struct json_object *terminal;
@@ -191,7 +222,7 @@ static int from_json(struct json_object *o, struct state *ret, struct err *err)
     if ((r = get_texts(o, ret, err)) < 0 || (r = get_annotations(o, &ret->annotations, err)) < 0 ||
         (r = get_cgroups(o, &ret->cgroups, err)) < 0 ||
         (r = get_proc(o, "creator", &ret->creator, err)) < 0 ||
-        (r = get_proc(o, "proxy", &ret->proxy, err)) < 0)
+        (r = get_proc(o, "proxy", &ret->proxy, err)) < 0 || (r = get_sizes(o, ret, err)) < 0)
         return r;
     if (json_object_object_get_ex(o, "terminal", &terminal))
         ret->terminal = json_object_get_boolean(terminal);

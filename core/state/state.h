@@ -30,6 +30,9 @@ struct state {
     struct proc_id proxy;           /* its pid is the container's pid for the engine */
     struct strv cgroups;            /* directories we made, outermost first; removed in reverse */
     int terminal;
+    uint64_t vm_memory, vm_overhead;    /* bytes: RAM of the VM; what the host adds around it */
+    uint32_t vm_vcpus;
+    char *arch;                     /* of the guest, as uname -m */
 };
 
 struct state_dir {
