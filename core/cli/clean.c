@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Removing what is left of a container by its records alone: nobody else need be alive. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/timing.h"
+#include "cgroup/cgroup.h"
+#include "cli/choice.h"
+#include "cli/cli.h"
+
+#define KILL_MS 10000
+#define VM_MS 20000
+
+/* Kill that very process and wait for its end; gone already is fine. */
+static int end_process(const struct proc_id *id, const char *what, struct err *err)
+{
+    cleanup_fd int pidfd = -1;
+    int r;
+
+    if (id->pid <= 0)
+        return 0;
+    pidfd = proc_open(id, err);
+    if (pidfd == -ESRCH)
+        return 0;
+    if (pidfd < 0)
+        return pidfd;
+    r = proc_kill(id, SIGKILL, err);
+    if (r < 0 && r != -ESRCH)
+        return r;
+    if (proc_wait_gone(pidfd, KILL_MS) < 0)
+        return err_set(err, ETIMEDOUT, "%s (process %d) has not ended %d s after SIGKILL", what,
+                       (int)id->pid, KILL_MS / 1000);
+    return 0;
+}
+
+static int end_monitor(const struct container *c, struct err *err)
+{
+    struct proc_id monitor;
+    int r = state_monitor_read(c->dir.fd, &monitor, err);
+
+    if (r == -ENOENT || r == -EINVAL)
+        return 0;
+    return r < 0 ? r : end_process(&monitor, "the monitor", err);
+}
+
+static int destroy(const struct descriptor *d, const struct hvp_host *host, const char *ref,
+                   struct err *err)
+{
+    struct plugin *p = NULL;
+    struct plugin_vm *vm = NULL;
+    int r = plugin_open(d, host, &p, err);
+
+    if (r < 0)
+        return r;
+    r = plugin_vm_reopen(p, ref, VM_MS, &vm, err);
+    if (r == -ENOENT)
+        r = 0;
+    else if (r == 0)
+        r = plugin_vm_destroy(vm, VM_MS, err);
+    plugin_vm_close(vm);
+    plugin_close(p);
+    return r;
+}
+
+/* Most VMs die with their monitor; those that do not are found again by what the plug-in wrote. */
+static int end_vm(const struct cli *cli, const struct container *c, struct err *err)
+{
+    struct descriptor d = {0};
+    struct hvp_host host;
+    cleanup_free char *guest_dir = NULL;
+    cleanup_free char *ref = NULL;
+    int r = state_vm_read(c->dir.fd, &ref, err);
+
+    if (r == -ENOENT || !c->state.descriptor_file)
+        return 0;
+    if (r < 0)
+        return r;
+    if ((r = descriptor_load(c->state.descriptor_file, cli->layout.backend_dir, &d, err)) < 0)
+        return err_wrap(err, "end the VM '%s'", ref);
+    choice_host(cli, d.arch, &host, &guest_dir);
+    if ((r = destroy(&d, &host, ref, err)) < 0)
+        err_wrap(err, "end the VM '%s'", ref);
+    descriptor_done(&d);
+    return r;
+}
+
+static int remove_run_dir(const struct container *c, struct err *err)
+{
+    const char *dir = c->state.run_dir;
+
+    /* Only ever a directory of ours: state files are written by root, but cheap to distrust. */
+    if (!dir || !str_starts_with(dir, CLI_VM_DIR "/") || strchr(dir + sizeof(CLI_VM_DIR), '/'))
+        return 0;
+    return path_remove_tree(AT_FDCWD, dir, err);
+}
+
+int container_clean(const struct cli *cli, struct container *c, const char *id, struct err *err)
+{
+    int r;
+
+    if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, err)) < 0 ||
+        (r = end_process(&c->state.proxy, "the proxy", err)) < 0 ||
+        (r = cgroup_remove(&c->state.cgroups, deadline_in_ms(KILL_MS), err)) < 0 ||
+        (r = remove_run_dir(c, err)) < 0)
+        return r;
+    return state_dir_remove(cli->root, id, err);
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/timing.h"
+#include "cli/choice.h"
+#include "cli/cli.h"
+
+#define GC_LOCK_MS 200 /* whoever holds it longer is at work */
+#define VM_MS 20000
+
+struct gc_options {
+    const char *format;
+};
+
+static const struct option_row rows[] = {
+    {"format", 'f', OPTION_TEXT, offsetof(struct gc_options, format), "FORMAT", "table or json"},
+};
+
+struct gc {
+    const struct cli *cli;
+    struct json_object *removed; /* for --format json */
+    bool json;
+    int failures;
+};
+
+static void tell(struct gc *g, const char *what, const char *name)
+{
+    struct json_object *o;
+
+    if (!g->json) {
+        printf("removed %s '%s'\n", what, name);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "kind", json_object_new_string(what));
+    json_object_object_add(o, "name", json_object_new_string(name));
+    json_object_array_add(g->removed, o);
+}
+
+static void complain(struct gc *g, const char *name, const struct err *err)
+{
+    fprintf(stderr, "anyvisor: gc: '%s': %s\n", name, err->msg);
+    g->failures++;
+}
+
+/* Nobody is there any more who would end it: neither process nor creator nor monitor. */
+static bool is_dead(const struct container *c)
+{
+    struct proc_id monitor;
+
+    if (c->status != STATE_STOPPED || (c->state.creator.pid && proc_alive(&c->state.creator)))
+        return false;
+    if (state_monitor_read(c->dir.fd, &monitor, NULL) == 0 && proc_alive(&monitor))
+        return false;
+    return true;
+}
+
+static void collect(struct gc *g, const char *id)
+{
+    cleanup_call(container_close) struct container c = {.dir = {-1, NULL}};
+    struct err err = ERR_INIT;
+    int r;
+
+    if (state_dir_open(g->cli->root, id, &c.dir, NULL) < 0 ||
+        state_dir_lock(&c.dir, deadline_in_ms(GC_LOCK_MS), NULL) < 0)
+        return;
+    r = state_read(&c.dir, &c.state, &err);
+    /* Without a state the create died at once: we hold its lock, so it is no longer at work. */
+    c.status = r < 0 ? STATE_STOPPED : state_effective_status(&c.dir, &c.state);
+    if (r == 0 && !is_dead(&c))
+        return;
+    if (container_clean(g->cli, &c, id, &err) < 0)
+        complain(g, id, &err);
+    else
+        tell(g, "container", id);
+}
+
+struct orphans {
+    const struct strv *known;
+    struct strv ids, refs;
+};
+
+static int note_vm(void *ctx, const struct hvp_vm_info *info)
+{
+    struct orphans *o = ctx;
+
+    if (!strv_has(o->known, info->id)) {
+        strv_add(&o->ids, info->id);
+        strv_add(&o->refs, info->ref);
+    }
+    return 0;
+}
+
+static int destroy(struct plugin *p, const char *ref, struct err *err)
+{
+    struct plugin_vm *vm = NULL;
+    int r = plugin_vm_reopen(p, ref, VM_MS, &vm, err);
+
+    if (r == 0)
+        r = plugin_vm_destroy(vm, VM_MS, err);
+    plugin_vm_close(vm);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* VMs that an external VMM runs for us and no state directory knows. */
+static void collect_vms(struct gc *g, const struct descriptor *d, const struct strv *known)
+{
+    struct orphans o = {.known = known};
+    cleanup_free char *guest_dir = NULL;
+    struct err err = ERR_INIT;
+    struct plugin *p = NULL;
+    struct hvp_host host;
+
+    choice_host(g->cli, d->arch, &host, &guest_dir);
+    if (plugin_open(d, &host, &p, &err) < 0 || plugin_vm_list(p, note_vm, &o, VM_MS, &err) < 0)
+        complain(g, d->name, &err);
+    for (size_t i = 0; p && i < o.ids.n; i++) {
+        if (destroy(p, o.refs.v[i], &err) < 0)
+            complain(g, o.ids.v[i], &err);
+        else
+            tell(g, "VM", o.ids.v[i]);
+    }
+    plugin_close(p);
+    strv_done(&o.ids);
+    strv_done(&o.refs);
+}
+
+static int collect_external(struct gc *g, struct err *err)
+{
+    cleanup_call(strv_done) struct strv known = {0};
+    cleanup_call(choice_done) struct choice c = {0};
+    int r;
+
+    if ((r = choice_load(g->cli, &c, err)) < 0 || (r = state_list(g->cli->root, &known, err)) < 0)
+        return r;
+    for (size_t i = 0; i < c.descriptors.n; i++) {
+        choice_probe(g->cli, &c, i);
+        if (c.probed[i].usable && (c.probed[i].info.caps.flags & HVP_CAP_VMM_EXTERNAL))
+            collect_vms(g, &c.descriptors.v[i], &known);
+    }
+    return 0;
+}
+
+static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
+{
+    const struct gc_options *o = options;
+    cleanup_call(strv_done) struct strv ids = {0};
+    struct gc g = {.cli = cli};
+    int r;
+
+    (void)argc;
+    (void)argv;
+    if ((r = cli_format(o->format, &g.json, err)) < 0 || (r = state_list(cli->root, &ids, err)) < 0)
+        return r;
+    g.removed = json_object_new_array();
+    for (size_t i = 0; i < ids.n; i++)
+        collect(&g, ids.v[i]);
+    r = collect_external(&g, err);
+    if (g.json)
+        (void)cli_print(json_object_to_json_string_ext(g.removed, JSON_C_TO_STRING_NOSLASHESCAPE),
+                        err);
+    json_object_put(g.removed);
+    if (r == 0 && g.failures)
+        r = err_set(err, EIO, "gc: %d thing%s could not be removed", g.failures,
+                    g.failures == 1 ? "" : "s");
+    return r;
+}
+
+const struct verb verb_gc = {
+    .name = "gc",
+    .arguments = "",
+    .summary = "remove containers that have ended or been killed, and VMs that nobody owns",
+    .options = {rows, ARRAY_SIZE(rows)},
+    .size = sizeof(struct gc_options),
+    .run = run,
+};

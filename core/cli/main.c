@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "cli/cli.h"
+
+static const struct verb *const verbs[] = {
+    &verb_create, &verb_start,    &verb_run,     &verb_exec,   &verb_state,    &verb_kill,
+    &verb_delete, &verb_ps,       &verb_list,    &verb_pause,  &verb_resume,   &verb_update,
+    &verb_events, &verb_features, &verb_spec,    &verb_check,  &verb_backends, &verb_explain,
+    &verb_gc,     &verb_logs,     &verb_timings, &verb_config,
+};
+
+#define GLOBAL(member) offsetof(struct cli, member)
+static const struct option_row global_rows[] = {
+    {"root", 0, OPTION_TEXT, GLOBAL(root), "DIR",
+     "where containers are kept (default " LAYOUT_DEFAULT_ROOT ")"},
+    {"log", 0, OPTION_TEXT, GLOBAL(log), "FILE", "also log to FILE"},
+    {"log-format", 0, OPTION_TEXT, GLOBAL(log_format), "FORMAT", "text or json"},
+    {"debug", 0, OPTION_FLAG, GLOBAL(debug), NULL, "log more"},
+    {"config", 0, OPTION_TEXT, GLOBAL(config), "FILE",
+     "use FILE instead of anyvisor.yaml (or ANYVISOR_CONFIG)"},
+    {"systemd-cgroup", 0, OPTION_FLAG, GLOBAL(systemd_cgroup), NULL,
+     "systemd's cgroup driver (not available yet)"},
+    {"criu", 0, OPTION_TEXT, GLOBAL(unused), "PATH", "accepted for runc's sake, ignored"},
+    {"rootless", 0, OPTION_TEXT, GLOBAL(unused), "WORD", "accepted for runc's sake, ignored"},
+    {"version", 'v', OPTION_FLAG, GLOBAL(version), NULL, "show the version"},
+};
+static const struct option_table globals = {global_rows, ARRAY_SIZE(global_rows)};
+
+static void print_help(FILE *to)
+{
+    fprintf(to, "anyvisor - an OCI runtime that gives every container a virtual machine\n\n"
+                "usage: anyvisor [GLOBAL OPTIONS] VERB [OPTIONS] [ARGUMENTS]\n\nverbs:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        fprintf(to, "  %-12s%s\n", verbs[i]->name, verbs[i]->summary);
+    fprintf(to, "\nglobal options:\n");
+    options_print(&globals, to);
+    fprintf(to, "\n'anyvisor VERB --help' tells more of a verb.\n");
+}
+
+static void print_verb_help(const struct verb *v, FILE *to)
+{
+    fprintf(to, "anyvisor %s - %s\n\nusage: anyvisor %s [OPTIONS]%s%s\n\noptions:\n", v->name,
+            v->summary, v->name, *v->arguments ? " " : "", v->arguments);
+    options_print(&v->options, to);
+    fprintf(to, "\nExit status: 0 on success, %d on failure%s.\n", v->failure ? v->failure : 1,
+            v == &verb_run || v == &verb_exec ? ", else that of the process" : "");
+}
+
+static void print_version(void)
+{
+    printf("anyvisor version %s\ncommit: %s\nspec: 1.0.2\n", layout_version(), AV_COMMIT);
+}
+
+/* One line: engines show the last line of level error, and people want one sentence. */
+static void report(const struct cli *cli, const struct err *err)
+{
+    bool phase = err->phase != PHASE_NONE && err->phase != PHASE_PROCESS;
+    const char *name = phase ? err_phase_name(err->phase) : "";
+
+    if (cli->log)
+        log_error("%s%s%s", name, phase ? ": " : "", err->msg);
+    fprintf(stderr, "anyvisor: %s%s%s\n", name, phase ? ": " : "", err->msg);
+}
+
+static int start_log(const struct cli *cli, int *ret_fd, struct err *err)
+{
+    enum log_format format = LOG_TEXT;
+    enum log_level level = cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
+
+    if (cli->log_format && strcmp(cli->log_format, "json") == 0)
+        format = LOG_JSON;
+    else if (cli->log_format && strcmp(cli->log_format, "text") != 0)
+        return err_set(err, EINVAL, "unknown --log-format '%s': use text or json", cli->log_format);
+    if (cli->log) {
+        *ret_fd = open(cli->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        if (*ret_fd < 0)
+            return err_set(err, errno, "open log '%s': %m", cli->log);
+    }
+    log_init(cli->log ? *ret_fd : cli->debug ? STDERR_FILENO : -1, format, level);
+    return 0;
+}
+
+static const struct verb *find_verb(const char *name, struct err *err)
+{
+    const char *names[ARRAY_SIZE(verbs)], *near;
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        if (strcmp(verbs[i]->name, name) == 0)
+            return verbs[i];
+        names[i] = verbs[i]->name;
+    }
+    near = str_nearest(name, names, ARRAY_SIZE(names));
+    err_set(err, EINVAL, "unknown verb '%s'%s%s%s", name, near ? ", did you mean '" : "",
+            near ? near : "", near ? "'?" : "");
+    return NULL;
+}
+
+static int check_arguments(const struct verb *v, int n, struct err *err)
+{
+    if (n < v->min_args || (v->max_args >= 0 && n > v->max_args))
+        return err_set(err, EINVAL, "%s: too %s arguments, usage: anyvisor %s [OPTIONS]%s%s",
+                       v->name, n < v->min_args ? "few" : "many", v->name, *v->arguments ? " " : "",
+                       v->arguments);
+    return 0;
+}
+
+/* Lists that options filled. */
+static void free_options(const struct verb *v, void *options)
+{
+    for (size_t i = 0; i < v->options.n; i++)
+        if (v->options.rows[i].kind == OPTION_LIST && v->options.rows[i].offset != OPTION_NONE)
+            strv_done((struct strv *)((char *)options + v->options.rows[i].offset));
+    free(options);
+}
+
+static int run_verb(struct cli *cli, const struct verb *v, int argc, char **argv, struct err *err)
+{
+    void *options = xcalloc(1, v->size ? v->size : 1);
+    int first = options_parse(&v->options, v->stop, argc, argv, options, err);
+    int r;
+
+    if (first == OPTIONS_HELP) {
+        print_verb_help(v, stdout);
+        r = 0;
+    } else if (first < 0) {
+        r = err_wrap(err, "%s", v->name);
+    } else if ((r = check_arguments(v, argc - first, err)) == 0) {
+        r = v->run(cli, options, argc - first, argv + first, err);
+    }
+    free_options(v, options);
+    return r;
+}
+
+static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
+{
+    int r;
+
+    if (cli->systemd_cgroup)
+        return err_set(err, ENOTSUP,
+                       "--systemd-cgroup is not available yet: use the cgroupfs driver");
+    if ((r = start_log(cli, ret_log_fd, err)) < 0)
+        return r;
+    if (cli->root && cli->root[0] != '/')
+        return err_set(err, EINVAL, "--root must be an absolute path, not '%s'", cli->root);
+    if (!cli->root || !*cli->root)
+        cli->root = LAYOUT_DEFAULT_ROOT;
+    return layout_find(&cli->layout, err);
+}
+
+/* A parent may have closed 0, 1 or 2: nothing that is opened later shall land there. */
+static void fill_stdio(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+static int finish(struct cli *cli, const struct verb *v, int r, const struct err *err)
+{
+    if (r < 0)
+        report(cli, err);
+    layout_done(&cli->layout);
+    if (r >= 0)
+        return r;
+    return v && v->failure ? v->failure : 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    struct err err = ERR_INIT;
+    const struct verb *v;
+    cleanup_fd int log_fd = -1;
+    int first, r;
+
+    fill_stdio();
+    signal(SIGPIPE, SIG_IGN);
+    first = options_parse(&globals, true, argc, argv, &cli, &err);
+    if (first == OPTIONS_HELP || (first == argc && !cli.version)) {
+        print_help(first == OPTIONS_HELP ? stdout : stderr);
+        return first == OPTIONS_HELP ? 0 : 1;
+    }
+    if (first < 0)
+        return finish(&cli, NULL, first, &err);
+    if (cli.version) {
+        print_version();
+        return 0;
+    }
+    v = find_verb(argv[first], &err);
+    r = v ? prepare(&cli, &log_fd, &err) : -err.code;
+    if (r == 0)
+        r = run_verb(&cli, v, argc - first, argv + first, &err);
+    return finish(&cli, v, r, &err);
+}

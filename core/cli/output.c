@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+
+int cli_format(const char *value, bool *ret_json, struct err *err)
+{
+    if (value && strcmp(value, "json") != 0 && strcmp(value, "table") != 0 &&
+        strcmp(value, "text") != 0)
+        return err_set(err, EINVAL, "unknown format '%s': use table or json", value);
+    *ret_json = value && strcmp(value, "json") == 0;
+    return 0;
+}
+
+int cli_print(const char *text, struct err *err)
+{
+    size_t len = strlen(text);
+
+    if (printf("%s%s", text, len && text[len - 1] == '\n' ? "" : "\n") < 0 || fflush(stdout) != 0)
+        return err_set(err, errno, "write to stdout: %m");
+    return 0;
+}
