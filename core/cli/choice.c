@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/choice.h"
+#include <sched.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "hostmod/hostmod.h"
+
+#define PROBE_MS 20000
+
+const char *choice_host_arch(void)
+{
+    static struct utsname name;
+
+    return name.machine[0] || uname(&name) == 0 ? name.machine : "unknown";
+}
+
+uint32_t choice_host_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
+int choice_load(const struct cli *cli, struct choice *ret, struct err *err)
+{
+    struct choice c = {0};
+    int r = config_load_default(cli->config, cli->layout.etc_dir, &c.config, err);
+
+    if (r == 0)
+        r = descriptor_load_dir(c.config.plugins_dir, cli->layout.backend_dir, &c.descriptors, err);
+    if (r < 0) {
+        choice_done(&c);
+        err_in_phase(err, PHASE_CONFIG);
+        return r;
+    }
+    c.probed = xcalloc(c.descriptors.n + 1, sizeof(*c.probed));
+    *ret = c;
+    return 0;
+}
+
+void choice_done(struct choice *c)
+{
+    for (size_t i = 0; c->probed && i < c->descriptors.n; i++)
+        free(c->probed[i].reason);
+    free(c->probed);
+    decision_done(&c->decision);
+    workload_done(&c->workload);
+    descriptor_list_done(&c->descriptors);
+    config_done(&c->config);
+    *c = (struct choice){0};
+}
+
+void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
+                 char **ret_guest_dir)
+{
+    plugin_host_init(ret);
+    *ret_guest_dir = path_join(cli->layout.guest_dir, arch);
+    ret->version = layout_version();
+    ret->guest_dir = *ret_guest_dir;
+    ret->cache_dir = path_mkdirs(CLI_CACHE_DIR, 0700, NULL) == 0 ? CLI_CACHE_DIR : NULL;
+}
+
+static int load_modules(const struct descriptor *d, struct err *err)
+{
+    int r = d->modules.n ? hostmod_ensure((const char *const *)d->modules.v, err) : 0;
+
+    /* Those that are only wanted: the probe tells what is missing without them. */
+    if (r == 0 && d->modules_wanted.n)
+        (void)hostmod_ensure((const char *const *)d->modules_wanted.v, NULL);
+    return r;
+}
+
+void choice_probe(const struct cli *cli, struct choice *c, size_t i)
+{
+    const struct descriptor *d = &c->descriptors.v[i];
+    struct probed *p = &c->probed[i];
+    cleanup_free char *guest_dir = NULL;
+    struct err err = ERR_INIT;
+    struct hvp_host host;
+    int r;
+
+    if (p->asked)
+        return;
+    p->asked = true;
+    choice_host(cli, d->arch, &host, &guest_dir);
+    r = load_modules(d, &err);
+    if (r == 0)
+        r = plugin_probe_isolated(d, &host, PROBE_MS, &p->info, &err);
+    p->usable = r == 0;
+    if (r < 0)
+        p->reason = xstrdup(err.msg);
+    else if (p->info.caps.note[0])
+        p->reason = xstrdup(p->info.caps.note);
+}
+
+/* What policy may know of descriptor i: an unprobed one counts as unusable, or as `trusted`. */
+static struct policy_candidate candidate(const struct choice *c, size_t i, bool trusted)
+{
+    const struct descriptor *d = &c->descriptors.v[i];
+    const struct probed *p = &c->probed[i];
+    const struct hvp_caps *caps = &p->info.caps;
+
+    if (!p->asked)
+        return (struct policy_candidate){.name = d->name,
+                                         .arch = d->arch,
+                                         .usable = trusted,
+                                         .reason = trusted ? NULL : "not asked",
+                                         .has_9p = trusted,
+                                         .can_pause = trusted,
+                                         .can_stats = trusted};
+    return (struct policy_candidate){
+        .name = d->name,
+        .arch = d->arch,
+        .usable = p->usable,
+        .reason = p->reason,
+        .has_9p = p->usable && (caps->flags & HVP_CAP_SHARE_9P),
+        .can_pause = p->usable && (caps->flags & HVP_CAP_PAUSE),
+        .can_stats = p->usable && (caps->flags & HVP_CAP_STATS),
+        .vcpus_max = p->usable ? caps->max_vcpus : 0,
+        .memory_max = p->usable ? caps->max_memory : 0,
+    };
+}
+
+static int choose(struct choice *c, ssize_t trusted, struct err *err)
+{
+    cleanup_free struct policy_candidate *v = xcalloc(c->descriptors.n + 1, sizeof(*v));
+    int r;
+
+    for (size_t i = 0; i < c->descriptors.n; i++)
+        v[i] = candidate(c, i, (ssize_t)i == trusted);
+    decision_done(&c->decision);
+    r = policy_choose(&c->config, &c->workload, v, c->descriptors.n, choice_host_cpus(),
+                      &c->decision, err);
+    if (r == 0)
+        c->back_end = &c->descriptors.v[c->decision.chosen];
+    else
+        err_in_phase(err, PHASE_POLICY);
+    return r;
+}
+
+/* Index of the descriptor of that name that could carry the workload; -1 = none. */
+static ssize_t fitting(const struct choice *c, const char *name)
+{
+    for (size_t i = 0; i < c->descriptors.n; i++)
+        if (strcmp(c->descriptors.v[i].name, name) == 0 &&
+            (!c->workload.arch || strcmp(c->descriptors.v[i].arch, c->workload.arch) == 0))
+            return (ssize_t)i;
+    return -1;
+}
+
+static int choose_by_asking(const struct cli *cli, struct choice *c, const struct strv *names,
+                            bool all, struct err *err)
+{
+    int r = -1;
+
+    for (size_t i = 0; i < names->n && (all || r < 0); i++) {
+        ssize_t found = fitting(c, names->v[i]);
+
+        if (found < 0)
+            continue;
+        choice_probe(cli, c, (size_t)found);
+        if (!all)
+            r = choose(c, -1, err);
+    }
+    return r == 0 ? 0 : choose(c, -1, err);
+}
+
+int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *spec, bool all,
+                struct err *err)
+{
+    const struct strv *names;
+    size_t fit = 0;
+    ssize_t only = -1;
+    int cls, r;
+
+    workload_from_spec(spec, NULL, choice_host_arch(), &c->workload);
+    if ((r = policy_class(&c->config, &c->workload, &cls, err)) < 0) {
+        err_in_phase(err, PHASE_POLICY);
+        return r;
+    }
+    names = policy_hypervisors(&c->config, cls);
+    for (size_t i = 0; i < names->n; i++) {
+        ssize_t found = fitting(c, names->v[i]);
+
+        fit += found >= 0;
+        only = found >= 0 ? found : only;
+    }
+    if (fit == 1 && !all)
+        return choose(c, only, err);
+    return choose_by_asking(cli, c, names, all, err);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * choice.h - configuration, descriptors, and which back-end a workload gets.
+ * For create, explain, check, backends and gc. Errors carry PHASE_CONFIG or PHASE_POLICY.
+ */
+#ifndef CLI_CHOICE_H
+#define CLI_CHOICE_H
+#include "cli/cli.h"
+#include "config/config.h"
+#include "oci/oci.h"
+#include "plugin/plugin.h"
+#include "policy/policy.h"
+
+struct probed { /* what is known of descriptors.v[i] */
+    bool asked;
+    char *reason;            /* why not usable, or what the plug-in said; may be NULL */
+    struct plugin_info info; /* valid when usable */
+    bool usable;
+};
+
+struct choice {
+    struct config config;
+    struct descriptor_list descriptors;
+    struct probed *probed; /* one per descriptor */
+    struct workload workload;
+    struct decision decision;
+    const struct descriptor *back_end; /* into descriptors */
+};
+
+/* Configuration and descriptors. */
+int choice_load(const struct cli *cli, struct choice *ret, struct err *err);
+void choice_done(struct choice *c);
+
+/* Modules, then the plug-in in a child process. Fills probed[i]. */
+void choice_probe(const struct cli *cli, struct choice *c, size_t i);
+
+/*
+ * Choose for a bundle. all: probe every back-end that the class lists (explain); otherwise only as
+ * many as it takes, and none at all where the class leaves one: then the monitor finds out.
+ */
+int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *spec, bool all,
+                struct err *err);
+
+/* Host table for a plug-in of this architecture; *ret_guest_dir backs a string of it. */
+void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
+                 char **ret_guest_dir);
+
+const char *choice_host_arch(void);
+uint32_t choice_host_cpus(void);
+
+#endif

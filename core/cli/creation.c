@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/creation.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/path.h"
+#include "base/timing.h"
+
+#define CONFIG_COPY "config.json"
+#define SEQ_SANDBOX 1
+#define SEQ_CREATE 2
+#define SEQ_COMMIT 3
+#define BOOT_MARGIN_MS 30000 /* the monitor ends a boot itself; this is for a dead one */
+#define COMMIT_MS 10000
+#define UNDO_MS 20000
+
+void creation_done(struct creation *c)
+{
+    for (size_t i = 0; i < c->n_mounts; i++)
+        close_fd(&c->mounts[i]);
+    free(c->mounts);
+    plan_shares_done(&c->shares);
+    plan_container_done(&c->plan);
+    close_fd(&c->proxy_sock);
+    close_fd(&c->sock);
+    close_fd(&c->monitor.pidfd);
+    close_fd(&c->proxy.pidfd);
+    strv_done(&c->cgroups);
+    cgroup_host_done(&c->cgroup_host);
+    state_done(&c->state);
+    if (c->dir.path)
+        state_dir_close(&c->dir);
+    choice_done(&c->choice);
+    oci_spec_free(c->spec);
+    *c = (struct creation)CREATION_INIT;
+}
+
+static int check_network(const struct oci_spec *spec, struct err *err)
+{
+    const struct oci_namespace *ns = &spec->linux_.ns[OCI_NS_NETWORK];
+    struct stat own, other;
+    bool host = !ns->listed;
+
+    if (ns->listed && ns->path && stat("/proc/self/ns/net", &own) == 0 &&
+        stat(ns->path, &other) == 0)
+        host = own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+    if (!host)
+        return 0;
+    return err_set_phase(err, PHASE_NETWORK, ENOTSUP,
+                         "the host's network namespace cannot be shared with a VM: give the "
+                         "container a network namespace of its own");
+}
+
+int creation_prepare(struct creation *c, struct err *err)
+{
+    int r;
+
+    if ((r = str_check_id(c->id, err)) < 0)
+        return r;
+    if ((r = oci_bundle_load(c->bundle, &c->spec, err)) < 0) {
+        err_in_phase(err, PHASE_CONFIG);
+        return r;
+    }
+    if ((r = check_network(c->spec, err)) < 0)
+        return r;
+    if ((r = choice_load(c->cli, &c->choice, err)) < 0)
+        return r;
+    if ((r = choice_make(c->cli, &c->choice, c->spec, false, err)) < 0)
+        return r;
+    for (size_t i = 0; i < c->choice.decision.notes.n; i++)
+        log_warn("%s", c->choice.decision.notes.v[i]);
+    return 0;
+}
+
+static char *now_rfc3339(void)
+{
+    struct timespec ts;
+    struct tm tm;
+    char text[32];
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    return xasprintf("%s.%09ldZ", text, ts.tv_nsec);
+}
+
+static char *user_name(void)
+{
+    const struct passwd *pw = getpwuid(geteuid());
+
+    return pw ? xstrdup(pw->pw_name) : xasprintf("%u", (unsigned)geteuid());
+}
+
+/* A name for the plug-in's directory that nobody can guess or take before us. */
+static int new_run_dir_name(char **ret, struct err *err)
+{
+    uint64_t random;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return err_set(err, errno, "getrandom: %m");
+    *ret = xasprintf(CLI_VM_DIR "/%016llx", (unsigned long long)random);
+    return 0;
+}
+
+static int fill_state(struct creation *c, struct err *err)
+{
+    const struct descriptor *d = c->choice.back_end;
+    struct state *s = &c->state;
+    int r;
+
+    if ((r = new_run_dir_name(&s->run_dir, err)) < 0)
+        return r;
+    s->id = xstrdup(c->id);
+    s->sandbox = xstrdup(c->id);
+    s->bundle = xstrdup(c->spec->bundle);
+    s->rootfs = xstrdup(c->spec->rootfs);
+    s->oci_version = xstrdup(c->spec->version);
+    s->created = now_rfc3339();
+    s->owner = user_name();
+    s->descriptor = xstrdup(d->name);
+    s->descriptor_file = xstrdup(d->file);
+    s->library = xstrdup(d->so);
+    s->class_name = xstrdup(c->choice.decision.cls);
+    s->vm_memory = c->choice.decision.size.memory;
+    s->vm_vcpus = c->choice.decision.size.vcpus;
+    s->arch = xstrdup(d->arch);
+    s->vm_overhead = c->choice.decision.size.overhead;
+    for (size_t i = 0; i < c->spec->annotations.n; i++)
+        kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
+    s->terminal = c->spec->process.terminal;
+    return proc_id_of(getpid(), &s->creator, err);
+}
+
+static int copy_config(struct creation *c, struct err *err)
+{
+    cleanup_free char *from = path_join(c->spec->bundle, "config.json");
+    cleanup_free char *text = NULL;
+    size_t len;
+    int r = path_read(AT_FDCWD, from, OCI_CONFIG_MAX, &text, &len, err);
+
+    return r < 0 ? r : path_replace(c->dir.fd, CONFIG_COPY, text, len, 0600, err);
+}
+
+/* The state is on disk before anything that it records exists. */
+static int begin(struct creation *c, struct err *err)
+{
+    int r;
+
+    if ((r = fill_state(c, err)) < 0)
+        return r;
+    if ((r = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &c->cgroup_host, err)) <
+            0 ||
+        (r = cgroup_paths(&c->cgroup_host, c->spec->linux_.cgroups_path, c->id, &c->cgroups, err)) <
+            0)
+        return r;
+    cgroup_missing(&c->cgroup_host, &c->cgroups, &c->state.cgroups);
+    if ((r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
+        return r;
+    c->made_dir = true;
+    if ((r = copy_config(c, err)) < 0 || (r = state_write(&c->dir, &c->state, err)) < 0)
+        return r;
+    return fault_point("cli.state-created") < 0 ? err_set(err, EIO, "fault cli.state-created") : 0;
+}
+
+static int make_run_dir(struct creation *c, struct err *err)
+{
+    int r = path_mkdirs(CLI_VM_DIR, 0700, err);
+
+    if (r < 0)
+        return r;
+    if (mkdir(c->state.run_dir, 0700) < 0)
+        return err_set(err, errno, "make '%s': %m", c->state.run_dir);
+    return 0;
+}
+
+static int make_cgroups(struct creation *c, struct err *err)
+{
+    const struct policy_size *size = &c->choice.decision.size;
+    int r = cgroup_make(&c->cgroup_host, &c->cgroups, err);
+
+    if (r == 0)
+        r = cgroup_limit(&c->cgroups, &c->spec->linux_.resources, size->memory + size->overhead,
+                         err);
+    if (r == 0 && fault_point("cli.cgroups") < 0)
+        r = err_set(err, EIO, "fault cli.cgroups");
+    return r;
+}
+
+static uint64_t boot_deadline(const struct creation *c)
+{
+    uint64_t ms = c->choice.decision.boot_timeout_s * 1000 + BOOT_MARGIN_MS;
+
+    return deadline_in_ms((uint32_t)MIN(ms, UINT32_MAX - 1));
+}
+
+/* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
+static int make(struct creation *c, struct err *err)
+{
+    int r;
+
+    if ((r = make_run_dir(c, err)) < 0 || (r = make_cgroups(c, err)) < 0 ||
+        (r = sandbox_spawn_monitor(c, err)) < 0 || (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0 ||
+        (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
+        (r = container_hooks(c, err)) < 0 || (r = container_send(c, SEQ_CREATE, err)) < 0)
+        return r;
+    if ((r = ipc_wait(c->sock, SEQ_CREATE, boot_deadline(c), NULL, err)) < 0)
+        return r;
+    return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
+}
+
+static int write_pid_file(const struct creation *c, struct err *err)
+{
+    cleanup_free char *text = NULL;
+
+    if (!c->pid_file)
+        return 0;
+    text = xasprintf("%d", (int)c->state.proxy.pid);
+    return path_replace(AT_FDCWD, c->pid_file, text, strlen(text), 0644, err);
+}
+
+static int commit(struct creation *c, struct err *err)
+{
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    const struct ipc_target target = {.id = c->state.id};
+    int r;
+
+    c->state.creator = (struct proc_id){0};
+    if ((r = state_write(&c->dir, &c->state, err)) < 0 || (r = write_pid_file(c, err)) < 0)
+        return r;
+    ipc_target_put(&body, &target);
+    if ((r = ipc_send(c->sock, IPC_COMMIT, SEQ_COMMIT, &body, NULL, 0, err)) < 0 ||
+        (r = ipc_wait(c->sock, SEQ_COMMIT, deadline_in_ms(COMMIT_MS), NULL, err)) < 0)
+        return r;
+    c->committed = true;
+    (void)fault_point("cli.committed");
+    return 0;
+}
+
+/* End a child of ours: it gets until the deadline to go by itself. */
+static void end_child(struct child *child, uint64_t deadline)
+{
+    int status;
+
+    if (child->pid <= 0)
+        return;
+    if (proc_wait_gone(child->pidfd, deadline_left_ms(deadline)) < 0)
+        (void)kill(child->pid, SIGKILL);
+    (void)proc_reap(child->pidfd, &status, NULL);
+    child->pid = 0;
+}
+
+/*
+ * Reverse order: closing the socket lets the monitor undo container and VM, and its end is the sign
+ * that the VM is gone. Whatever cannot be undone here is in the state directory for gc.
+ */
+static void undo(struct creation *c)
+{
+    struct container left = {.dir = {-1, NULL}};
+    struct err err = ERR_INIT;
+
+    close_fd(&c->proxy_sock);
+    close_fd(&c->sock);
+    end_child(&c->monitor, deadline_in_ms(UNDO_MS));
+    end_child(&c->proxy, 0);
+    if (c->pid_file && c->made_dir)
+        (void)unlink(c->pid_file);
+    if (!c->made_dir)
+        return;
+    left.dir = c->dir;
+    left.state = c->state;
+    c->dir = (struct state_dir){-1, NULL};
+    c->state = (struct state){0};
+    if (container_clean(c->cli, &left, c->id, &err) < 0)
+        log_warn("undo of a failed create: %s, ignoring ('anyvisor gc' tries again)", err.msg);
+    container_close(&left);
+}
+
+int creation_execute(struct creation *c, struct err *err)
+{
+    int r = begin(c, err);
+
+    if (r == 0)
+        r = make(c, err);
+    if (r == 0)
+        r = commit(c, err);
+    if (r < 0)
+        undo(c);
+    return r;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * creation.h - one container on its way from a bundle to "created", with everything that must be
+ * undone when a step fails. For create.c and run.c; the steps are in sandbox_start.c (processes
+ * and VM), container_make.c (plan, mounts, hooks) and creation.c (order, undo).
+ */
+#ifndef CLI_CREATION_H
+#define CLI_CREATION_H
+#include "cgroup/cgroup.h"
+#include "cli/choice.h"
+#include "cli/cli.h"
+#include "plan/build.h"
+
+struct child {
+    pid_t pid;
+    int pidfd;
+};
+
+struct creation {
+    const struct cli *cli;
+    const char *id, *bundle, *pid_file; /* borrowed */
+    int stdio[3];                       /* borrowed; what the container gets */
+    struct oci_spec *spec;
+    struct choice choice;
+    struct state_dir dir; /* locked */
+    bool made_dir, committed;
+    struct state state;
+    struct cgroup_host cgroup_host;
+    struct strv cgroups; /* the container's directories */
+    struct child monitor, proxy;
+    int sock;       /* to the monitor */
+    int proxy_sock; /* the monitor's end of the proxy's socket */
+    struct plan_container plan;
+    struct plan_shares shares;
+    int *mounts; /* descriptors, one per share */
+    size_t n_mounts;
+};
+
+#define CREATION_INIT                                                                              \
+    {                                                                                              \
+        .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1}, .sock = -1, .proxy_sock = -1      \
+    }
+
+/* Read bundle and configuration, choose, and refuse what cannot work. Touches nothing. */
+int creation_prepare(struct creation *c, struct err *err);
+
+/* Everything up to "created" and committed. On failure nothing is left. */
+int creation_execute(struct creation *c, struct err *err);
+
+/* Free memory and descriptors; what was created lives on if it was committed. */
+void creation_done(struct creation *c);
+
+/* sandbox_start.c */
+int sandbox_spawn_monitor(struct creation *c, struct err *err);
+int sandbox_spawn_proxy(struct creation *c, struct err *err);
+int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
+
+/* container_make.c */
+int container_plan(struct creation *c, struct err *err);
+int container_hooks(struct creation *c, struct err *err);
+int container_send(struct creation *c, uint32_t seq, struct err *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lifecycle.h - the steps of a container's life that several verbs take. For core/cli only.
+ */
+#ifndef CLI_LIFECYCLE_H
+#define CLI_LIFECYCLE_H
+#include "cli/cli.h"
+#include "oci/oci.h"
+
+/* The container's configuration as it was at create. */
+int container_spec(const struct container *c, struct oci_spec **ret, struct err *err);
+
+/* created -> running, poststart hooks included. The container is locked. */
+int container_start(const struct cli *cli, struct container *c, struct err *err);
+
+/* End what is left of it, run poststop hooks, remove every trace. The container is locked. */
+int container_delete(const struct cli *cli, struct container *c, const char *id, bool force,
+                     struct err *err);
+
+/* Open, lock and delete; with force a missing one is fine and a damaged one is cleaned. */
+int delete_by_id(const struct cli *cli, const char *id, bool force, struct err *err);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes of a new sandbox, and what its monitor is told to boot. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/path.h"
+#include "cli/creation.h"
+
+#define SHARE_OPTIONS "version=9p2000.L,msize=262144,cache=mmap,access=any"
+#define CMDLINE "quiet panic=-1"
+
+static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_set(err, errno, "socketpair: %m");
+    *ret_ours = ends[0];
+    *ret_theirs = ends[1];
+    return 0;
+}
+
+int sandbox_spawn_monitor(struct creation *c, struct err *err)
+{
+    cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-monitor");
+    const char *const argv[] = {"anyvisor-monitor", c->id, NULL};
+    cleanup_fd int theirs = -1;
+    int r;
+
+    if ((r = socket_pair(&c->sock, &theirs, err)) < 0)
+        return r;
+    struct proc_spawn how = {
+        .path = path,
+        .argv = argv,
+        .fds = (struct proc_fd_map[]){{theirs, IPC_FIRST_FD}},
+        .n_fds = 1,
+        .cwd = "/",
+        .new_session = 1,
+        .null_stdio = 1,
+    };
+    if ((r = proc_spawn(&how, &c->monitor.pid, &c->monitor.pidfd, err)) < 0)
+        return err_wrap(err, "start the monitor");
+    return fault_point("cli.monitor-spawned") < 0 ? err_set(err, EIO, "fault cli.monitor-spawned")
+                                                  : 0;
+}
+
+/* Kinds that the proxy takes part in, in the order of joining: mount last, as paths change with it.
+ * The user namespace is the guest's: host ids are the same inside and outside of the VM. */
+static const struct {
+    enum oci_ns_kind kind;
+    uint64_t flag;
+} proxy_namespaces[] = {
+    {OCI_NS_NETWORK, CLONE_NEWNET}, {OCI_NS_IPC, CLONE_NEWIPC},       {OCI_NS_UTS, CLONE_NEWUTS},
+    {OCI_NS_PID, CLONE_NEWPID},     {OCI_NS_CGROUP, CLONE_NEWCGROUP}, {OCI_NS_MOUNT, CLONE_NEWNS},
+};
+#define PROXY_NAMESPACES ARRAY_SIZE(proxy_namespaces)
+
+struct joined {
+    int fds[PROXY_NAMESPACES];
+    size_t n;
+    uint64_t unshare;
+};
+
+static void joined_done(struct joined *j)
+{
+    for (size_t i = 0; i < j->n; i++)
+        close_fd(&j->fds[i]);
+}
+
+static int open_namespaces(const struct oci_spec *spec, struct joined *ret, struct err *err)
+{
+    for (size_t i = 0; i < PROXY_NAMESPACES; i++) {
+        const struct oci_namespace *ns = &spec->linux_.ns[proxy_namespaces[i].kind];
+        int fd;
+
+        if (!ns->listed)
+            continue;
+        if (!ns->path) {
+            ret->unshare |= proxy_namespaces[i].flag;
+            continue;
+        }
+        fd = open(ns->path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return err_set_phase(err, PHASE_CONFIG, errno, "open %s namespace '%s': %m",
+                                 oci_namespace_name(proxy_namespaces[i].kind), ns->path);
+        ret->fds[ret->n++] = fd;
+    }
+    return 0;
+}
+
+/* Its pid is recorded before the engine can learn it. */
+static int record_proxy(struct creation *c, struct err *err)
+{
+    int r = proc_id_of(c->proxy.pid, &c->state.proxy, err);
+
+    if (r == 0)
+        r = state_write(&c->dir, &c->state, err);
+    if (r == 0 && fault_point("cli.proxy-spawned") < 0)
+        r = err_set(err, EIO, "fault cli.proxy-spawned");
+    return r;
+}
+
+int sandbox_spawn_proxy(struct creation *c, struct err *err)
+{
+    cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");
+    bool terminal = c->spec->process.terminal;
+    const char *const argv[] = {"anyvisor-proxy", c->id, terminal ? "--terminal" : NULL, NULL};
+    cleanup_call(joined_done) struct joined joined = {.n = 0};
+    cleanup_call(strv_done) struct strv procs = {0};
+    cleanup_fd int theirs = -1;
+    int r;
+
+    if ((r = open_namespaces(c->spec, &joined, err)) < 0 ||
+        (r = socket_pair(&c->proxy_sock, &theirs, err)) < 0)
+        return r;
+    cgroup_procs_files(&c->cgroups, &procs);
+    struct proc_spawn how = {
+        .path = path,
+        .argv = argv,
+        .fds = (struct proc_fd_map[]){{theirs, IPC_FIRST_FD}, {c->stdio[0], 0}},
+        .n_fds = terminal ? 2 : 1,
+        .setns_fds = joined.fds,
+        .n_setns = joined.n,
+        .unshare_flags = joined.unshare,
+        .cgroup_procs = (const char *const *)procs.v,
+        .cwd = "/",
+        .new_session = 1,
+        .null_stdio = 1,
+    };
+    if ((r = proc_spawn(&how, &c->proxy.pid, &c->proxy.pidfd, err)) < 0)
+        return err_wrap(err, "start the proxy");
+    return record_proxy(c, err);
+}
+
+static int new_uuid(char **ret, struct err *err)
+{
+    uint8_t b[16];
+
+    if (getrandom(b, sizeof(b), 0) != sizeof(b))
+        return err_set(err, errno, "getrandom: %m");
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    *ret = xasprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                     b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+                     b[13], b[14], b[15]);
+    return 0;
+}
+
+/* File of the guest assets, or the policy's own. */
+static char *asset(const char *own, const char *guest_dir, const char *name)
+{
+    return own ? xstrdup(own) : path_join(guest_dir, name);
+}
+
+static void copy_list(const struct strv *from, struct strv *to)
+{
+    for (size_t i = 0; i < from->n; i++)
+        strv_add(to, from->v[i]);
+}
+
+static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
+{
+    const struct decision *d = &c->choice.decision;
+
+    m->guest_dir = path_join(c->cli->layout.guest_dir, c->choice.back_end->arch);
+    m->kernel = asset(d->kernel, m->guest_dir, "vmlinux");
+    m->initrd = asset(d->image, m->guest_dir, "initramfs.cpio");
+    m->cmdline =
+        xasprintf(CMDLINE "%s%s", d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
+    m->machine = xstrdup("");
+    m->cpu_model = xstrdup("");
+    m->vcpus = m->vcpus_max = d->size.vcpus;
+    m->memory = m->memory_max = d->size.memory;
+    m->boot_timeout_ms = (uint32_t)MIN(d->boot_timeout_s * 1000, UINT32_MAX - 1);
+    kvs_add(&m->metadata, "id", c->id);
+    kvs_add(&m->metadata, "class", d->cls ? d->cls : "");
+    if (c->choice.workload.pod_name)
+        kvs_add(&m->metadata, "pod", c->choice.workload.pod_name);
+}
+
+static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct err *err)
+{
+    const struct descriptor *d = c->choice.back_end;
+    int r = new_uuid(&m->uuid, err);
+
+    if (r < 0)
+        return r;
+    m->id = xstrdup(c->id);
+    m->state_dir = xstrdup(c->dir.path);
+    m->run_dir = xstrdup(c->state.run_dir);
+    m->cache_dir = path_mkdirs(CLI_CACHE_DIR, 0700, NULL) == 0 ? xstrdup(CLI_CACHE_DIR) : NULL;
+    m->descriptor = xstrdup(d->name);
+    m->descriptor_file = xstrdup(d->file);
+    m->library = xstrdup(d->so);
+    m->arch = xstrdup(d->arch);
+    for (size_t i = 0; i < d->n_config; i++)
+        kvs_add(&m->config, d->config[i].key, d->config[i].value);
+    copy_list(&d->modules, &m->modules);
+    copy_list(&d->modules_wanted, &m->modules_wanted);
+    copy_list(&c->cgroups, &m->cgroups);
+    m->share_options = xstrdup(SHARE_OPTIONS);
+    m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
+    fill_vm(c, m);
+    return 0;
+}
+
+int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
+{
+    cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    int r = fill_request(c, &m, err);
+
+    if (r < 0)
+        return r;
+    ipc_sandbox_put(&body, &m);
+    return ipc_send(c->sock, IPC_SANDBOX, seq, &body, NULL, 0, err);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "cli/cli.h"
+#include "cli/lifecycle.h"
+#include "hooks/hooks.h"
+
+int container_spec(const struct container *c, struct oci_spec **ret, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    size_t len;
+    int r = path_read(c->dir.fd, "config.json", OCI_CONFIG_MAX, &text, &len, err);
+
+    return r < 0 ? r : oci_spec_parse(text, len, ret, err);
+}
+
+static void warn(const char *sentence)
+{
+    log_warn("%s, ignoring", sentence);
+}
+
+static void poststart(const struct container *c)
+{
+    cleanup_free char *json = state_oci_json(&c->state, STATE_RUNNING);
+    struct oci_spec *spec = NULL;
+    struct err err = ERR_INIT;
+
+    if (container_spec(c, &spec, &err) < 0) {
+        warn(err.msg);
+        return;
+    }
+    hooks_run_all(
+        &spec->hooks[OCI_HOOK_POSTSTART],
+        &(struct hooks_run){.kind = OCI_HOOK_POSTSTART, .state_json = json, .cwd = c->state.bundle},
+        warn);
+    oci_spec_free(spec);
+}
+
+int container_start(const struct cli *cli, struct container *c, struct err *err)
+{
+    int r;
+
+    switch (c->status) {
+    case STATE_CREATED:
+        break;
+    case STATE_STOPPED:
+        return err_set(err, EINVAL, "cannot start a container that has stopped");
+    case STATE_CREATING:
+        return err_set(err, EINVAL, "cannot start a container that is still being created");
+    default:
+        return err_set(err, EINVAL, "cannot start an already running container");
+    }
+    r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
+    if (r == 0)
+        poststart(c);
+    return r;
+}
+
+static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
+{
+    cleanup_call(container_close) struct container c = {.dir = {-1, NULL}};
+    int r = container_open_locked(cli, argv[0], &c, err);
+
+    (void)options;
+    (void)argc;
+    return r < 0 ? r : container_start(cli, &c, err);
+}
+
+const struct verb verb_start = {
+    .name = "start",
+    .arguments = "ID",
+    .summary = "run the process of a created container",
+    .min_args = 1,
+    .max_args = 1,
+    .run = run,
+};
