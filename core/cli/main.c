@@ -37,7 +37,7 @@ static void print_help(FILE *to)
     fprintf(to, "anyvisor - an OCI runtime that gives every container a virtual machine\n\n"
                 "usage: anyvisor [GLOBAL OPTIONS] VERB [OPTIONS] [ARGUMENTS]\n\nverbs:\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-        fprintf(to, "  %-12s%s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(to, "  %-14s%s\n", verbs[i]->name, verbs[i]->summary);
     fprintf(to, "\nglobal options:\n");
     options_print(&globals, to);
     fprintf(to, "\n'anyvisor VERB --help' tells more of a verb.\n");
@@ -86,17 +86,35 @@ static int start_log(const struct cli *cli, int *ret_fd, struct err *err)
     return 0;
 }
 
-static const struct verb *find_verb(const char *name, struct err *err)
+/* How many words the verb's name takes of the command line ("config check": 2); 0 = another verb.
+ */
+static int words_of(const struct verb *v, int argc, char **argv)
+{
+    size_t len = strlen(argv[0]);
+
+    if (strncmp(v->name, argv[0], len) != 0)
+        return 0;
+    if (v->name[len] == '\0')
+        return 1;
+    return v->name[len] == ' ' && argc > 1 && strcmp(v->name + len + 1, argv[1]) == 0 ? 2 : 0;
+}
+
+/* *ret_last: index of the last word of the verb. */
+static const struct verb *find_verb(int argc, char **argv, int *ret_last, struct err *err)
 {
     const char *names[ARRAY_SIZE(verbs)], *near;
 
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-        if (strcmp(verbs[i]->name, name) == 0)
-            return verbs[i];
+        int words = words_of(verbs[i], argc, argv);
+
         names[i] = verbs[i]->name;
+        if (words) {
+            *ret_last = words - 1;
+            return verbs[i];
+        }
     }
-    near = str_nearest(name, names, ARRAY_SIZE(names));
-    err_set(err, EINVAL, "unknown verb '%s'%s%s%s", name, near ? ", did you mean '" : "",
+    near = str_nearest(argv[0], names, ARRAY_SIZE(names));
+    err_set(err, EINVAL, "unknown verb '%s'%s%s%s", argv[0], near ? ", did you mean '" : "",
             near ? near : "", near ? "'?" : "");
     return NULL;
 }
@@ -181,7 +199,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     const struct verb *v;
     cleanup_fd int log_fd = -1;
-    int first, r;
+    int first, last = 0, r;
 
     fill_stdio();
     signal(SIGPIPE, SIG_IGN);
@@ -196,7 +214,8 @@ int main(int argc, char **argv)
         print_version();
         return 0;
     }
-    v = find_verb(argv[first], &err);
+    v = find_verb(argc - first, argv + first, &last, &err);
+    first += last;
     r = v ? prepare(&cli, &log_fd, &err) : -err.code;
     if (r == 0)
         r = run_verb(&cli, v, argc - first, argv + first, &err);
