@@ -20,16 +20,18 @@ static const struct option_row rows[] = {
      "decide as if the workload were of this class; 'default' for none"},
 };
 
+/* Every workload has an architecture; a class without any pattern would match none. */
 static void match_all(struct config_match *m)
 {
-    char **patterns[] = {&m->pod_namespace, &m->pod_name, &m->image,
-                         &m->user,          &m->runtime,  &m->arch};
+    char **patterns[] = {&m->pod_namespace, &m->pod_name, &m->image, &m->user,
+                         &m->runtime,       &m->arch,     &m->cls};
 
     for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
         free(*patterns[i]);
         *patterns[i] = NULL;
     }
     kvs_done(&m->annotations);
+    m->arch = xstrdup("*");
 }
 
 int explain_force_class(struct config *c, const char *name, struct err *err)
