@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/child.h"
@@ -193,13 +192,24 @@ static int watch_process(struct vm *vm, struct hvp_error *err)
     return 0;
 }
 
-/* True when mounting here cannot be seen by the whole host. */
-static bool own_mount_namespace(void)
+/* True when mounts made here stay here: core gives each monitor such a namespace. */
+static bool mounts_stay_here(void)
 {
-    struct stat ours, first;
+    cleanup_free char *text = NULL;
+    bool shared = false;
+    size_t len;
 
-    return stat("/proc/self/ns/mnt", &ours) == 0 && stat("/proc/1/ns/mnt", &first) == 0 &&
-           ours.st_ino != first.st_ino;
+    if (file_read_alloc("/proc/self/mountinfo", 1 << 20, &text, &len) < 0)
+        return false;
+    /* "36 35 98:0 / / rw,noatime shared:1 - ext4 ..." */
+    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+        char at[8] = "";
+
+        *end = '\0';
+        if (sscanf(line, "%*s %*s %*s %*s %7s", at) == 1 && strcmp(at, "/") == 0)
+            shared = strstr(line, " shared:") != NULL;
+    }
+    return !shared;
 }
 
 /*
@@ -212,7 +222,7 @@ static int take_share(struct vm *vm, const struct hvp_share *s, struct hvp_error
         return hvp_fail(err, ENAMETOOLONG, "share '%.40s': its path or tag is too long", s->d.tag);
     snprintf(vm->share_tag, sizeof(vm->share_tag), "%s", s->d.tag);
     snprintf(vm->share_dir, sizeof(vm->share_dir), "%s", s->dir);
-    if (!own_mount_namespace() || mount(NULL, s->dir, NULL, MS_SHARED, NULL) == 0)
+    if (!mounts_stay_here() || mount(NULL, s->dir, NULL, MS_SHARED, NULL) == 0)
         return 0;
     /* EINVAL: no mount point yet. */
     if (errno != EINVAL || mount(s->dir, s->dir, NULL, MS_BIND | MS_REC, NULL) < 0 ||

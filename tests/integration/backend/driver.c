@@ -234,6 +234,45 @@ static void check_addr(void *vm)
            "an unknown device has no address");
 }
 
+static int32_t pid_of(void *vm)
+{
+    int32_t pid = 0;
+    size_t n = 0;
+
+    if (!(caps.flags & HVP_CAP_PIDS) || plugin->vm_pids(vm, &pid, 1, &n, &err) < 0 || n < 1)
+        return 0;
+    return pid;
+}
+
+/* Containers are mounted below the share while the VM runs.  A real guest is asked by its agent's
+ * tests; one in namespaces is looked at from outside. */
+static void check_share(void *vm)
+{
+    char addr[HVP_ADDR_MAX] = "", path[300], dir[80];
+    int32_t vmm = pid_of(vm), guest = 0;
+    FILE *f;
+
+    if (!(caps.flags & HVP_CAP_DEVICE_ADDR) || vmm <= 0 ||
+        plugin->device_addr(vm, "share", addr, sizeof(addr), &err) < 0 ||
+        strncmp(addr, "dir:", 4) != 0)
+        return;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", vmm, vmm);
+    f = fopen(path, "re");
+    if (!f || fscanf(f, "%d", &guest) != 1)
+        guest = 0;
+    if (f)
+        fclose(f);
+    snprintf(dir, sizeof(dir), "%s/late", share_dir);
+    snprintf(path, sizeof(path), "%s/file", dir);
+    if (mkdir(dir, 0700) < 0 || mount("late", dir, "tmpfs", 0, NULL) < 0 || mkdir(path, 0700) < 0)
+        return result(false, "something is mounted below the share");
+    snprintf(path, sizeof(path), "/proc/%d/root%s/late/file", guest, addr + 4);
+    result(guest > 0 && access(path, F_OK) == 0, "the guest sees what is mounted there later");
+    umount2(dir, MNT_DETACH);
+    result(access(path, F_OK) < 0, "and sees it go");
+    rmdir(dir);
+}
+
 static void check_disk(void *vm)
 {
     char path[80], addr[HVP_ADDR_MAX] = "";
@@ -292,16 +331,6 @@ static void check_gone(void *vm, int32_t pid)
                "a VM that is gone is not found");
 }
 
-static int32_t pid_of(void *vm)
-{
-    int32_t pid = 0;
-    size_t n = 0;
-
-    if (!(caps.flags & HVP_CAP_PIDS) || plugin->vm_pids(vm, &pid, 1, &n, &err) < 0 || n < 1)
-        return 0;
-    return pid;
-}
-
 static void check_nics(void *vm)
 {
     int tap = caps.flags & HVP_CAP_NIC_FD ? make_tap() : -1;
@@ -354,6 +383,7 @@ static void life(void)
         check_pause(vm);
         check_stats(vm);
         check_addr(vm);
+        check_share(vm);
         check_disk(vm);
         check_nics(vm);
         check_console(vm);
