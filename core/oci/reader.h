@@ -10,7 +10,8 @@
 #include <json-c/linkhash.h>
 #include "oci/oci.h"
 
-#define READER_LIST_MAX 65536u /* members of any array: bounds what 8 MiB of "{}," may cost */
+#define READER_LIST_MAX 16000u /* members of any array; a plan takes little more (PLAN_LIST_MAX)   \
+                                */
 
 struct reader {
     const char *file; /* "config.json", for messages */

@@ -206,7 +206,7 @@ TEST(depth_and_size_are_bounded)
 TEST(a_list_of_too_many_entries_is_refused)
 {
     static const char head[] = "{" TOP ",\"mounts\":[";
-    size_t n = 65537;
+    size_t n = 16001;
     cleanup_free char *json = xcalloc(1, sizeof(head) + n * 3 + 8);
     struct oci_spec *s = NULL;
     struct err err = ERR_INIT;
@@ -217,7 +217,7 @@ TEST(a_list_of_too_many_entries_is_refused)
         memcpy(p, "{},", 3);
     memcpy(p - 1, "]}", 3);
     CHECK_ERR(oci_spec_parse(json, strlen(json), &s, &err), -EINVAL);
-    CHECK_CONTAINS(err.msg, "mounts: more than 65536 entries");
+    CHECK_CONTAINS(err.msg, "mounts: more than 16000 entries");
 }
 
 TEST(a_bundle_gives_absolute_paths)
