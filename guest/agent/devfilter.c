@@ -79,6 +79,22 @@ static void emit_rule(struct program *p, const struct plan_device_rule *r)
             p->v[i].off = (int16_t)(p->n - i - 1);
 }
 
+static int decides_everything(const struct plan_device_rule *r)
+{
+    return r->type == 'a' && r->access == ACCESS_ALL;
+}
+
+/* The verifier refuses unreachable code: what comes before a rule for everything is left out. */
+static void emit_rules(struct program *p, const struct plan_device_rule *rules, size_t n)
+{
+    for (size_t i = n; i-- > 0;) {
+        emit_rule(p, &rules[i]);
+        if (decides_everything(&rules[i]))
+            return;
+    }
+    emit_verdict(p, 0);
+}
+
 static int load(const struct program *p, struct err *err)
 {
     union bpf_attr attr;
@@ -118,11 +134,7 @@ int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n,
     emit_start(&p);
     for (size_t i = ARRAY_SIZE(standard); i-- > 0;)
         emit_rule(&p, &standard[i]);
-    for (size_t i = n; i-- > 0;)
-        emit_rule(&p, &rules[i]);
-    /* A rule for everything leaves nothing to the end; the verifier refuses unreachable code. */
-    if (n == 0 || rules[0].type != 'a' || rules[0].access != ACCESS_ALL)
-        emit_verdict(&p, 0);
+    emit_rules(&p, rules, n);
     fd = load(&p, err);
     if (fd < 0)
         return fd;
