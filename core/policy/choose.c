@@ -103,10 +103,10 @@ static char *objection(const struct job *j, const struct policy_candidate *c)
 {
     const struct policy_size *size = &j->d->size;
 
-    if (!c->usable)
-        return xasprintf("not usable: %s", c->reason ? c->reason : "no reason given");
     if (j->w->arch && c->arch && strcmp(j->w->arch, c->arch) != 0)
         return xasprintf("its guests are %s, the workload is %s", c->arch, j->w->arch);
+    if (!c->usable)
+        return xasprintf("not usable: %s", c->reason ? c->reason : "no reason given");
     if (!c->has_9p)
         return xstrdup("cannot share a directory over 9p, which storage 9pfs needs");
     if (c->memory_max && size->memory > c->memory_max)
