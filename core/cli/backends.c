@@ -58,7 +58,7 @@ static void add_cells(struct strv *cells, const struct descriptor *d, const stru
     if (p->usable)
         strv_add(cells, "usable");
     else
-        strv_addf(cells, "no: %s", p->reason ? p->reason : "unknown");
+        strv_addf(cells, "no: %s", inspect_reason(d, p));
 }
 
 static void print_details(const struct choice *c, FILE *to)

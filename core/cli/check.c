@@ -113,7 +113,7 @@ static void check_probe(const struct descriptor *d, const struct probed *p, stru
 
     if (!p->usable) {
         finding_add(f, FINDING_WARN, "back-end", "'%s' cannot be used: %s", d->name,
-                    p->reason ? p->reason : "unknown");
+                    inspect_reason(d, p));
         return;
     }
     finding_add(f, FINDING_OK, "back-end", "'%s': %s %s, %s guests, accelerator %s%s%s", d->name,

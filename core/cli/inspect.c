@@ -63,6 +63,15 @@ int inspect_load(const struct cli *cli, struct choice *ret, struct strv *problem
     return 0;
 }
 
+const char *inspect_reason(const struct descriptor *d, const struct probed *p)
+{
+    cleanup_free char *prefix = xasprintf("back-end '%s': ", d->name);
+
+    if (!p->reason)
+        return "unknown";
+    return p->reason + (str_starts_with(p->reason, prefix) ? strlen(prefix) : 0);
+}
+
 void columns_print(const struct strv *cells, size_t n_columns, FILE *to)
 {
     for (size_t i = 0; i < cells->n; i++) {

@@ -21,6 +21,9 @@ void inspect_descriptors(const char *dir, const char *backend_dir, struct descri
  */
 int inspect_load(const struct cli *cli, struct choice *ret, struct strv *problems, struct err *err);
 
+/* Why a back-end is not usable, without its name in front; borrowed. */
+const char *inspect_reason(const struct descriptor *d, const struct probed *p);
+
 /* Print rows of n_columns cells, aligned; headings are the first row. */
 void columns_print(const struct strv *cells, size_t n_columns, FILE *to);
 
