@@ -133,6 +133,7 @@ void channel_send(struct agent *a, uint16_t type, uint32_t id, uint32_t seq, con
                   size_t len);
 void channel_reply(struct agent *a, uint32_t id, uint32_t seq, int r, const struct err *err);
 void channel_reply_body(struct agent *a, uint32_t id, uint32_t seq, const struct wbuf *body);
+void channel_done(struct agent *a);
 bool channel_congested(const struct agent *a);
 void channel_flush(struct agent *a); /* until all is out: only before power-off */
 void agent_log(struct agent *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -145,6 +146,7 @@ int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t 
 int machine_boot(struct agent *a, struct err *err);
 int machine_files(struct agent *a, struct err *err); /* proc_fd, pidns_fd, null_fd */
 int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
+void machine_loopback_up(void); /* of the caller's network namespace */
 void machine_off(struct agent *a);
 
 /* modules.c */
@@ -163,6 +165,7 @@ int container_freeze(struct agent *a, struct container *c, uint32_t seq, bool fr
 int container_delete(struct agent *a, struct container *c, uint32_t seq, struct err *err);
 void container_changed(struct agent *a, struct container *c); /* cgroup or process news */
 void containers_kill_all(struct agent *a);
+void containers_power_off(struct agent *a, uint32_t seq); /* stops the loop when all are dead */
 
 /* process.c */
 struct process *process_find(struct agent *a, uint32_t id);

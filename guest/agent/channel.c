@@ -163,6 +163,13 @@ void channel_flush(struct agent *a)
     }
 }
 
+void channel_done(struct agent *a)
+{
+    loop_close(a, &a->channel.source);
+    frame_reader_done(&a->channel.reader);
+    free(steal_ptr(&a->channel.out));
+}
+
 static void send_hello(struct agent *a)
 {
     struct msg_hello m = {.version = PROTO_VERSION, .agent = (char *)AGENT_VERSION};

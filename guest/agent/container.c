@@ -198,12 +198,32 @@ int container_delete(struct agent *a, struct container *c, uint32_t seq, struct 
     return 0;
 }
 
-/* May free c. */
+/* The last writes must be in the share before the machine goes: first all die, then sync. */
+static void power_off_progress(struct agent *a)
+{
+    if (!a->powering_off || a->stop)
+        return;
+    for (struct process *p = a->processes; p; p = p->next)
+        if (p->pidfd.fd >= 0)
+            return;
+    for (struct container *c = a->containers; c; c = c->next)
+        if (cgroup_populated(c))
+            return;
+    if (a->at.machine)
+        sync();
+    channel_reply(a, 0, a->poweroff_seq, 0, NULL);
+    a->stop = true;
+}
+
+/* May free c; c may be NULL. */
 void container_changed(struct agent *a, struct container *c)
 {
-    look_for_oom(a, c);
-    freeze_progress(a, c);
-    delete_progress(a, c);
+    if (c) {
+        look_for_oom(a, c);
+        freeze_progress(a, c);
+        delete_progress(a, c);
+    }
+    power_off_progress(a);
 }
 
 void containers_kill_all(struct agent *a)
@@ -213,4 +233,12 @@ void containers_kill_all(struct agent *a)
     for (struct process *p = a->processes; p; p = p->next)
         if (p->pidfd.fd >= 0)
             (void)sys_pidfd_send_signal(p->pidfd.fd, SIGKILL);
+}
+
+void containers_power_off(struct agent *a, uint32_t seq)
+{
+    a->powering_off = true;
+    a->poweroff_seq = seq;
+    containers_kill_all(a);
+    power_off_progress(a);
 }

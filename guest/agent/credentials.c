@@ -93,7 +93,7 @@ static uint64_t raise_all(void)
 
     (void)syscall(SYS_capget, &h, d);
     have = (uint64_t)d[1].permitted << 32 | d[0].permitted;
-    (void)set_caps(have, have, 0, NULL);     /* inheritable is bounded by the bounding set */
+    (void)set_caps(have, have, 0, NULL); /* inheritable is bounded by the bounding set */
     return have;
 }
 

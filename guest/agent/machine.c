@@ -133,7 +133,7 @@ static void add_entropy(const uint8_t *data, size_t len)
     (void)ioctl(fd, RNDRESEEDCRNG);
 }
 
-static void loopback_up(void)
+void machine_loopback_up(void)
 {
     cleanup_fd int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -172,7 +172,7 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
             if (modules_load("late", m->modules.v[i], err) < 0)
                 agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
     }
-    loopback_up();
+    machine_loopback_up();
     if (m->hostname && sethostname(m->hostname, strlen(m->hostname)) < 0)
         return err_set(err, errno, "set hostname '%s': %m", m->hostname);
     return open_share(a, m, err);

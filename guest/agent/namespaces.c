@@ -88,6 +88,8 @@ int namespaces_enter(struct job *j, struct err *err)
     /* After the move into the cgroup: it becomes the root of the namespace. */
     if (r == 0 && c->ns[PLAN_NS_CGROUP] == PLAN_NS_NEW && unshare(CLONE_NEWCGROUP) < 0)
         r = err_set(err, errno, "unshare cgroup namespace: %m");
+    if (r == 0 && c->ns[PLAN_NS_NET] == PLAN_NS_NEW)
+        machine_loopback_up();
     if (r == 0)
         r = set_names(c, err);
     for (int i = 0; i < PLAN_NS_COUNT; i++)

@@ -410,12 +410,14 @@ static void died_in_setup(struct agent *a, struct process *p)
     }
     report_failure(a, p);
     process_free(a, p);
+    container_changed(a, NULL);
 }
 
 static void on_pidfd(struct agent *a, struct source *s, uint32_t events)
 {
     struct process *p = (struct process *)((char *)s - offsetof(struct process, pidfd));
     enum process_state was = p->state;
+    uint32_t cid = p->container->id;
     siginfo_t si = {0};
 
     (void)events;
@@ -443,7 +445,8 @@ static void on_pidfd(struct agent *a, struct source *s, uint32_t events)
     if (p->is_init)
         container_init_gone(a, p->container);
     streams_mark_drain(p);
-    process_try_report(a, p);
+    process_try_report(a, p); /* may free it, and with it a container to be deleted */
+    container_changed(a, container_of_init(a, cid));
 }
 
 static bool streams_open(const struct process *p)
@@ -471,8 +474,7 @@ void process_try_report(struct agent *a, struct process *p)
     }
     if (!streams_open(p)) {
         process_free(a, p);
-        if (c)
-            container_changed(a, c);
+        container_changed(a, c);
     }
 }
 

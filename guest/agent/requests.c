@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/macros.h"
 
@@ -39,6 +38,8 @@ static int do_setup(struct agent *a, const struct frame_head *h, struct wire bod
     (void)h;
     if (r < 0)
         return bad_body(r, err);
+    /* A host that came back before its absence was noticed starts anew all the same. */
+    streams_reset_credit(a);
     r = machine_setup(a, &m, err);
     msg_setup_done(&m);
     return r;
@@ -202,11 +203,7 @@ static int do_poweroff(struct agent *a, const struct frame_head *h, struct wire 
 {
     (void)body;
     (void)err;
-    containers_kill_all(a);
-    if (a->at.machine)
-        sync();
-    channel_reply(a, h->id, h->seq, 0, NULL);
-    a->stop = true;
+    containers_power_off(a, h->seq);
     return LATER;
 }
 

@@ -59,31 +59,38 @@ class Rig:
 
     def start_vm(self):
         path = self.share + '.sock'
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(path)
-        listener.listen(1)
         self.process = subprocess.Popen(
             ['qemu-system-x86_64', '-accel', 'tcg', '-M',
              'q35,hpet=off,smm=off,vmport=off,i8042=off,usb=off,sata=off,smbus=off', '-cpu', 'max', '-nodefaults',
              '-no-user-config', '-display', 'none', '-no-reboot', '-m', '256', '-bios',
              '/usr/share/qemu/bios-microvm.bin', '-kernel', TARGET + '/vmlinux', '-initrd',
              TARGET + '/initramfs.cpio', '-append', 'console=ttyS0 quiet anyvisor.debug panic=-1', '-serial',
-             'file:' + self.share + '.log', '-device', 'virtio-serial-pci', '-chardev', f'socket,id=ag,path={path}',
+             'file:' + self.share + '.log', '-device', 'virtio-serial-pci', '-chardev', f'socket,id=ag,path={path},server=on,wait=off',
              '-device', 'virtserialport,chardev=ag,name=org.anyvisor.agent.0', '-fsdev',
              f'local,id=fs0,path={self.share},security_model=none,multidevs=remap', '-device',
              'virtio-9p-pci,fsdev=fs0,mount_tag=share'])
-        listener.settimeout(30)
-        self.agent = ap.Agent(listener.accept()[0], PROBE)
+        self.agent = self.connect()
         begin = time.monotonic()
         self.agent.setup(tag='share', options='trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any')
         print(f'# VM ready after {time.monotonic() - begin:.1f} s', file=sys.stderr)
+
+    def connect(self):
+        """A new connection; QEMU listens soon after its start."""
+        for _ in range(500):
+            sock = socket.socket(socket.AF_UNIX)
+            try:
+                sock.connect(self.share + '.sock')
+                return ap.Agent(sock, PROBE)
+            except OSError:
+                sock.close()
+                time.sleep(0.02)
+        raise TimeoutError('QEMU does not listen')
 
     def stop(self):
         try:
             self.agent.request(ap.POWEROFF)
         finally:
-            if MODE == 'host':
-                self.agent.sock.close()
+            self.agent.sock.close()
             try:
                 status = self.process.wait(20)
             except subprocess.TimeoutExpired:
@@ -571,6 +578,20 @@ class Limits(AgentTest):
         with self.assertRaises(AgentError) as caught:
             self.agent.create(self.plan(process(['true']), cgroup=ap.cgroup([('memory.nonsense', '1')])))
         self.assertIn('memory.nonsense', caught.exception.text)
+
+
+@unittest.skipUnless(MODE == 'vm', 'on a host the end of the channel is the end of the agent')
+class Reconnect(AgentTest):
+    def test_a_new_connection_gets_hello_and_what_it_missed(self):
+        ident = self.start(shell('echo before; sleep 1; echo after; exit 5'))
+        self.agent.wait_output(ident, b'before')
+        self.agent.sock.close()
+        time.sleep(0.5)     # the guest sees the hang-up only if it lasts: a host that is quicker sends PING
+        rig.agent = self.agent = rig.connect()
+        self.agent.next_id = ident
+        self.agent.setup()
+        self.assertEqual(self.agent.wait(ident), 5)
+        self.assertEqual(self.agent.stdout(ident), 'after\n')
 
 
 if __name__ == '__main__':
