@@ -55,6 +55,8 @@ static void add_identity(struct builder *b)
     args_add(b->a, "-no-reboot");
     args_add(b->a, "-S");
     add_pair(b->a, "-display", "none");
+    if (b->c->incoming)
+        add_pair(b->a, "-incoming", "defer");
     /* Deny spawn: nothing that breaks out of QEMU can exec a program on the host. */
     if (b->c->config->seccomp)
         add_pair(b->a, "-sandbox",

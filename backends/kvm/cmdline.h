@@ -25,6 +25,7 @@ struct cmdline {
     const char *qemu;     /* absolute path of the program */
     const char *firmware; /* absolute path; NULL = QEMU's own */
     uint64_t tsc_khz;     /* 0 = unknown */
+    bool incoming;        /* wait for a saved state instead of booting */
     bool privileged;      /* QEMU runs as root: the share may pass ownership through */
     const uint32_t *cids; /* of the vsock devices, in their order */
 };

@@ -86,25 +86,58 @@ int kvm_qmp_fd(struct kvm_vm *vm, const char *command, struct json_object *args,
     return finish(vm, qmp_run_fd(&vm->qmp, command, args, fd, d, err), err);
 }
 
-int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d,
-                       struct hvp_error *err)
+/* Take events in until ready() says so; core's poll does not see them meanwhile. */
+static int wait_until(struct kvm_vm *vm, bool (*ready)(const void *), const void *what,
+                      const struct deadline *d)
 {
     int r = 0;
 
     kvm_events_mute(vm, true);
     qmp_drain(&vm->qmp);
-    while (!dev->unplugged && !vm->qmp.dead && r == 0) {
+    while (!ready(what) && !vm->qmp.dead && r == 0) {
         struct pollfd p = {.fd = vm->qmp.fd, .events = POLLIN};
 
         r = deadline_poll(d, &p, 1);
         qmp_drain(&vm->qmp);
     }
     kvm_events_mute(vm, false);
-    if (dev->unplugged)
+    if (ready(what))
         return 0;
+    return r < 0 ? r : -EPIPE;
+}
+
+static bool is_unplugged(const void *dev)
+{
+    return ((const struct kvm_device *)dev)->unplugged;
+}
+
+int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d,
+                       struct hvp_error *err)
+{
+    int r = wait_until(vm, is_unplugged, dev, d);
+
     if (r == -ECANCELED)
         return hvp_fail(err, ECANCELED, "given up waiting for device '%s'", dev->tag);
-    return hvp_fail(err, EBUSY, "the guest does not let go of device '%s'", dev->tag);
+    if (r < 0)
+        return hvp_fail(err, EBUSY, "the guest does not let go of device '%s'", dev->tag);
+    return 0;
+}
+
+static bool is_migrated(const void *p)
+{
+    const struct kvm_vm *vm = p;
+
+    return vm->migration == MIGRATION_DONE || vm->migration == MIGRATION_FAILED;
+}
+
+int kvm_wait_migrated(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err)
+{
+    int r = wait_until(vm, is_migrated, vm, d);
+
+    if (r == 0)
+        return 0;
+    hvp_fail(err, -r, "the VM's state is not through: %s", strerror(-r));
+    return r == -EPIPE ? explain_end(vm, err) : r;
 }
 
 int kvm_agent_open(void *p, uint32_t port, uint32_t timeout_ms, int *fd, struct hvp_error *err)

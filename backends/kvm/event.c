@@ -144,6 +144,8 @@ void kvm_on_event(void *p, const char *name, struct json_object *data)
         ended(vm, HVP_EVENT_PANIC, HVP_VM_CRASHED, -1, "the guest's kernel panicked");
     else if (strcmp(name, "DEVICE_DELETED") == 0)
         on_device_deleted(vm, qmp_text(data, "device", ""));
+    else if (strcmp(name, "MIGRATION") == 0)
+        kvm_on_migration(vm, qmp_text(data, "status", ""));
     else if (strcmp(name, "RESUME") == 0 && !vm->end_told)
         vm->state = HVP_VM_RUNNING;
     else if (strcmp(name, "STOP") == 0 && vm->state == HVP_VM_RUNNING)

@@ -39,6 +39,8 @@ struct kvm_event {
     struct hvp_event ev;
 };
 
+enum kvm_migration { MIGRATION_NONE, MIGRATION_RUNNING, MIGRATION_DONE, MIGRATION_FAILED };
+
 struct kvm_vm {
     struct kvm_inst *inst;
     struct child child;
@@ -53,6 +55,7 @@ struct kvm_vm {
     unsigned root_ports; /* made at creation for hot-plug */
     unsigned next_fd_id;
     struct kvm_device *devices;
+    enum kvm_migration migration;
     int epoll_fd; /* event_fd: QMP, pidfd and queue_fd */
     int queue_fd; /* eventfd, readable while events wait */
     struct kvm_event *events, **events_tail;
@@ -69,6 +72,8 @@ int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **
 /* vm.c, reopen.c */
 int kvm_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,
                   struct hvp_error *err);
+int kvm_vm_restore(void *inst, const struct hvp_vm_spec *spec, const char *dir, uint32_t flags,
+                   uint32_t timeout_ms, void **vm, struct hvp_error *err);
 int kvm_vm_start(void *vm, uint32_t timeout_ms, struct hvp_error *err);
 int kvm_vm_pause(void *vm, uint32_t timeout_ms, struct hvp_error *err);
 int kvm_vm_resume(void *vm, uint32_t timeout_ms, struct hvp_error *err);
@@ -115,6 +120,18 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
                        struct hvp_error *err);
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag);
 struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev);
+
+/* migrate.c */
+int kvm_vm_save(void *vm, const char *dir, uint32_t flags, uint32_t timeout_ms,
+                struct hvp_error *err);
+int kvm_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_t len,
+                     struct hvp_error *err);
+/* Fill a QEMU that was started for it from a saved directory. */
+int kvm_migrate_in(struct kvm_vm *vm, const char *dir, const struct deadline *d,
+                   struct hvp_error *err);
+void kvm_on_migration(struct kvm_vm *vm, const char *status);
+/* connect.c: wait until vm->migration says done or failed. */
+int kvm_wait_migrated(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err);
 
 /* stats.c */
 int kvm_vm_stats(void *vm, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_error *err);

@@ -63,6 +63,9 @@ static const struct hvp_plugin plugin = {
     .device_detach = kvm_device_detach,
     .device_update = kvm_device_update,
     .device_addr = kvm_device_addr,
+    .vm_save = kvm_vm_save,
+    .vm_restore = kvm_vm_restore,
+    .template_key = kvm_template_key,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -8,7 +8,8 @@
 
 #define CAPS_ALWAYS                                                                                \
     (HVP_CAP_VMM_CHILD | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_FD | HVP_CAP_MULTI_CHAN |  \
-     HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS)
+     HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS |  \
+     HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE)
 
 int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **ret,
                 struct hvp_error *err)

@@ -180,9 +180,10 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
     return child_adopt(&vm->child, pid, pidfd, l->c.spec->uuid, err);
 }
 
-static int launch(struct kvm_vm *vm, const struct hvp_vm_spec *spec, struct hvp_error *err)
+static int launch(struct kvm_vm *vm, const struct hvp_vm_spec *spec, bool incoming,
+                  struct hvp_error *err)
 {
-    struct launch l = {.c.spec = spec};
+    struct launch l = {.c = {.spec = spec, .incoming = incoming}};
     int r = choose(vm->inst, &l, err);
 
     if (r == 0)
@@ -241,8 +242,9 @@ struct kvm_vm *kvm_vm_new(struct kvm_inst *in, struct hvp_error *err)
     return vm;
 }
 
-static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, uint32_t timeout_ms,
-                  struct hvp_error *err)
+/* dir NULL = a new VM, else one from what was saved there. */
+static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char *dir,
+                  uint32_t timeout_ms, struct hvp_error *err)
 {
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
 
@@ -255,27 +257,42 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, uint32_t ti
     vm->state = HVP_VM_CREATED;
     vm->memory = spec->memory;
     vm->n_channels = spec->n_channels;
-    if (launch(vm, spec, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
-        kvm_events_watch(vm, err) < 0 || settle_devices(vm, spec, &d, err) < 0)
+    if (launch(vm, spec, dir != NULL, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
+        kvm_events_watch(vm, err) < 0 || (dir && kvm_migrate_in(vm, dir, &d, err) < 0) ||
+        settle_devices(vm, spec, &d, err) < 0)
         return err->code;
     return 0;
 }
 
-int kvm_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **ret,
-                  struct hvp_error *err)
+static int make_vm(struct kvm_inst *in, const struct hvp_vm_spec *spec, const char *dir,
+                   uint32_t timeout_ms, void **ret, struct hvp_error *err)
 {
-    struct kvm_vm *vm = kvm_vm_new(inst, err);
+    struct kvm_vm *vm = kvm_vm_new(in, err);
     struct hvp_error ignored = {.struct_size = sizeof(ignored)};
 
     if (!vm)
         return err->code;
-    if (create(vm, spec, timeout_ms, err) < 0) {
+    if (create(vm, spec, dir, timeout_ms, err) < 0) {
         kvm_vm_destroy(vm, HVP_NO_TIMEOUT, &ignored); /* SIGKILL: QEMU cannot refuse */
         kvm_vm_close(vm);
         return err->code;
     }
     *ret = vm;
     return 0;
+}
+
+int kvm_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,
+                  struct hvp_error *err)
+{
+    return make_vm(inst, spec, NULL, timeout_ms, vm, err);
+}
+
+int kvm_vm_restore(void *inst, const struct hvp_vm_spec *spec, const char *dir, uint32_t flags,
+                   uint32_t timeout_ms, void **vm, struct hvp_error *err)
+{
+    if (flags != 0)
+        return hvp_fail(err, EINVAL, "unknown flags %#x for a restore", flags);
+    return make_vm(inst, spec, dir, timeout_ms, vm, err);
 }
 
 int kvm_vm_start(void *p, uint32_t timeout_ms, struct hvp_error *err)

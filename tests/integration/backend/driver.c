@@ -10,6 +10,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
@@ -36,7 +37,7 @@ static struct hvp_caps caps = {.struct_size = sizeof(caps)};
 static struct hvp_error err = {.struct_size = sizeof(err)};
 static const char *kernel = "", *initrd = "";
 static char run_dir[] = "/tmp/av-driver.XXXXXX", share_dir[64], console_log[64];
-static int failed;
+static int failed, n_vms;
 
 static void result(bool good, const char *what)
 {
@@ -96,8 +97,10 @@ static struct hvp_nic nic(const char *tag, const int *tap, uint8_t last, uint32_
                             .mac = {2, 0, 0, 0, 0, last}};
 }
 
-static void *create_with(const char *id, const char *uuid, const char *cmdline, int tap)
+/* dir NULL = a new VM, else one from what was saved there. */
+static void *build(const char *id, const char *uuid, const char *cmdline, int tap, const char *dir)
 {
+    char own_dir[80];
     const struct hvp_nic cold = nic("eth0", &tap, 1, HVP_F_LINK_DOWN);
     const struct hvp_share share = {
         .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "share"},
@@ -116,21 +119,25 @@ static void *create_with(const char *id, const char *uuid, const char *cmdline, 
                                      .kernel = kernel,
                                      .initrd = initrd,
                                      .cmdline = cmdline,
-                                     .run_dir = run_dir,
+                                     .run_dir = own_dir,
                                      .console_log = console_log,
                                      .devices = devices,
                                      .n_devices = tap >= 0 ? 2 : 1,
                                      .n_channels = 1};
     void *vm = NULL;
 
-    if (!ok(plugin->vm_create(inst, &spec, OP_MS, &vm, &err), "a VM is created"))
-        return NULL;
+    snprintf(own_dir, sizeof(own_dir), "%s/vm%d", run_dir, ++n_vms);
+    mkdir(own_dir, 0700);
+    if (dir)
+        ok(plugin->vm_restore(inst, &spec, dir, 0, OP_MS, &vm, &err), "a saved VM is restored");
+    else
+        ok(plugin->vm_create(inst, &spec, OP_MS, &vm, &err), "a VM is created");
     return vm;
 }
 
 static void *create(const char *id, const char *uuid, int tap)
 {
-    return create_with(id, uuid, CMDLINE, tap);
+    return build(id, uuid, CMDLINE, tap, NULL);
 }
 
 /* Reads until n bytes are there or the time is up; how many came. */
@@ -366,6 +373,49 @@ static void check_channel_again(void *vm)
     result(plugin->agent_open(vm, 99, OP_MS, &fd, &err) < 0, "there is no channel 99");
 }
 
+/* Two VMs at once from one saved directory: both go on where the first one was. */
+static void check_template(void *vm, bool has_nic)
+{
+    int tap;
+    void *clone[2] = {NULL, NULL};
+    char dir[80], file[100];
+    uint64_t start;
+
+    if (!can(HVP_CAP_TEMPLATE, "TEMPLATE", "templates"))
+        return;
+    snprintf(dir, sizeof(dir), "%s/saved", run_dir);
+    snprintf(file, sizeof(file), "%s/state", dir);
+    mkdir(dir, 0700);
+    result(plugin->vm_save(vm, dir, 0, OP_MS, &err) < 0, "a running VM is not saved");
+    ok(plugin->vm_pause(vm, OP_MS, &err), "the template pauses");
+    start = now_ms();
+    ok(plugin->vm_save(vm, dir, 0, HELLO_MS, &err), "a paused VM is saved");
+    printf("# saved in %llu ms\n", (unsigned long long)(now_ms() - start));
+    result(state_of(vm) == HVP_VM_PAUSED, "it stays paused");
+    ok(plugin->vm_resume(vm, OP_MS, &err), "a saved VM resumes");
+    for (int i = 0; i < 2; i++) {
+        const char *uuid =
+            i ? "22222222-2222-3333-4444-555555555552" : "22222222-2222-3333-4444-555555555551";
+
+        start = now_ms();
+        tap = has_nic ? make_tap() : -1; /* the same devices as the template */
+        clone[i] = build("driver-clone", uuid, CMDLINE, tap, dir);
+        if (tap >= 0)
+            close(tap);
+        printf("# restored in %llu ms\n", (unsigned long long)(now_ms() - start));
+    }
+    for (int i = 0; i < 2 && clone[i]; i++) {
+        result(state_of(clone[i]) == HVP_VM_PAUSED, "a restored VM is paused");
+        ok(plugin->vm_resume(clone[i], OP_MS, &err), "a restored VM resumes");
+        result(state_of(clone[i]) == HVP_VM_RUNNING, "a resumed clone runs");
+        hello(clone[i]);
+        ok(plugin->vm_destroy(clone[i], OP_MS, &err), "a clone is destroyed");
+        plugin->vm_close(clone[i]);
+    }
+    unlink(file);
+    rmdir(dir);
+}
+
 static void life(void)
 {
     int tap = caps.flags & HVP_CAP_NIC_FD ? make_tap() : -1;
@@ -389,6 +439,7 @@ static void life(void)
         check_console(vm);
         check_channel_again(vm);
         check_reopen(vm);
+        check_template(vm, tap >= 0);
     }
     pid = pid_of(vm);
     ok(plugin->vm_destroy(vm, OP_MS, &err), "the VM is destroyed");
@@ -428,8 +479,8 @@ static void panics(void)
     void *vm = NULL;
 
     if (kernel[0])
-        vm = create_with("driver-3", "33333333-2222-3333-4444-555555555555",
-                         CMDLINE " rdinit=/none root=/dev/none", -1);
+        vm = build("driver-3", "33333333-2222-3333-4444-555555555555",
+                   CMDLINE " rdinit=/none root=/dev/none", -1, NULL);
     if (!vm)
         return;
     if (ok(plugin->vm_start(vm, OP_MS, &err), "a VM without init starts"))
@@ -452,16 +503,12 @@ static int count_fds(void)
     return n;
 }
 
-static void remove_dir(const char *path)
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-    DIR *d = opendir(path);
-    struct dirent *e;
-
-    while (d && (e = readdir(d)))
-        unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    rmdir(path);
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
 }
 
 static void load_plugin(const char *so)
@@ -541,7 +588,6 @@ int main(int argc, char **argv)
     plugin->unload(inst);
     result(count_fds() == before, "no descriptor is left open");
     umount2(share_dir, MNT_DETACH);
-    rmdir(share_dir);
-    remove_dir(run_dir);
+    nftw(run_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     return failed ? 1 : 0;
 }

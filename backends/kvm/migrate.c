@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A paused VM's state, memory included, as one file of a directory; and VMs made from it.  The
+ * file is only read by a restore, so any number may go on at once.  QEMU refuses to save while the
+ * guest has a 9p share mounted.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "binary.h"
+#include "common/util.h"
+#include "kvm.h"
+
+#define STATE_NAME "state"
+#define FD_NAME "state"
+/* QEMU's default of 128 MiB/s is for networks. */
+#define BANDWIDTH (INT64_C(1) << 40)
+
+void kvm_on_migration(struct kvm_vm *vm, const char *status)
+{
+    if (strcmp(status, "completed") == 0)
+        vm->migration = MIGRATION_DONE;
+    else if (strcmp(status, "failed") == 0 || strcmp(status, "cancelled") == 0)
+        vm->migration = MIGRATION_FAILED;
+}
+
+/* Progress as events instead of polling query-migrate. */
+static int prepare(struct kvm_vm *vm, int fd, const struct deadline *d, struct hvp_error *err)
+{
+    struct json_object *list = json_object_new_array(), *one = json_object_new_object(),
+                       *args = json_object_new_object(), *speed = json_object_new_object();
+
+    json_object_object_add(one, "capability", json_object_new_string("events"));
+    json_object_object_add(one, "state", json_object_new_boolean(true));
+    json_object_array_add(list, one);
+    json_object_object_add(args, "capabilities", list);
+    json_object_object_add(speed, "max-bandwidth", json_object_new_int64(BANDWIDTH));
+    vm->migration = MIGRATION_RUNNING;
+    if (kvm_qmp(vm, "migrate-set-capabilities", args, NULL, d, err) < 0) {
+        json_object_put(speed);
+        return err->code;
+    }
+    if (kvm_qmp(vm, "migrate-set-parameters", speed, NULL, d, err) < 0)
+        return err->code;
+    args = json_object_new_object();
+    json_object_object_add(args, "fdname", json_object_new_string(FD_NAME));
+    return kvm_qmp_fd(vm, "getfd", args, fd, d, err);
+}
+
+static int run(struct kvm_vm *vm, const char *command, const struct deadline *d,
+               struct hvp_error *err)
+{
+    struct json_object *args = json_object_new_object(), *info = NULL;
+
+    json_object_object_add(args, "uri", json_object_new_string("fd:" FD_NAME));
+    if (kvm_qmp(vm, command, args, NULL, d, err) < 0 || kvm_wait_migrated(vm, d, err) < 0)
+        return err->code;
+    if (vm->migration == MIGRATION_DONE)
+        return 0;
+    if (kvm_qmp(vm, "query-migrate", NULL, &info, d, err) < 0)
+        return err->code;
+    hvp_fail(err, EIO, "QEMU's '%s' failed: %s", command,
+             qmp_text(info, "error-desc", "no reason given"));
+    json_object_put(info);
+    return err->code;
+}
+
+static int open_state(const char *dir, int flags, int *ret, struct hvp_error *err)
+{
+    cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dirfd < 0)
+        return hvp_fail(err, errno, "open '%.300s': %m", dir);
+    *ret = openat(dirfd, STATE_NAME, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*ret < 0)
+        return hvp_fail(err, errno, "open '%.300s/" STATE_NAME "': %m", dir);
+    return 0;
+}
+
+static void remove_state(const char *dir)
+{
+    cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dirfd >= 0)
+        unlinkat(dirfd, STATE_NAME, 0);
+}
+
+int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
+                struct hvp_error *err)
+{
+    struct kvm_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    cleanup_close int fd = -1;
+
+    kvm_events_collect(vm);
+    if (flags != 0 || vm->state != HVP_VM_PAUSED)
+        return hvp_fail(err, EINVAL, "only a paused VM can be saved");
+    if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0)
+        return err->code;
+    if (prepare(vm, fd, &d, err) < 0 || run(vm, "migrate", &d, err) < 0) {
+        remove_state(dir);
+        return err->code;
+    }
+    return 0;
+}
+
+int kvm_migrate_in(struct kvm_vm *vm, const char *dir, const struct deadline *d,
+                   struct hvp_error *err)
+{
+    cleanup_close int fd = -1;
+
+    if (open_state(dir, O_RDONLY, &fd, err) < 0 || prepare(vm, fd, d, err) < 0 ||
+        run(vm, "migrate-incoming", d, err) < 0)
+        return err->code;
+    vm->state = HVP_VM_PAUSED;
+    return 0;
+}
+
+/* Two files are the same one, as far as this goes: name, size, time. */
+static void file_key(const char *path, char *buf, size_t len)
+{
+    struct stat st = {0};
+
+    if (path[0] && stat(path, &st) < 0)
+        st.st_size = -1;
+    snprintf(buf, len, "%" PRId64 ".%" PRId64, (int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec);
+}
+
+/* Everything that QEMU compares when it loads a state, and what the guest has in its memory. */
+int kvm_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_t len,
+                     struct hvp_error *err)
+{
+    struct kvm_inst *in = inst;
+    const struct kvm_config *k = &in->config;
+    char path[BINARY_PATH_MAX], build[80], kernel[48], initrd[48], devices[64] = "", note[256];
+    const struct machine *m;
+    enum accel accel;
+    int n;
+
+    if (kvm_machine(in, spec->machine, &m, err) < 0 || kvm_accel(in, &accel, note, 256, err) < 0 ||
+        binary_find(k->qemu ? k->qemu : m->qemu, path, sizeof(path), err) < 0 ||
+        binary_build_id(path, build, sizeof(build), err) < 0)
+        return err->code;
+    file_key(spec->kernel, kernel, sizeof(kernel));
+    file_key(spec->initrd, initrd, sizeof(initrd));
+    for (size_t i = 0; i < spec->n_devices && i < sizeof(devices) - 1; i++)
+        devices[i] = (char)('0' + spec->devices[i]->kind);
+    n = snprintf(buf, len,
+                 "kvm1 qemu=%s machine=%s accel=%s cpu=%s vcpus=%u memory=%" PRIu64
+                 "/%d firmware=%s kernel=%s initrd=%s channels=%u ports=%u devices=%s",
+                 build, m->name, accel_name(accel),
+                 spec->cpu_model[0] ? spec->cpu_model
+                 : k->cpu           ? k->cpu
+                                    : "default",
+                 spec->vcpus, spec->memory, k->memory, k->firmware ? k->firmware : "auto", kernel,
+                 initrd, spec->n_channels, k->hotplug_ports, devices);
+    if (n < 0 || (size_t)n >= len)
+        return hvp_fail(err, ENAMETOOLONG, "the template's key needs %d bytes", n);
+    return 0;
+}
