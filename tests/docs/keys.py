@@ -29,7 +29,7 @@ def check(what, known, page_name, page, example_name=None, example=None):
         inner = {part.replace("[]", "") for k in known for part in k.split(".")}
         shown = pages.yaml_keys(example)
         wrong += [f"{what}: key '{w}' is in the parser, not in {example_name}"
-                  for w in sorted(words - shown)]
+                  for w in sorted(words - shown - pages.explained_words(example))]
         wrong += [f"{what}: key '{w}' is in {example_name}, not in the parser"
                   for w in sorted(shown - words - inner)]
     return wrong

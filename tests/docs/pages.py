@@ -81,13 +81,24 @@ def leaves(keys):
 
 
 def yaml_keys(text):
-    """Keys of a YAML file, commented-out examples included, without their place: {"vcpus", ...}."""
+    """Keys of a YAML file, without their place: {"vcpus", ...}. Those of commented-out examples
+    count, sentences in comments do not: a value is one word, quoted, or of the flow form."""
     found = set()
     for line in text.splitlines():
         bare = re.sub(r"^\s*#?\s*(- )?", "", line)
-        bare = re.sub(r"\s#.*$", "", bare)
+        bare = re.sub(r"\s#.*$", "", bare).rstrip()
+        if not re.match(r"[a-z_]+:(?:$| +(?:\S+|\".*\"|\{.*\}|\[.*\])$)", bare):
+            continue
         # a key begins the line, or follows a brace or comma of the flow form
         found.update(re.findall(r"(?:^|[{,]\s*)\"?([a-z_]+)\"?:(?=\s|$)", bare))
+    return found
+
+
+def explained_words(text):
+    """Words that tables in comments explain: "#   pod_namespace, pod_name   of Kubernetes"."""
+    found = set()
+    for m in re.finditer(r"(?m)^\s*#\s{3,}([a-z_]+(?:, [a-z_]+)*)(?:\s{2,}\S|$)", text):
+        found.update(m.group(1).split(", "))
     return found
 
 

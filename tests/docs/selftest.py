@@ -82,6 +82,14 @@ class Keys(unittest.TestCase):
     def test_the_example_is_compared_both_ways(self):
         self.assertTrue(self.check(example=self.YAML.replace("memory", "")))
         self.assertTrue(self.check(example=self.YAML + "nope: 1\n"))
+        self.assertTrue(self.check(example=self.YAML + "  #  - nope: 1\n"))
+        self.assertTrue(self.check(example=self.YAML + "version: {nope: 1}\n"))
+
+    def test_comments_of_the_example_explain_keys(self):
+        short = self.YAML.replace("- name: x", "")
+        self.assertTrue(self.check(example=short))
+        self.assertEqual(self.check(example=short + "#   name, other   words\n"), [])
+        self.assertEqual(self.check(example=self.YAML + "# none: a sentence of words\n"), [])
 
 
 class Caps(unittest.TestCase):
