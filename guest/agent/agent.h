@@ -146,7 +146,8 @@ int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t 
 int machine_boot(struct agent *a, struct err *err);
 int machine_files(struct agent *a, struct err *err); /* proc_fd, pidns_fd, null_fd */
 int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
-void machine_loopback_up(void); /* of the caller's network namespace */
+void machine_loopback_up(void);  /* of the caller's network namespace */
+void machine_child_limits(void); /* what a process has unless its plan says */
 void machine_off(struct agent *a);
 
 /* modules.c */

@@ -166,6 +166,8 @@ void child_main(struct job *j)
     (void)prctl(PR_SET_DUMPABLE, 0); /* others in a shared pid namespace must not look inside */
     place_stdio(j);
     close_others(j);
+    if (j->a->at.machine)
+        machine_child_limits();
     await(j, CTL_GO);
     r = prepare(j, &path, &env, &err);
     if (r < 0)

@@ -63,8 +63,8 @@ static int make_node(int root, const struct plan_device *d, struct err *err)
 static int make_links(int root, struct err *err)
 {
     static const char *const links[][2] = {
-        {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
-        {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
+        {"core", "/proc/kcore"},       {"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
+        {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"},
     };
     cleanup_fd int dev = inroot_dir(root, "/dev", err);
 
@@ -100,10 +100,25 @@ int devices_make(struct job *j, int root, struct err *err)
     return r < 0 ? r : make_links(root, err);
 }
 
+/* What covers a masked path: the machine's null device (never the container's, which it may have
+ * replaced) or an empty folder. */
+static int make_cover(bool folder, int *ret_mount, struct err *err)
+{
+    cleanup_fd int null = -1;
+    struct stat st;
+
+    if (folder)
+        return mountapi_new("tmpfs", "tmpfs", "size=0k", MS_RDONLY, ret_mount, err);
+    null = open("/dev/null", O_PATH | O_CLOEXEC);
+    if (null < 0 || fstat(null, &st) < 0 || st.st_rdev != makedev(1, 3))
+        return err_set(err, ENODEV, "/dev/null is not the device");
+    return mountapi_clone(null, false, ret_mount, err);
+}
+
 static int mask(int root, const char *path, struct err *err)
 {
     cleanup_fd int dest = inroot_open(root, path, O_PATH);
-    cleanup_fd int mount = -1, null = -1;
+    cleanup_fd int mount = -1;
     struct stat st;
     int r;
 
@@ -111,15 +126,8 @@ static int mask(int root, const char *path, struct err *err)
         return 0;
     if (dest < 0 || fstat(dest, &st) < 0)
         return err_set(err, dest < 0 ? -dest : errno, "open it: %m");
-    if (S_ISDIR(st.st_mode)) {
-        r = mountapi_new("tmpfs", "tmpfs", "mode=0755", MS_RDONLY, &mount, err);
-    } else {
-        null = inroot_open(root, "/dev/null", O_PATH);
-        if (null < 0 || fstat(null, &st) < 0 || st.st_rdev != makedev(1, 3))
-            return err_set(err, ENODEV, "/dev/null of the container is not the device");
-        r = mountapi_clone(null, false, &mount, err);
-    }
-    if (r == 0 && sys_move_mount(mount, dest) < 0)
+    r = make_cover(S_ISDIR(st.st_mode), &mount, err);
+    if (r == 0 && (mountapi_flags(mount, MS_RDONLY, false) < 0 || sys_move_mount(mount, dest) < 0))
         r = err_set(err, errno, "cover it: %m");
     return r;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,6 +23,7 @@
 #include "base/macros.h"
 
 #define SHARE_DIR AGENT_RUN "/share"
+#define FILES_HARD (1u << 20)
 
 static int mount_at(const char *type, const char *dir, unsigned long flags, const char *data,
                     struct err *err)
@@ -72,6 +74,25 @@ static void ensure_stdio(void)
         close(fd);
 }
 
+/* The kernel's defaults are meant for small machines: 4096 files at most, few processes. What a
+ * container may have is the plan's word; without one it gets what a host's service has. */
+static void raise_limits(void)
+{
+    struct rlimit files = {FILES_HARD, FILES_HARD}, many = {RLIM_INFINITY, RLIM_INFINITY},
+                  signals = {1 << 16, 1 << 16};
+
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)setrlimit(RLIMIT_NPROC, &many);
+    (void)setrlimit(RLIMIT_SIGPENDING, &signals);
+}
+
+void machine_child_limits(void)
+{
+    struct rlimit files = {1024, FILES_HARD};
+
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int machine_boot(struct agent *a, struct err *err)
 {
     int r = leave_initial_root(err);
@@ -79,7 +100,8 @@ int machine_boot(struct agent *a, struct err *err)
     if (r < 0)
         return r;
     umask(022);
-    if ((r = mount_at("devtmpfs", "/dev", MS_NOSUID, "mode=0755", err)) < 0 ||
+    raise_limits();
+    if ((r = mount_at("devtmpfs", "/dev", 0, "mode=0755", err)) < 0 ||
         (r = mount_at("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err)) < 0 ||
         (r = mount_at("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, err)) < 0 ||
         (r = mount_at("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755", err)) < 0)

@@ -29,16 +29,14 @@ static unsigned attr_of(uint64_t ms)
     return attr;
 }
 
-/* What mount(2) would have set on the superblock. */
+/* What belongs to the superblock. Not "ro": only this mount is (crun shows it so, and sysfs and
+ * cgroup2 have one superblock for many mounts). */
 static int super_flags(int fs, uint64_t ms)
 {
     static const struct {
         uint64_t flag;
         const char *name;
-    } t[] = {{MS_RDONLY, "ro"},
-             {MS_SYNCHRONOUS, "sync"},
-             {MS_DIRSYNC, "dirsync"},
-             {1u << 25, "lazytime"}};
+    } t[] = {{MS_SYNCHRONOUS, "sync"}, {MS_DIRSYNC, "dirsync"}, {1u << 25, "lazytime"}};
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
         if ((ms & t[i].flag) && sys_fsconfig(fs, FSCONFIG_SET_FLAG, t[i].name, NULL) < 0)

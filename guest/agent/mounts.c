@@ -55,8 +55,7 @@ static int make(struct job *j, int root, const struct plan_mount *m, int *ret_mo
         return mountapi_new(m->type, m->source ? m->source : m->type, m->data, m->ms_flags,
                             ret_mount, err);
     case PLAN_M_CGROUP:
-        return mountapi_new("cgroup2", m->source ? m->source : "cgroup", NULL, m->ms_flags,
-                            ret_mount, err);
+        return mountapi_new("cgroup2", "cgroup2", NULL, m->ms_flags, ret_mount, err);
     case PLAN_M_SHARE:
         r = from_share(j, m, ret_mount, err);
         break;

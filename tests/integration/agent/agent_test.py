@@ -19,7 +19,7 @@ import agentproto as ap
 from agentproto import AgentError, container, process
 
 APPLETS = ('sh ls cat echo id mount ps sleep true false kill hostname dd head wc stty tty env pwd umask touch sync '
-           'uname seq readlink yes mkdir ln grep chmod stat df printf umount mknod nc tr').split()
+           'uname seq readlink yes mkdir ln grep cut tail chmod stat df printf umount mknod nc tr').split()
 MODE, TARGET = (sys.argv[1], os.path.abspath(sys.argv[2])) if len(sys.argv) > 2 else (None, None)
 PROBE = 15 if MODE == 'host' else 60
 
@@ -460,6 +460,30 @@ class Isolation(AgentTest):
                           readonly=['/proc/sys', '/nothing'])
         self.assertEqual(out.split()[:2], ['0', '0'])
         self.assertIn('refused', out)
+
+    def test_proc_and_sys_look_as_crun_shows_them(self):
+        mounts = ap.STANDARD_MOUNTS + (
+            ap.mount(ap.FS, '/sys', 'sysfs', 'sysfs', None, ap.RDONLY | ap.NOSUID | ap.NODEV | ap.NOEXEC),
+            ap.mount(ap.CGROUP, '/sys/fs/cgroup', 'cgroup', ms=ap.RDONLY | ap.NOSUID | ap.NODEV | ap.NOEXEC))
+        out = self.output('cat /proc/self/mountinfo', mounts=mounts, ns=(1, 1, 1, 1, 1, 1, 0),
+                          masked=['/proc/keys', '/proc/bus'], readonly=['/proc/sys'])
+        seen = {l.split()[4]: ' '.join(l.split()[3:4] + l.split()[5:]) for l in out.splitlines()}
+        self.assertEqual(seen['/sys'], '/ ro,nosuid,nodev,noexec,relatime - sysfs sysfs rw')
+        self.assertRegex(seen['/sys/fs/cgroup'], '.* ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup2 rw')
+        self.assertRegex(seen['/proc/keys'], '/null ro,.*')
+        self.assertEqual(seen['/proc/bus'], '/ ro,relatime - tmpfs tmpfs rw,size=0k')
+        self.assertEqual(seen['/proc/sys'], '/sys ro,relatime - proc proc rw')
+
+    def test_dev_holds_the_standard_nodes_and_links(self):
+        out = self.output('cd /dev; for f in *; do echo "$f $(readlink $f)"; done')
+        self.assertEqual([l.strip() for l in out.splitlines()], [
+            'core /proc/kcore', 'fd /proc/self/fd', 'full', 'mqueue', 'null', 'ptmx pts/ptmx', 'pts', 'random', 'shm',
+            'stderr /proc/self/fd/2', 'stdin /proc/self/fd/0', 'stdout /proc/self/fd/1', 'tty', 'urandom', 'zero'])
+
+    def test_a_network_namespace_has_only_lo_and_it_is_up(self):
+        out = self.output('cat /proc/net/dev | tail -n +3 | cut -d: -f1; nc -l -p 7 & sleep 0.3; echo hi | nc 127.0.0.1 7',
+                          ns=(1, 1, 1, 1, 1, 1, 0))
+        self.assertEqual(out.split(), ['lo', 'hi'])
 
     def test_a_read_only_root_is(self):
         ident, status = self.run_to_end(shell('touch /tmp/x'), flags=1)
