@@ -133,6 +133,7 @@ char *oci_features_json(void)
     json_object_object_add(l, "mountExtensions", mount_extensions());
     json_object_object_add(f, "linux", l);
     text = xasprintf("%s\n", json_object_to_json_string_ext(f, JSON_C_TO_STRING_PRETTY |
+                                                                   JSON_C_TO_STRING_SPACED |
                                                                    JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(f);
     return text;

@@ -10,8 +10,8 @@
 #include <json-c/linkhash.h>
 #include "oci/oci.h"
 
-#define READER_LIST_MAX 16000u /* members of any array; a plan takes little more (PLAN_LIST_MAX)   \
-                                */
+/* Members of any array. A plan takes little more (PLAN_LIST_MAX). */
+#define READER_LIST_MAX 16000u
 
 struct reader {
     const char *file; /* "config.json", for messages */
