@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "plan/internal.h"
+#include "plan/seccomp_enosys.h"
 
 #define PROGRAM_MAX (4096u * 8u) /* BPF_MAXINSNS of struct sock_filter */
 
@@ -18,6 +19,7 @@ struct job {
     const struct oci_seccomp *s;
     scmp_filter_ctx ctx;
     uint32_t default_action;
+    uint32_t own_arch; /* libseccomp's token of the guest */
     struct err *err;
 };
 
@@ -96,6 +98,8 @@ static int set_arches(struct job *j, const char *guest)
         if (own || strv_has(&j->s->architectures, arches[i].name))
             if ((r = seccomp_arch_add(j->ctx, arches[i].token)) < 0)
                 return fail(j, -r, "cannot add architecture", arches[i].name);
+        if (own)
+            j->own_arch = arches[i].token;
         own = false;
     }
     if (own)
@@ -221,6 +225,8 @@ static int compile(struct job *j, const char *arch, struct plan_process *ret)
             return r;
     if ((r = export_program(j, &program, &len)) < 0)
         return r;
+    seccomp_add_enosys(j->s, j->default_action, j->own_arch, strcmp(arch, "s390x") == 0, &program,
+                       &len);
     ret->seccomp = program;
     ret->seccomp_len = len;
     ret->seccomp_flags = flags;

@@ -51,6 +51,41 @@ TEST(the_shipped_configuration_explains_every_key)
     strv_done(&keys);
 }
 
+/* The lines of the commented example, without their "# ", below a list of classes. */
+static char *example_of(const char *text)
+{
+    const char *line = strstr(text, "An example with every key:"), *end;
+    char *out = xstrdup("version: 1\nclasses:\n");
+
+    CHECK(line);
+    for (line = strchr(line, '\n') + 1; *line == '#'; line = end + 1) {
+        char *longer;
+
+        end = strchr(line, '\n');
+        if (str_starts_with(line, "# Annotations"))
+            break;
+        longer = xasprintf("%s %.*s\n", out, (int)(end - line - 1), line + 1);
+        free(out);
+        out = longer;
+    }
+    return out;
+}
+
+TEST(the_commented_example_of_classes_parses)
+{
+    cleanup_free char *text = NULL, *example = NULL;
+    struct config c;
+    struct err err = ERR_INIT;
+    size_t len;
+
+    CHECK_OK(path_read(AT_FDCWD, FILE_NAME, CONFIG_FILE_MAX, &text, &len, &err), err);
+    example = example_of(text);
+    CHECK_OK(config_parse(example, strlen(example), "example", "/", &c, &err), err);
+    CHECK_INT_EQ(c.n_classes, 3);
+    CHECK_STR_EQ(c.classes[1].match.cls, "large-*");
+    config_done(&c);
+}
+
 TEST(the_keys_of_descriptors_are_known_by_name)
 {
     struct strv keys = {0};

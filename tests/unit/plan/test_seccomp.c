@@ -162,6 +162,35 @@ TEST(programs_are_in_the_guests_byte_order)
     CHECK(build_for("ppc64le", little) % 8 == 0);
 }
 
+TEST(system_calls_newer_than_the_profile_are_not_there_rather_than_denied)
+{
+    static const struct {
+        const char *seccomp;
+        int nr;
+        uint32_t want;
+    } t[] = {
+        {DENY "\"syscalls\":[" RULE("\"read\"", "") "]", 452, SECCOMP_RET_ERRNO | ENOSYS},
+        {DENY "\"syscalls\":[" RULE("\"read\"", "") "]", 423, SECCOMP_RET_ERRNO | EPERM},
+        {DENY "\"syscalls\":[" RULE("\"close_range\"", "") "]", 436, SECCOMP_RET_ALLOW},
+        {DENY "\"syscalls\":[" RULE("\"close_range\"", "") "]", 435, SECCOMP_RET_ERRNO | EPERM},
+        {DENY "\"syscalls\":[" RULE("\"close_range\"", "") "]", 437, SECCOMP_RET_ERRNO | ENOSYS},
+        {DENY "\"syscalls\":[" RULE("\"read\"", "") "]", 0x40000001, SECCOMP_RET_KILL_THREAD},
+        {"\"defaultAction\":\"SCMP_ACT_KILL\",\"syscalls\":[" RULE("\"read\"", "") "]", 500,
+         SECCOMP_RET_ERRNO | ENOSYS},
+        {"\"defaultAction\":\"SCMP_ACT_LOG\",\"syscalls\":[" RULE("\"read\"", "") "]", 500,
+         SECCOMP_RET_LOG},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        uint32_t got;
+
+        CHECK_OK(build(t[i].seccomp), rig.err);
+        got = call(t[i].nr, 0, 0);
+        if (got != t[i].want)
+            TEST_FAIL("{%s} %d: %#x, want %#x", t[i].seccomp, t[i].nr, got, t[i].want);
+    }
+}
+
 TEST(flags_and_actions_are_translated)
 {
     CHECK_OK(
