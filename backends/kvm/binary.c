@@ -74,7 +74,7 @@ int binary_build_id(const char *path, char *id, size_t len, struct hvp_error *er
 /* "QEMU emulator version 7.2.22 (Debian ...)" -> "7.2.22" */
 static void parse_version(const char *text, char *version, size_t len)
 {
-    static const char mark[] = "version ";
+    static const char mark[] = "QEMU emulator version ";
     const char *p = strstr(text, mark);
     size_t n;
 

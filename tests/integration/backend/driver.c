@@ -97,6 +97,20 @@ static struct hvp_nic nic(const char *tag, const int *tap, uint8_t last, uint32_
                             .mac = {2, 0, 0, 0, 0, last}};
 }
 
+/* Equal descriptions have equal keys, a VM of another size has another one. */
+static void check_key(const struct hvp_vm_spec *spec)
+{
+    char key[HVP_REF_MAX] = "", same[HVP_REF_MAX] = "", other[HVP_REF_MAX] = "";
+    struct hvp_vm_spec larger = *spec;
+
+    larger.memory = larger.memory_max = 2 * spec->memory;
+    result(plugin->template_key(inst, spec, key, sizeof(key), &err) == 0 &&
+               plugin->template_key(inst, spec, same, sizeof(same), &err) == 0 &&
+               plugin->template_key(inst, &larger, other, sizeof(other), &err) == 0 &&
+               strcmp(key, same) == 0 && strcmp(key, other) != 0,
+           "the template's key names what must be equal");
+}
+
 /* dir NULL = a new VM, else one from what was saved there. */
 static void *build(const char *id, const char *uuid, const char *cmdline, int tap, const char *dir)
 {
@@ -126,6 +140,8 @@ static void *build(const char *id, const char *uuid, const char *cmdline, int ta
                                      .n_channels = 1};
     void *vm = NULL;
 
+    if (caps.flags & HVP_CAP_TEMPLATE)
+        check_key(&spec);
     snprintf(own_dir, sizeof(own_dir), "%s/vm%d", run_dir, ++n_vms);
     mkdir(own_dir, 0700);
     if (dir)

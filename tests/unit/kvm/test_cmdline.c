@@ -248,6 +248,20 @@ TEST(more_devices_than_slots_are_refused)
     args_done(&s.args);
 }
 
+TEST(a_vm_to_be_restored_waits_for_its_state)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_OK(build(&s), s.err);
+    CHECK(!value(&s, "-incoming", ""));
+    args_done(&s.args);
+    s.c.incoming = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-incoming", ""), "defer");
+    args_done(&s.args);
+}
+
 TEST(what_the_vm_cannot_be_is_refused)
 {
     const struct hvp_kv option = {"huge", "1"};
