@@ -14,8 +14,8 @@
 #include <linux/seccomp.h>
 #include "base/macros.h"
 
-#define LAST_OLD 423 /* from 424 on (Linux 5.1) a number means the same on all our architectures   \
-                      */
+/* From 424 on (Linux 5.1) a number means the same on all our architectures. */
+#define LAST_OLD 423
 #define X32_BIT 0x40000000u
 #define STUB_LEN 6
 
