@@ -100,8 +100,11 @@ static void put_memory(struct json_object *o, const struct msg_stats *s)
 /* One direction of all devices together: the guest's devices are no host devices. */
 static void add_io(struct json_object *list, const char *op, uint64_t value)
 {
-    struct json_object *o = json_object_new_object();
+    struct json_object *o;
 
+    if (value == PLAN_UNSET)
+        return;
+    o = json_object_new_object();
     put(o, "major", 0);
     put(o, "minor", 0);
     json_object_object_add(o, "op", json_object_new_string(op));

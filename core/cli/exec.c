@@ -273,7 +273,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     int r;
 
     if (!o->process.file && argc < 2)
-        return err_set(err, EINVAL, "exec: give a command, or a file with --process");
+        return cli_usage(&verb_exec, err);
     if (o->preserve_fds && o->preserve_fds[0] != '0')
         log_warn("--preserve-fds %s: descriptors cannot be carried into a VM, ignoring",
                  o->preserve_fds);

@@ -121,11 +121,9 @@ static const struct verb *find_verb(int argc, char **argv, int *ret_last, struct
 
 static int check_arguments(const struct verb *v, int n, struct err *err)
 {
-    if (n < v->min_args || (v->max_args >= 0 && n > v->max_args))
-        return err_set(err, EINVAL, "%s: too %s arguments, usage: anyvisor %s [OPTIONS]%s%s",
-                       v->name, n < v->min_args ? "few" : "many", v->name, *v->arguments ? " " : "",
-                       v->arguments);
-    return 0;
+    bool wrong = n < v->min_args || (v->max_args >= 0 && n > v->max_args);
+
+    return wrong ? cli_usage(v, err) : 0;
 }
 
 /* Lists that options filled. */
@@ -147,7 +145,8 @@ static int run_verb(struct cli *cli, const struct verb *v, int argc, char **argv
         print_verb_help(v, stdout);
         r = 0;
     } else if (first < 0) {
-        r = err_wrap(err, "%s", v->name);
+        (void)err_wrap(err, "%s", v->name);
+        r = CLI_USAGE_ERROR;
     } else if ((r = check_arguments(v, argc - first, err)) == 0) {
         r = v->run(cli, options, argc - first, argv + first, err);
     }
@@ -159,11 +158,11 @@ static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
 {
     int r;
 
+    if ((r = start_log(cli, ret_log_fd, err)) < 0)
+        return r;
     if (cli->systemd_cgroup)
         return err_set(err, ENOTSUP,
                        "--systemd-cgroup is not available yet: use the cgroupfs driver");
-    if ((r = start_log(cli, ret_log_fd, err)) < 0)
-        return r;
     if (cli->root && cli->root[0] != '/')
         return err_set(err, EINVAL, "--root must be an absolute path, not '%s'", cli->root);
     if (!cli->root || !*cli->root)
@@ -190,6 +189,8 @@ static int finish(struct cli *cli, const struct verb *v, int r, const struct err
     layout_done(&cli->layout);
     if (r >= 0)
         return r;
+    if (r == CLI_USAGE_ERROR)
+        return 1;
     return v && v->failure ? v->failure : 1;
 }
 

@@ -21,3 +21,10 @@ int cli_print(const char *text, struct err *err)
         return err_set(err, errno, "write to stdout: %m");
     return 0;
 }
+
+int cli_usage(const struct verb *v, struct err *err)
+{
+    (void)err_set(err, EINVAL, "%s: wrong arguments, usage: anyvisor %s [OPTIONS]%s%s", v->name,
+                  v->name, *v->arguments ? " " : "", v->arguments);
+    return CLI_USAGE_ERROR;
+}
