@@ -79,7 +79,8 @@ struct oci_process *plan_exec_process(const struct oci_spec *container,
     set_string(&p->apparmor_profile, o->apparmor);
     set_string(&p->selinux_label, o->process_label);
     for (size_t i = 0; i < OCI_CAP_SETS; i++)
-        if (i != OCI_CAP_INHERITABLE)
+        /* A capability that is not inheritable cannot be ambient: the kernel refuses it. */
+        if (i != OCI_CAP_INHERITABLE && i != OCI_CAP_AMBIENT)
             add_words(&p->caps[i], o->caps);
     p->has_caps |= o->caps && *o->caps;
     set_user(&p->user, o);
