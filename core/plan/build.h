@@ -85,7 +85,7 @@ int plan_process_build(const struct oci_process *p, const struct oci_spec *conta
 struct plan_exec_options {
     const char *const *args; /* NULL-terminated */
     const char *const *env;  /* NULL-terminated "K=V"; may be NULL */
-    const char *const *caps; /* added to all sets; may be NULL */
+    const char *const *caps; /* added to bounding, effective, permitted; NULL = none */
     const uint32_t *gids;    /* additional groups, added */
     size_t n_gids;
     const char *cwd;

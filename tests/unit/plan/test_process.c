@@ -134,8 +134,9 @@ TEST(exec_from_the_command_line_changes_the_containers_process)
     CHECK_INT_EQ(p->user.n_gids, 2);
     CHECK_INT_EQ(p->user.gids[1], 50);
     CHECK(!p->terminal && p->no_new_privs);
-    CHECK(strv_has(&p->caps[OCI_CAP_AMBIENT], "CAP_KILL"));
+    CHECK(strv_has(&p->caps[OCI_CAP_PERMITTED], "CAP_KILL"));
     CHECK(!strv_has(&p->caps[OCI_CAP_INHERITABLE], "CAP_KILL"));
+    CHECK(!strv_has(&p->caps[OCI_CAP_AMBIENT], "CAP_KILL")); /* not without inheritable */
     oci_process_free(p);
     o = (struct plan_exec_options){args, NULL, NULL, NULL, 0, "/x", -1, -1, 1, 0, NULL, NULL};
     p = plan_exec_process(rig.spec, &o);
