@@ -67,6 +67,28 @@ static int run(struct kvm_vm *vm, const char *command, const struct deadline *d,
     return err->code;
 }
 
+/*
+ * The "completed" event comes a moment before QEMU leaves its state "finish-migrate", in which it
+ * refuses to resume.  No event tells the rest: ask until it has; each answer waits for the lock
+ * that QEMU's migration thread needs just then.
+ */
+static int wait_settled(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err)
+{
+    for (;;) {
+        struct json_object *o = NULL;
+        bool settled;
+
+        if (kvm_qmp(vm, "query-status", NULL, &o, d, err) < 0)
+            return err->code;
+        settled = strcmp(qmp_text(o, "status", ""), "finish-migrate") != 0;
+        json_object_put(o);
+        if (settled)
+            return 0;
+        if (deadline_left_ms(d) == 0)
+            return hvp_fail(err, ETIMEDOUT, "QEMU does not finish saving the VM");
+    }
+}
+
 static int open_state(const char *dir, int flags, int *ret, struct hvp_error *err)
 {
     cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -99,7 +121,8 @@ int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
     if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0)
         return err->code;
-    if (prepare(vm, fd, &d, err) < 0 || run(vm, "migrate", &d, err) < 0) {
+    if (prepare(vm, fd, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
+        wait_settled(vm, &d, err) < 0) {
         remove_state(dir);
         return err->code;
     }
