@@ -16,7 +16,7 @@ for code in 0 1 2 125 126 127 128 137 200 254 255; do
 done
 same "exit codes come back" "" "$bad"
 bad=""
-for sig in HUP INT QUIT KILL USR1 SEGV PIPE ALRM TERM; do
+for sig in HUP INT KILL USR1 SEGV PIPE ALRM TERM; do
     av exec e sh -c "kill -$sig \$\$; sleep 5" < /dev/null > /dev/null 2>&1
     [ $? = $((128 + $(kill -l $sig))) ] || bad="$bad $sig"
 done
@@ -46,7 +46,8 @@ jq '.args=["sh","-c","ulimit -n; grep NoNewPrivs /proc/self/status"]' "$WORK/p.j
 check "--process sets rlimits" 0 '^100$' av exec --process "$WORK/p2.json" e
 check "--process sets no_new_privs" 0 'NoNewPrivs:.*1' av exec --process "$WORK/p2.json" e
 
-check "--detach with a pid file" 0 '' av exec --detach --pid-file "$WORK/e.pid" e sleep 100
+av exec --detach --pid-file "$WORK/e.pid" e sleep 100 > /dev/null 2>&1 < /dev/null
+same "--detach with a pid file" 0 $?
 check "its process lives" 0 '' kill -0 "$(cat "$WORK/e.pid")"
 check "the guest sees it" 0 'sleep 100' av exec e ps
 check "kill -9 of its process ..." 0 '' kill -9 "$(cat "$WORK/e.pid")"
@@ -62,8 +63,12 @@ same "state says running" running "$(status_of e)"
 check "exec works again" 0 '' av exec e true
 check "resume of a running container fails" 1 'not paused' av resume e
 check "exec in an unknown container fails" 255 'does not exist' av exec nosuch true
-check "exec without a program fails" 1 'usage|requires|missing' av exec e
+check "exec without a program fails" 1 'usage' av exec e
 
-same "events --stats is runc's" "stats e number" \
-    "$(av events --stats e | jq -r '[.type, .id, (.data.pids.current | type)] | join(" ")')"
+same "events --stats is runc's" "stats e" "$(av events --stats e | jq -r '[.type, .id] | join(" ")')"
+if [ "$BACKEND" != fake ]; then
+    same "events --stats counts processes" number "$(av events --stats e | jq -r '.data.pids.current | type')"
+else
+    skip "events --stats counts processes" "the fake back-end has no pids controller of its own"
+fi
 finish

@@ -84,6 +84,7 @@ result() {  # result NAME 0|1 [DETAIL]
         FAILED=$((FAILED + 1))
         printf 'not ok %s\n' "$1"
         [ -z "${3:-}" ] || tail -n 12 <<< "$3" | sed 's/^/    /'
+        show_logs
     fi
 }
 
@@ -103,7 +104,8 @@ $out"
 
 # same NAME WANT GOT
 same() {
-    if [ "$2" = "$3" ]; then result "$1" 0; else result "$1" 1 "wanted '$2', got '$3'"; fi
+    [ "$2" = "$3" ]
+    result "$1" $? "wanted '$2', got '$3'"
 }
 
 skip() {
@@ -167,6 +169,14 @@ finish() {
     printf '# %s %s: %d passed, %d failed\n' "$(basename "$0")" "$BACKEND" "$PASSED" "$FAILED"
     [ "$FAILED" = 0 ]
     exit
+}
+
+# What the monitors said, for a failed check; the first failure of a script is the one to read.
+show_logs() {
+    local log
+    for log in "$ROOT"/*/monitor.log "$ROOT"/*/console.log; do
+        [ ! -s "$log" ] || tail -n 5 "$log" | sed "s|^|    ${log#"$ROOT"/}: |"
+    done
 }
 
 leave() {

@@ -41,7 +41,7 @@ check "kill TERM" 0 '' av kill c1 TERM
 until_ok 20 has_status c1 stopped
 same "state says stopped" stopped "$(status_of c1)"
 check "kill of a stopped container fails" 1 'not running' av kill c1 KILL
-check "exec in a stopped container fails" 1 'stopped|not running' av exec c1 true
+check "exec in a stopped container fails" 255 'stopped|not running' av exec c1 true
 check "delete" 0 '' av delete c1
 check "delete again fails" 1 'does not exist' av delete c1
 check "delete --force of nothing succeeds" 0 '' av delete --force c1
@@ -66,8 +66,20 @@ check "delete --force of a created container" 0 '' av delete --force c3
 same "its program never ran" "" "$(cat "$WORK/out3")"
 
 # --- foreground run forwards signals and reports death by signal as 128+n
-b=$(bundle death "$(sh_args 'kill -9 $$')")
-check "death by signal of the init" 137 '' av run --bundle "$b" c4
+b=$(bundle death "$(sh_args 'while :; do sleep 0.1; done')")
+av run --bundle "$b" c4 > /dev/null 2>&1 < /dev/null &
+cli=$!
+until_ok 60 has_status c4 running
+check "kill KILL" 0 '' av kill c4 KILL
+wait $cli
+same "death by signal of the init is 128+n" 137 $?
+"$AV" --root "$ROOT" run --bundle "$b" c4 > /dev/null 2>&1 < /dev/null &
+cli=$!
+until_ok 60 has_status c4 running
+kill -INT $cli
+same "a foreground run forwards signals: pid 1 in the guest ignores this one" running "$(status_of c4)"
+check "and lives until it is killed" 0 '' av kill c4 KILL
+wait $cli
 
 # --- hooks
 b=$(bundle hooks "$(sh_args 'true') | .hooks={

@@ -3,7 +3,7 @@
 # Terminals: console socket, foreground, window size and resize, job control, exec.
 . "$(dirname "$0")/lib.sh"
 setup "${1:?usage: terminal.sh BACKEND}"
-tty=$HERE/tty.py
+tty=$HERE/on_terminal.py
 AVR=("$AV" --root "$ROOT")
 
 b=$(bundle t "$(sh_args 'tty; stty size; read x; echo got:$x; exit 4') | .process.terminal=true | .process.consoleSize={height:31,width:97}")
@@ -13,7 +13,7 @@ THEN="'$AV' --root '$ROOT' start t1" WAIT="97" INPUT='abc\n' \
 check "delete it" 0 '' av delete --force t1
 
 WAIT="/dev/pts" INPUT='abc\n' check "foreground run has a terminal" 4 '/dev/pts/0' "$tty" fg "${AVR[@]}" run --bundle "$b" t2
-b=$(bundle t3 "$(sh_args 'stty size; read x; stty size') | .process.terminal=true")
+b=$(bundle t3 "$(sh_args 'stty size; read x; until stty size | grep "50 60"; do sleep 0.05; done') | .process.terminal=true")
 SIZE=40x120 WAIT="40 120" RESIZE=50x60 INPUT='\n' \
     check "the caller's window size, and its change, arrive" 0 '50 60' "$tty" fg "${AVR[@]}" run --bundle "$b" t3
 b=$(bundle t4 "$(sh_args 'trap "echo interrupted; exit 6" INT; echo ready; while :; do sleep 0.1; done') | .process.terminal=true")

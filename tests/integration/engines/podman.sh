@@ -55,13 +55,13 @@ check "exit status" 5 '' pm run --rm "${N[@]}" $I sh -c 'exit 5'
 check "missing program is 127" 127 'nope' pm run --rm "${N[@]}" $I /nope
 check "no permission is 126" 126 'denied' pm run --rm "${N[@]}" $I /etc/passwd
 same "run -i passes stdin" piped "$(echo piped | pm run -i --rm "${N[@]}" $I cat)"
-WAIT=pts INPUT='exit 3\n' check "run -it" 3 '/dev/pts/0' "$HERE/tty.py" fg "$P/pm" run -it --rm "${N[@]}" $I sh -c 'tty; exec sh'
+WAIT=pts INPUT='exit 3\n' check "run -it" 3 '/dev/pts/0' "$HERE/on_terminal.py" fg "$P/pm" run -it --rm "${N[@]}" $I sh -c 'tty; exec sh'
 
 check "run -d" 0 '' pm run -d --name d1 --health-cmd true --health-interval disable "${N[@]}" $I \
     sh -c 'trap "exit 7" TERM; echo logged; while :; do sleep 0.1; done'
 check "logs" 0 '' until_ok 20 has_logged
 check "exec" 3 '^in$' pm exec d1 sh -c 'echo in; exit 3'
-WAIT=pts INPUT='exit 4\n' check "exec -it" 4 '/dev/pts/' "$HERE/tty.py" fg "$P/pm" exec -it d1 sh -c 'tty; exec sh'
+WAIT=pts INPUT='exit 4\n' check "exec -it" 4 '/dev/pts/' "$HERE/on_terminal.py" fg "$P/pm" exec -it d1 sh -c 'tty; exec sh'
 check "exec of a missing program is 127" 127 '' pm exec d1 /nope
 check "exec -u -w -e" 0 '^65534 /tmp b$' pm exec -u nobody -w /tmp -e A=b d1 sh -c 'echo $(id -u) $PWD $A'
 check "default limits hold in the guest" 0 '^1048576$' pm exec d1 sh -c 'ulimit -n'

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays the engine's side of a terminal.
 
-tty.py console SOCKET CMD...   listens on SOCKET, runs CMD, prints what comes over the terminal that
+on_terminal.py console SOCKET CMD...   listens on SOCKET, runs CMD, prints what comes over the terminal that
                                the runtime sends, after writing INPUT (environment) to it
-tty.py fg CMD...               runs CMD on a new terminal of ROWS x COLS, writes INPUT, prints output
+on_terminal.py fg CMD...               runs CMD on a new terminal of ROWS x COLS, writes INPUT, prints output
 RESIZE=ROWSxCOLS (environment): resize as soon as the text WAIT has been seen.
 """
 import array

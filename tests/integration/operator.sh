@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What an operator asks: check, backends, explain, config check, logs, timings, features, spec.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: operator.sh BACKEND}"
+ARCH=$(uname -m)
+ETC=$WORK/etc
+b=$(bundle b "$(sh_args 'echo up; exec sleep 1000')")
+
+# with_config TEXT: a configuration of its own, in $ETC/other.yaml
+with_config() {
+    printf 'version: 1\nplugins_dir: plugins.d\n%s\n' "$1" > "$ETC/other.yaml"
+}
+other() {
+    av --config "$ETC/other.yaml" "$@"
+}
+# descriptor NAME LIBRARY [CONFIG]: one more file of plugins.d
+descriptor() {
+    printf 'name: %s\nlibrary: %s\narch: %s\nconfig: {%s}\n' "$1" "$2" "$ARCH" "${3:-}" \
+        > "$ETC/plugins.d/$1.yaml"
+    chmod 0644 "$ETC/plugins.d/$1.yaml"
+}
+
+# --- features and spec
+same "features is a JSON document" string "$(av features | jq -r '.ociVersionMax|type')"
+mkdir "$WORK/spec"
+check "spec writes config.json" 0 '' av spec --bundle "$WORK/spec"
+same "which is a bundle's" sh "$(jq -r '.process.args[0]' "$WORK/spec/config.json")"
+check "spec does not overwrite" 1 'File .*config.json exists. Remove it first' \
+    av spec -b "$WORK/spec"
+rm "$WORK/spec/config.json"
+check "spec --rootless" 0 '' av spec --rootless --bundle "$WORK/spec"
+same "has a user namespace" true \
+    "$(jq '[.linux.namespaces[].type] | index("user") != null' "$WORK/spec/config.json")"
+
+# --- check
+check "check finds that a container can run" 0 "^ok +default class: .*'$BACKEND'" av check
+check "check tells the unusable, too" 0 "^warn +back-end: 'hyperv-stub' cannot be used: " av check
+check "check -v names kernel features" 0 '^ok +kernel: mount_setattr' av check -v
+same "check --format json" true "$(av check --format json | jq .ok)"
+same "has lines of three parts" true \
+    "$(av check --format json | jq '[.checks[] | has("status") and has("what") and has("detail")] | all')"
+with_config 'defaults: {hypervisor: [hyperv-stub]}'
+check "check fails where no back-end is usable" 1 '^FAIL +default class: ' other check
+with_config 'defaults: {hypervisor: [nosuch]}'
+check "check warns of a name without descriptor" 1 "^warn .*'nosuch'.*no descriptor" other check
+if [ "$BACKEND" = kvm ] && ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
+    check "check says why the back-end emulates" 0 'accelerator tcg; software emulation' av check
+else
+    skip "check says why the back-end emulates" "back-end $BACKEND, or a CPU with vmx or svm"
+fi
+
+# --- backends
+check "backends lists the usable" 0 "^$BACKEND +$BACKEND.so +$ARCH .* usable$" av backends
+check "backends lists the others with a reason" 0 '^hyperv-stub .* no: .+' av backends
+check "backends -v tells capabilities" 0 '^ +capabilities .*pause.*share-9p|share-9p' av backends -v
+same "backends --format json" true \
+    "$(av backends --format json | jq ".backends[] | select(.name==\"$BACKEND\") | .usable")"
+same "with capabilities by name" true "$(av backends --format json |
+    jq ".backends[] | select(.name==\"$BACKEND\") | .capabilities | index(\"share-9p\") != null")"
+isolated=$AV_BUILD/tests/abi/plugins/isolated.so
+if [ -e "$isolated" ] && [ "$ARCH" = x86_64 ]; then
+    descriptor crash "$isolated" 'probe: crash'
+    check "a crash in probe is a row" 0 "^crash .* no: crashed with signal|no: .*crashed with signal 11" av backends
+    check "and the rest goes on" 0 "^$BACKEND .* usable$" av backends
+    with_config "defaults: {hypervisor: [crash, $BACKEND]}"
+    check "explain passes over it" 0 'crash +ruled out +.*crashed with signal' other explain "$b"
+    rm "$ETC/plugins.d/crash.yaml"
+else
+    skip "a crash in probe is a row" "the plug-ins of tests/abi are not built or not for $ARCH"
+fi
+
+# --- explain
+check "explain names class and choice" 0 "^  $BACKEND +chosen " av explain "$b"
+check "explain names the unlisted" 0 '^  hyperv-stub +unlisted ' av explain "$b"
+same "explain --format json" "$BACKEND" "$(av explain --format json "$b" | jq -r .hypervisor)"
+same "with the size" 1 "$(av explain --format json "$b" | jq .vm.vcpus)"
+sed "s/^arch:.*/arch: s390x/; s/^name:.*/name: alien/" "$ETC/plugins.d/$BACKEND.yaml" \
+    > "$ETC/plugins.d/alien.yaml"
+with_config "defaults: {hypervisor: [nosuch, hyperv-stub, alien, $BACKEND]}
+classes:
+  - {name: closed, match: {annotations: {org.example.closed: \"yes\"}}, hypervisor: [hyperv-stub]}"
+check "explain: no descriptor" 0 'nosuch +ruled out +.*no descriptor' other explain "$b"
+check "explain: probe failed" 0 'hyperv-stub +ruled out +.*/dev/mshv' other explain "$b"
+check "explain: another architecture" 0 'alien +ruled out +.*s390x' other explain "$b"
+check "explain: the next one is chosen" 0 "$BACKEND +chosen" other explain "$b"
+check "explain --class fails closed" 1 "no hypervisor for class 'closed'" \
+    other explain --class closed "$b"
+check "explain --class default" 0 "$BACKEND +chosen" other explain --class default "$b"
+check "explain --class of a typing mistake" 1 "did you mean 'closed'" \
+    other explain --class closd "$b"
+closed=$(bundle closed '.annotations={"org.example.closed":"yes"}')
+check "explain matches by annotation" 1 "^rule: +classes\[0\] 'closed' .*other.yaml:" \
+    other explain "$closed"
+same "explain in JSON where none fits" "closed null string" "$(other explain --format json "$closed" \
+    2> /dev/null | jq -r '"\(.class) \(.hypervisor) \(.error|type)"')"
+check "create says the same" 1 "no hypervisor for class 'closed'.*mshv|mshv" \
+    other create --bundle "$closed" no1
+rm "$ETC/plugins.d/alien.yaml"
+same "explain leaves nothing" "" "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '.*' 2> /dev/null)"
+check "explain of no bundle" 1 'config.json' av explain "$WORK/etc"
+
+# --- configuration: mistakes, and which file counts
+check "config check" 0 'anyvisor.yaml: good, [0-9]+ back-end descriptor' av config check
+printf 'version: 1\ndefaults:\n  hypervisr: [kvm]\n' > "$ETC/bad.yaml"
+check "an unknown key: file, line, column, key, nearest key" 1 \
+    "bad.yaml:3:3: .*'hypervisr'.*'hypervisor'" av --config "$ETC/bad.yaml" config check
+check "config check FILE" 1 "bad.yaml:3:3: " av config check "$ETC/bad.yaml"
+check "create refuses it in the same words" 1 "bad.yaml:3:3: .*'hypervisr'.*'hypervisor'" \
+    av --config "$ETC/bad.yaml" create --bundle "$b" no2
+printf 'version: 1\ndefaults: {vm: {memory: many}}\n' > "$ETC/bad.yaml"
+check "a bad value" 1 "bad.yaml:2:.*memory" av config check "$ETC/bad.yaml"
+printf 'version: 1\ndefaults: [\n' > "$ETC/bad.yaml"
+check "no YAML at all" 1 'bad.yaml:[23]' av config check "$ETC/bad.yaml"
+with_config "defaults:
+  hypervisor: [${BACKEND}x]"
+check "a hypervisor without descriptor" 1 \
+    "other.yaml:4:16: .*'${BACKEND}x'.*did you mean '$BACKEND'" av config check "$ETC/other.yaml"
+descriptor bad1 x.so
+sed -i 's/^library/librry/' "$ETC/plugins.d/bad1.yaml"
+descriptor bad2 x.so
+sed -i 's/^arch/arhc/' "$ETC/plugins.d/bad2.yaml"
+check "config check tells all bad descriptors: the first" 1 "bad1.yaml:2:1: .*'librry'.*'library'" \
+    av config check
+check "config check tells all bad descriptors: the second" 1 "bad2.yaml:3:1: .*'arhc'.*'arch'" \
+    av config check
+check "a bad descriptor stops create" 1 'bad1.yaml:2:1' av create --bundle "$b" no3
+check "backends shows it and goes on" 0 'bad1.yaml:2:1' av backends
+rm "$ETC"/plugins.d/bad?.yaml
+with_config 'defaults: {hypervisor: [hyperv-stub]}'
+check "--config counts before ANYVISOR_CONFIG" 1 'mshv' other explain "$b"
+ANYVISOR_CONFIG=$ETC/other.yaml check "ANYVISOR_CONFIG counts" 1 'mshv' av explain "$b"
+check "a missing --config is a sentence" 1 'nosuch.yaml.*No such file' \
+    av --config "$ETC/nosuch.yaml" check
+ANYVISOR_CONFIG=$ETC/nosuch.yaml check "a missing ANYVISOR_CONFIG too" 1 'nosuch.yaml.*No such file' \
+    av explain "$b"
+
+# --- trust
+chmod g+w "$ETC/plugins.d/$BACKEND.yaml"
+check "a group-writable descriptor is refused" 1 "$BACKEND.yaml' is not trusted: its group may write" \
+    av create --bundle "$b" no4
+check "and check says so" 1 "not trusted" av check
+chmod g-w "$ETC/plugins.d/$BACKEND.yaml"
+mkdir "$WORK/so"
+install -m 0664 "$AV_BUILD/lib/anyvisor/backends/$BACKEND.so" "$WORK/so/mine.so"
+sed "s|^library:.*|library: $WORK/so/mine.so|; s/^name:.*/name: mine/" \
+    "$ETC/plugins.d/$BACKEND.yaml" > "$ETC/plugins.d/mine.yaml"
+with_config 'defaults: {hypervisor: [mine]}'
+check "a group-writable plug-in is refused" 1 "mine.so' is not trusted: its group may write" \
+    other create --bundle "$b" no5
+check "and backends says so" 0 "^mine .*not trusted" av backends
+rm "$ETC/plugins.d/mine.yaml"
+
+# --- a VM: logs and timings, and no library of an unused back-end
+export LD_DEBUG=files LD_DEBUG_OUTPUT=$WORK/ld
+av create --bundle "$b" c1 > "$WORK/out" 2>&1 < /dev/null
+same "create" 0 $?
+unset LD_DEBUG LD_DEBUG_OUTPUT
+loaded=$(cat "$WORK"/ld.* | grep -oE '[a-z-]+\.so' | sort -u)
+check "the back-end's library is loaded" 0 "^$BACKEND.so$" echo "$loaded"
+same "no other back-end's library is loaded" "" \
+    "$(cd "$AV_BUILD/lib/anyvisor/backends" && for so in *.so; do
+        [ "$so" = "$BACKEND.so" ] || grep -x "$so" <<< "$loaded"
+    done)"
+check "timings of a created container" 0 '^created ' av timings c1
+check "start" 0 '' av start c1
+check "timings of a running container" 0 '^started +[0-9.]+ ms' av timings c1
+same "timings --format json" "plugin_loaded started" \
+    "$(av timings --format json c1 | jq -r '"\(.phases[0].name) \(.phases[-1].name)"')"
+same "timings go forward" true \
+    "$(av timings --format json c1 | jq '[.phases[].at_us] | . == sort')"
+check "logs has the monitor's log" 0 'agent' av logs --monitor c1
+av --debug logs --follow c1 > "$WORK/followed" 2>&1 < /dev/null &
+follower=$!
+if [ "$BACKEND" = kvm ]; then
+    check "logs has the guest's console" 0 '.' av logs --console c1
+else
+    skip "logs has the guest's console" "the fake back-end has no console"
+fi
+check "delete" 0 '' av delete --force c1
+wait "$follower"
+same "logs --follow ends with the container" 0 $?
+check "and has printed the logs" 0 'monitor.log' cat "$WORK/followed"
+check "logs of no container" 1 "container 'c1' does not exist" av logs c1
+check "timings of no container" 1 "container 'c1' does not exist" av timings c1
+
+# --- a container whose monitor is dead
+check "another one" 0 '' av create --bundle "$b" c2
+read -r monitor _ < "$ROOT/c2/monitor"
+kill -9 "$monitor"
+until_ok 20 has_status c2 stopped
+check "timings without a monitor is a sentence" 1 "sandbox of container 'c2' is not running" \
+    av timings c2
+check "logs work without a monitor" 0 'agent' av logs c2
+check "its delete" 0 '' av delete --force c2
+
+# --- mistakes on the command line
+check "an unknown format" 1 "unknown format 'xml'" av backends --format xml
+check "an unknown verb" 1 "did you mean 'check'" av chek
+for verb in check backends explain "config check" logs timings features spec; do
+    # shellcheck disable=SC2086
+    check "$verb --help" 0 "^usage: anyvisor $verb " av $verb --help
+done
+finish
