@@ -208,7 +208,8 @@ static int switch_root(const char *base, struct err *err)
 
 static int make_small_dirs(const char *base, struct err *err)
 {
-    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev"};
+    /* /mnt: a place for mounts of a guest that is no VM (tests/fake). */
+    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev", "/mnt"};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs) && r == 0; i++) {
@@ -231,7 +232,7 @@ int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err 
     if ((r = collect(spec, &binds, err)) < 0)
         return r;
     /* From here on base hides what was there; all that is needed of it is among the binds. */
-    if (mount("anyvisor", base, "tmpfs", MS_NOSUID, "mode=755,size=4m") < 0)
+    if (mount("anyvisor", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4m") < 0)
         return err_set(err, errno, "mount a tmpfs on '%s': %m", base);
     for (size_t i = 0; i < binds.n && r == 0; i++)
         r = place(base, &binds.v[i], err);
