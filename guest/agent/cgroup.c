@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -77,11 +78,44 @@ static void enable_controllers(int dir)
     }
 }
 
+static int remove_tree(int parent, const char *name, int depth);
+
+/* The containers' cgroups that a killed agent left in a directory. */
+static void remove_remains(int dir)
+{
+    int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_dir DIR *d = copy < 0 ? NULL : fdopendir(copy);
+    struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (e->d_type == DT_DIR && e->d_name[0] != '.')
+            (void)remove_tree(dir, e->d_name, 0);
+}
+
+/* Ours as long as we hold its lock, which ends with us however we end: the next one takes it over.
+ */
+static int claim(int own, const char *name)
+{
+    cleanup_fd int fd = -1;
+    struct stat st, now;
+
+    if (mkdirat(own, name, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    fd = openat(own, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -EBUSY;
+    if (fstat(fd, &st) < 0 || fstatat(own, name, &now, 0) < 0 || st.st_ino != now.st_ino)
+        return -EBUSY; /* its last owner has just removed it */
+    remove_remains(fd);
+    return steal_fd(&fd);
+}
+
 /* On a host: a directory below the cgroup v2 that we are in. */
 static int own_directory(struct agent *a, int root, struct err *err)
 {
     char buf[4096], *line, name[64];
     cleanup_fd int own = -1;
+    int fd = -EBUSY;
 
     if (cgroup_read(a->proc_fd, "self/cgroup", buf, sizeof(buf)) < 0 ||
         !(line = strstr(buf, "0::/")))
@@ -91,13 +125,15 @@ static int own_directory(struct agent *a, int root, struct err *err)
     own = openat(root, *line ? line : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (own < 0)
         return err_set(err, errno, "open own cgroup '%s': %m", line);
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 1000 && fd == -EBUSY; i++) {
         snprintf(name, sizeof(name), "anyvisor-guest-%u", i);
-        if (mkdirat(own, name, 0755) == 0)
-            break;
+        fd = claim(own, name);
     }
-    a->cgroup_fd = openat(own, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return a->cgroup_fd < 0 ? err_set(err, errno, "make cgroup '%s': %m", name) : 0;
+    if (fd < 0)
+        return err_set(err, -fd, "make cgroup '%s': %m", name);
+    a->cgroup_fd = fd;
+    a->cgroup_made = strdup(name);
+    return 0;
 }
 
 static void on_inotify(struct agent *a, struct source *s, uint32_t events)
@@ -325,15 +361,8 @@ void cgroup_done(struct agent *a)
                 (void)waitid(P_PID, (id_t)p->pid, NULL, WEXITED);
         (void)cgroup_remove(a, c);
     }
-    /* By way of its parent: the directory is known by descriptor only. */
-    for (unsigned i = 0; i < 1000; i++) {
-        struct stat st, own;
-
-        snprintf(path, sizeof(path), "../anyvisor-guest-%u", i);
-        if (fstat(a->cgroup_fd, &own) == 0 && fstatat(a->cgroup_fd, path, &st, 0) == 0 &&
-            st.st_ino == own.st_ino) {
-            (void)unlinkat(a->cgroup_fd, path, AT_REMOVEDIR);
-            return;
-        }
-    }
+    /* By way of its parent, while we hold its lock. */
+    snprintf(path, sizeof(path), "../%s", a->cgroup_made ? a->cgroup_made : "");
+    (void)unlinkat(a->cgroup_fd, path, AT_REMOVEDIR);
+    free(steal_ptr(&a->cgroup_made));
 }

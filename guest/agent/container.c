@@ -38,10 +38,14 @@ void container_discard(struct agent *a, struct container *c)
         at = &(*at)->next;
     if (*at)
         *at = c->next;
+    if (c->owes_freeze)
+        channel_reply(a, c->id, c->freeze_seq, -ESRCH, NULL);
     cgroup_kill(c, SIGKILL);
     r = cgroup_remove(a, c);
     if (r < 0)
         agent_log(a, "remove cgroup of '%s': %s, ignoring", c->plan.id, strerror(-r));
+    if (c->deleting)
+        channel_reply(a, c->id, c->delete_seq, 0, NULL);
     shm_release(a, &c->plan);
     close_fd(&c->devfilter_fd);
     plan_container_done(&c->plan);
@@ -175,13 +179,10 @@ static void freeze_progress(struct agent *a, struct container *c)
 
 static void delete_progress(struct agent *a, struct container *c)
 {
-    uint32_t id = c->id, seq = c->delete_seq;
-
     if (!c->deleting || processes_alive(a, c) || cgroup_populated(c))
         return;
     processes_forget(a, c);
     container_discard(a, c);
-    channel_reply(a, id, seq, 0, NULL);
 }
 
 int container_delete(struct agent *a, struct container *c, uint32_t seq, struct err *err)

@@ -187,6 +187,8 @@ static int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_i
     }
     if (into >= 0 && setns(j->a->pidns_fd, CLONE_NEWPID) < 0)
         agent_log(j->a, "return to own pid namespace: %s", strerror(errno));
+    if (pid < 0 && e == ENOMEM && into >= 0) /* what fork says in a pid namespace without init */
+        return err_set(err, ESRCH, "container not running");
     if (pid < 0)
         return err_set(err, e, "create process: %m");
     *ret_pidfd = pidfd;
@@ -404,13 +406,16 @@ static void report_failure(struct agent *a, struct process *p)
 /* A process that never got as far as its program: the reply tells, there is no EXITED. */
 static void died_in_setup(struct agent *a, struct process *p)
 {
+    struct container *c = p->container;
+
     if (p->is_init) {
+        c = NULL;
         p->container->init = NULL;
         container_discard(a, steal_ptr(&p->container)); /* the reply says: nothing is left */
     }
     report_failure(a, p);
     process_free(a, p);
-    container_changed(a, NULL);
+    container_changed(a, c);
 }
 
 static void on_pidfd(struct agent *a, struct source *s, uint32_t events)
