@@ -143,7 +143,7 @@ static int open_namespaces(pid_t proxy, int fds[8], size_t *n, struct err *err)
 static int spawn_in(struct exec *x, const char *path, int sock, struct strv *procs, struct err *err)
 {
     bool terminal = x->process->terminal;
-    const char *const argv[] = {"anyvisor-proxy", x->c.state.id, terminal ? "--terminal" : NULL,
+    const char *const argv[] = {"anyvisor-proxy", x->c.dir.path, terminal ? "--terminal" : NULL,
                                 NULL};
     int namespaces[8], r;
     size_t n = 0;

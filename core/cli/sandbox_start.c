@@ -25,10 +25,11 @@ static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)
     return 0;
 }
 
+/* The argument is for people who read ps: both learn everything from their sockets. */
 int sandbox_spawn_monitor(struct creation *c, struct err *err)
 {
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-monitor");
-    const char *const argv[] = {"anyvisor-monitor", c->id, NULL};
+    const char *const argv[] = {"anyvisor-monitor", c->dir.path, NULL};
     cleanup_fd int theirs = -1;
     int r;
 
@@ -109,7 +110,8 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
 {
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");
     bool terminal = c->spec->process.terminal;
-    const char *const argv[] = {"anyvisor-proxy", c->id, terminal ? "--terminal" : NULL, NULL};
+    const char *const argv[] = {"anyvisor-proxy", c->dir.path, terminal ? "--terminal" : NULL,
+                                NULL};
     cleanup_call(joined_done) struct joined joined = {.n = 0};
     cleanup_call(strv_done) struct strv procs = {0};
     cleanup_fd int theirs = -1;
