@@ -4,9 +4,9 @@
  * The only thing that cli, proxy and monitor share. Unix stream socket, proto/frame.h's frames and
  * proto/wire.h's fields; descriptors travel with the first byte of the frame they belong to.
  *
- * A CLI connects to SANDBOX_DIR/monitor.sock (the creating CLI has the monitor's first connection as
- * an inherited socketpair), sends requests, and gets one IPC_REPLY with the same seq for each. Requests
- * on one connection may be pipelined. A connection that made a container and closes before
+ * A CLI connects to SANDBOX_DIR/monitor.sock (the creating CLI has the monitor's first connection
+ * as an inherited socketpair), sends requests, and gets one IPC_REPLY with the same seq for each.
+ * Requests on one connection may be pipelined. A connection that made a container and closes before
  * IPC_COMMIT takes the container (and a sandbox without other containers) with it.
  */
 #ifndef MONITOR_IPC_H
@@ -18,92 +18,92 @@
 #include "proto/frame.h"
 #include "proto/message.h"
 
-#define IPC_SOCKET "monitor.sock"       /* in the sandbox's state directory */
-#define IPC_FIRST_FD 3                  /* of a new monitor and of a proxy: its connection */
-#define IPC_MOUNTS_MAX 240              /* mount descriptors of one IPC_CREATE */
+#define IPC_SOCKET "monitor.sock" /* in the sandbox's state directory */
+#define IPC_FIRST_FD 3            /* of a new monitor and of a proxy: its connection */
+#define IPC_MOUNTS_MAX 240        /* mount descriptors of one IPC_CREATE */
 
 enum ipc_type {
-    IPC_REPLY = 128,    /* struct ipc_reply */
+    IPC_REPLY = 128, /* struct ipc_reply */
     /* CLI -> monitor */
-    IPC_SANDBOX,        /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP */
-    IPC_CREATE,         /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, then one
-                         * detached mount (open_tree) for each of mounts[] */
-    IPC_COMMIT,         /* struct ipc_target: create is complete, state is written */
-    IPC_START,          /* struct ipc_target */
-    IPC_EXEC,           /* struct ipc_exec; fds: proxy socket, stdin, stdout, stderr */
-    IPC_KILL,           /* struct ipc_target with signo, all */
-    IPC_PAUSE,          /* struct ipc_target */
-    IPC_RESUME,         /* struct ipc_target */
-    IPC_UPDATE,         /* struct ipc_target with cgroup */
-    IPC_STATS,          /* struct ipc_target; reply.body = struct msg_stats */
-    IPC_PS,             /* struct ipc_target; reply.body = struct msg_ps, proc_id = host pid or 0 */
-    IPC_DELETE,         /* struct ipc_target: forget a stopped container (all: kill it first). The last
-                         * one ends VM and monitor: the reply comes when the VMM is gone and the
-                         * container's files are free */
-    IPC_EVENTS,         /* struct ipc_target: IPC_EVENT frames follow until either side closes */
-    IPC_TIMINGS,        /* reply.body = fields of struct ipc_timings */
-    IPC_EVENT,          /* monitor -> CLI: struct ipc_event */
+    IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP */
+    IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, then one
+                  * detached mount (open_tree) for each of mounts[] */
+    IPC_COMMIT,  /* struct ipc_target: create is complete, state is written */
+    IPC_START,   /* struct ipc_target */
+    IPC_EXEC,    /* struct ipc_exec; fds: proxy socket, stdin, stdout, stderr */
+    IPC_KILL,    /* struct ipc_target with signo, all */
+    IPC_PAUSE,   /* struct ipc_target */
+    IPC_RESUME,  /* struct ipc_target */
+    IPC_UPDATE,  /* struct ipc_target with cgroup */
+    IPC_STATS,   /* struct ipc_target; reply.body = struct msg_stats */
+    IPC_PS,      /* struct ipc_target; reply.body = struct msg_ps, proc_id = host pid or 0 */
+    IPC_DELETE,  /* struct ipc_target: forget a stopped container (all: kill it first). The last
+                  * one ends VM and monitor: the reply comes when the VMM is gone and the
+                  * container's files are free */
+    IPC_EVENTS,  /* struct ipc_target: IPC_EVENT frames follow until either side closes */
+    IPC_TIMINGS, /* reply.body = fields of struct ipc_timings */
+    IPC_EVENT,   /* monitor -> CLI: struct ipc_event */
     /* proxy <-> monitor */
-    IPC_PROXY_SIGNAL,   /* proxy: struct msg_signal: forward to my guest process */
-    IPC_PROXY_RESIZE,   /* proxy: struct msg_resize */
-    IPC_PROXY_VMM,      /* monitor: fds: pidfd of the VMM (none for an external VMM) */
-    IPC_PROXY_EXIT,     /* monitor: struct msg_exited; the proxy exits with it */
+    IPC_PROXY_SIGNAL, /* proxy: struct msg_signal: forward to my guest process */
+    IPC_PROXY_RESIZE, /* proxy: struct msg_resize */
+    IPC_PROXY_VMM,    /* monitor: fds: pidfd of the VMM (none for an external VMM) */
+    IPC_PROXY_EXIT,   /* monitor: struct msg_exited; the proxy exits with it */
 };
 
 struct ipc_reply {
-    int32_t code;                   /* 0 or positive errno */
-    uint32_t phase;                 /* enum err_phase */
-    char *text;                     /* the sentence; guest's last console lines included if it is a
-                                     * boot that failed */
+    int32_t code;   /* 0 or positive errno */
+    uint32_t phase; /* enum err_phase */
+    char *text;     /* the sentence; guest's last console lines included if it is a
+                     * boot that failed */
     uint8_t *body;
     size_t body_len;
 };
 
 struct ipc_sandbox {
-    char *id;                       /* OCI id of the sandbox's first container: the VM's name */
+    char *id; /* OCI id of the sandbox's first container: the VM's name */
     char *uuid;
-    char *state_dir;                /* of the sandbox: monitor.sock, vm, console.log, monitor.log */
-    char *run_dir;                  /* short private directory for the plug-in (HVP_RUN_DIR_MAX) */
-    char *cache_dir;                /* NULL = none */
-    char *descriptor;               /* name of the chosen back-end's descriptor */
-    char *descriptor_file, *library;/* both absolute; checked again by the monitor */
+    char *state_dir;  /* of the sandbox: monitor.sock, vm, console.log, monitor.log */
+    char *run_dir;    /* short private directory for the plug-in (HVP_RUN_DIR_MAX) */
+    char *cache_dir;  /* NULL = none */
+    char *descriptor; /* name of the chosen back-end's descriptor */
+    char *descriptor_file, *library; /* both absolute; checked again by the monitor */
     char *arch;
-    struct kvs config;              /* the descriptor's key/value pairs */
+    struct kvs config; /* the descriptor's key/value pairs */
     struct strv modules, modules_wanted;
-    char *guest_dir;                /* assets of that architecture */
+    char *guest_dir; /* assets of that architecture */
     char *kernel, *initrd, *cmdline;
-    char *machine, *cpu_model;      /* "" = the plug-in's choice */
+    char *machine, *cpu_model; /* "" = the plug-in's choice */
     uint32_t vcpus, vcpus_max;
-    uint64_t memory, memory_max;    /* bytes */
-    struct kvs options, metadata;   /* of hvp_vm_spec */
-    char *share_options;            /* 9p mount options for the agent, without trans= */
+    uint64_t memory, memory_max;  /* bytes */
+    struct kvs options, metadata; /* of hvp_vm_spec */
+    char *share_options;          /* 9p mount options for the agent, without trans= */
     uint32_t boot_timeout_ms;
     uint32_t log_level;
-    struct strv cgroups;            /* directories that monitor and VMM live in; empty = stay */
-    struct strv late_modules;       /* guest module groups to load at SETUP */
+    struct strv cgroups;      /* directories that monitor and VMM live in; empty = stay */
+    struct strv late_modules; /* guest module groups to load at SETUP */
 };
 
 /* One mount that the host puts into the share before the guest sees the plan. */
 struct ipc_mount {
-    char *name;                     /* below the share: "ID/rootfs", "ID/m3" */
+    char *name; /* below the share: "ID/rootfs", "ID/m3" */
     uint32_t is_file, readonly, slave;
-    uint64_t attrs;                 /* MOUNT_ATTR_* beside nodev, nosuid, which are always set */
+    uint64_t attrs; /* MOUNT_ATTR_* beside nodev, nosuid, which are always set */
 };
 
 struct ipc_create {
-    char *id;                       /* OCI id */
-    char *state_dir;                /* the container's own: status is written there */
-    uint8_t *plan;                  /* plan_container_put */
+    char *id;        /* OCI id */
+    char *state_dir; /* the container's own: status is written there */
+    uint8_t *plan;   /* plan_container_put */
     size_t plan_len;
-    struct proc_id proxy;           /* as the host sees it */
-    uint32_t terminal;              /* fds stdin, stdout, stderr are one pty slave */
+    struct proc_id proxy; /* as the host sees it */
+    uint32_t terminal;    /* fds stdin, stdout, stderr are one pty slave */
     struct ipc_mount *mounts;
     size_t n_mounts;
 };
 
 struct ipc_exec {
     char *id;
-    uint8_t *process;               /* plan_process_put */
+    uint8_t *process; /* plan_process_put */
     size_t process_len;
     struct proc_id proxy;
     uint32_t terminal;
@@ -112,14 +112,14 @@ struct ipc_exec {
 struct ipc_target {
     char *id;
     uint32_t signo, all;
-    uint8_t *cgroup;                /* plan_cgroup_put */
+    uint8_t *cgroup; /* plan_cgroup_put */
     size_t cgroup_len;
 };
 
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
 struct ipc_event {
     uint32_t kind;
-    int32_t status;                 /* of IPC_EV_EXIT as msg_exited */
+    int32_t status; /* of IPC_EV_EXIT as msg_exited */
 };
 
 /* Phases of a start, monotonic ns of the host; 0 = not reached. */
