@@ -24,35 +24,35 @@
 
 enum frame_type {
     /* guest -> host */
-    FRAME_HELLO = 1,        /* struct msg_hello; the first frame of a session */
-    FRAME_REPLY,            /* struct msg_reply; seq of the request */
-    FRAME_EXITED,           /* struct msg_exited; id = process; all its output went before it */
-    FRAME_OOM,              /* id = the container's init process; no body */
-    FRAME_LOG,              /* text of the agent for the host's log */
+    FRAME_HELLO = 1, /* struct msg_hello; the first frame of a session */
+    FRAME_REPLY,     /* struct msg_reply; seq of the request */
+    FRAME_EXITED,    /* struct msg_exited; id = process; all its output went before it */
+    FRAME_OOM,       /* id = the container's init process; no body */
+    FRAME_LOG,       /* text of the agent for the host's log */
     /* host -> guest: requests; each gets one REPLY with the same seq */
-    FRAME_SETUP = 32,       /* struct msg_setup */
-    FRAME_CREATE,           /* id = init process; struct plan_container: all up to before exec */
-    FRAME_START,            /* id = init process: startContainer hooks, exec */
-    FRAME_EXEC,             /* id = new process; struct msg_exec: runs when the reply says 0 */
-    FRAME_SIGNAL,           /* id = process; struct msg_signal */
-    FRAME_RESIZE,           /* id = process; struct msg_resize */
-    FRAME_PAUSE,            /* id = init process: cgroup freezer */
+    FRAME_SETUP = 32, /* struct msg_setup */
+    FRAME_CREATE,     /* id = init process; struct plan_container: all up to before exec */
+    FRAME_START,      /* id = init process: startContainer hooks, exec */
+    FRAME_EXEC,       /* id = new process; struct msg_exec: runs when the reply says 0 */
+    FRAME_SIGNAL,     /* id = process; struct msg_signal */
+    FRAME_RESIZE,     /* id = process; struct msg_resize */
+    FRAME_PAUSE,      /* id = init process: cgroup freezer */
     FRAME_RESUME,
-    FRAME_UPDATE,           /* id = init process; plan_cgroup as body */
-    FRAME_STATS,            /* id = init process; reply carries struct msg_stats */
-    FRAME_PS,               /* id = init process; reply carries struct msg_ps */
-    FRAME_DELETE,           /* id = init process: kill the rest, unmount, forget; reply when free */
-    FRAME_POWEROFF,         /* kill all, sync, power off; reply, then the VM ends */
-    FRAME_NETWORK,          /* later: struct of addresses and routes */
+    FRAME_UPDATE,   /* id = init process; plan_cgroup as body */
+    FRAME_STATS,    /* id = init process; reply carries struct msg_stats */
+    FRAME_PS,       /* id = init process; reply carries struct msg_ps */
+    FRAME_DELETE,   /* id = init process: kill the rest, unmount, forget; reply when free */
+    FRAME_POWEROFF, /* kill all, sync, power off; reply, then the VM ends */
+    FRAME_NETWORK,  /* later: struct of addresses and routes */
     FRAME_PING,
     /* both directions: streams of a process; the low two bits of seq name the stream */
-    FRAME_DATA = 64,        /* raw bytes */
-    FRAME_EOF,              /* no more data in this direction */
-    FRAME_CREDIT,           /* body: u32 bytes consumed */
-    FRAME_CLOSE,            /* receiver has gone: sender's writer shall see EPIPE */
+    FRAME_DATA = 64, /* raw bytes */
+    FRAME_EOF,       /* no more data in this direction */
+    FRAME_CREDIT,    /* body: u32 bytes consumed */
+    FRAME_CLOSE,     /* receiver has gone: sender's writer shall see EPIPE */
 };
 
-enum { STREAM_STDIN, STREAM_STDOUT, STREAM_STDERR };    /* a terminal has stdin and stdout only */
+enum { STREAM_STDIN, STREAM_STDOUT, STREAM_STDERR }; /* a terminal has stdin and stdout only */
 
 struct frame_head {
     uint16_t type;

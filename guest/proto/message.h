@@ -13,43 +13,43 @@
 #define AGENT_F_OVERLAY (UINT64_C(1) << 0)
 
 struct msg_hello {
-    uint32_t version;               /* PROTO_VERSION */
+    uint32_t version; /* PROTO_VERSION */
     uint64_t features;
-    uint64_t boot_ns;               /* CLOCK_BOOTTIME of the guest when HELLO was sent */
-    char *kernel, *arch, *agent;    /* uname release and machine; agent version */
+    uint64_t boot_ns;            /* CLOCK_BOOTTIME of the guest when HELLO was sent */
+    char *kernel, *arch, *agent; /* uname release and machine; agent version */
 };
 
 struct msg_setup {
-    uint64_t realtime_ns;           /* guest clock is set to it */
-    uint8_t *entropy;               /* for the guest's RNG */
+    uint64_t realtime_ns; /* guest clock is set to it */
+    uint8_t *entropy;     /* for the guest's RNG */
     size_t entropy_len;
-    char *share_tag;                /* 9p mount tag; NULL = no share */
-    char *share_options;            /* "trans=virtio,version=9p2000.L,msize=...,cache=mmap,..." */
-    char *share_dir;                /* instead of a tag: an existing directory (tests/fake) */
-    char *hostname;                 /* of the VM's own uts namespace; NULL = leave */
-    struct plan_list modules;       /* late module groups of the image to load now ("net", ...) */
+    char *share_tag;          /* 9p mount tag; NULL = no share */
+    char *share_options;      /* "trans=virtio,version=9p2000.L,msize=...,cache=mmap,..." */
+    char *share_dir;          /* instead of a tag: an existing directory (tests/fake) */
+    char *hostname;           /* of the VM's own uts namespace; NULL = leave */
+    struct plan_list modules; /* late module groups of the image to load now ("net", ...) */
 };
 
 struct msg_reply {
-    int32_t code;                   /* 0 or a positive errno */
-    char *text;                     /* sentence of a failure; for CREATE and EXEC runc's wording */
-    uint8_t *body;                  /* answer of STATS, PS; else empty */
+    int32_t code;  /* 0 or a positive errno */
+    char *text;    /* sentence of a failure; for CREATE and EXEC runc's wording */
+    uint8_t *body; /* answer of STATS, PS; else empty */
     size_t body_len;
 };
 
 struct msg_exec {
-    char *container;                /* OCI id */
+    char *container; /* OCI id */
     struct plan_process process;
-    struct plan_cgroup cgroup;      /* reserved; empty */
+    struct plan_cgroup cgroup; /* reserved; empty */
 };
 
 struct msg_exited {
-    int32_t status;                 /* exit code 0-255, or -n when killed by signal n */
-    uint32_t oom;                   /* 1: the container's cgroup saw an OOM kill */
+    int32_t status; /* exit code 0-255, or -n when killed by signal n */
+    uint32_t oom;   /* 1: the container's cgroup saw an OOM kill */
 };
 
 struct msg_signal {
-    uint32_t signo, all;            /* all: every process of the container's cgroup */
+    uint32_t signo, all; /* all: every process of the container's cgroup */
 };
 
 struct msg_resize {
@@ -66,11 +66,11 @@ struct msg_stats {
 };
 
 struct msg_ps_row {
-    uint32_t pid, ppid, uid;        /* pid as the container's pid namespace sees it (0: outside) */
-    uint32_t proc_id;               /* the id whose process this is (init or exec), else 0 */
-    uint64_t start_ms;              /* since guest boot */
+    uint32_t pid, ppid, uid; /* pid as the container's pid namespace sees it (0: outside) */
+    uint32_t proc_id;        /* the id whose process this is (init or exec), else 0 */
+    uint64_t start_ms;       /* since guest boot */
     uint64_t cpu_ms;
-    char *tty, *cmd;                /* cmd: arguments joined with blanks */
+    char *tty, *cmd; /* cmd: arguments joined with blanks */
 };
 struct msg_ps {
     struct msg_ps_row *rows;

@@ -18,7 +18,7 @@ import unittest
 import agentproto as ap
 from agentproto import AgentError, container, process
 
-APPLETS = ('sh ls cat echo id mount ps sleep true false kill hostname dd head wc stty tty env pwd umask touch sync '
+APPLETS = ('sh ls cp cat echo id mount ps sleep true false kill hostname dd head wc stty tty env pwd umask touch sync '
            'uname seq readlink yes mkdir ln grep cut tail ifconfig chmod stat df printf umount mknod nc tr').split()
 MODE, TARGET = (sys.argv[1], os.path.abspath(sys.argv[2])) if len(sys.argv) > 2 else (None, None)
 PROBE = 15 if MODE == 'host' else 60

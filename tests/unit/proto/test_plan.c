@@ -209,7 +209,8 @@ TEST(tags_of_a_newer_peer_are_skipped)
     wbuf_done(&w);
 }
 
-/* Members smaller than a pointer at the end of an array: freeing must not look at them as pointers. */
+/* Members smaller than a pointer at the end of an array: freeing must not look at them as pointers.
+ */
 TEST(arrays_of_small_structs_are_freed_within_their_bounds)
 {
     struct plan_container c = {0}, got;
