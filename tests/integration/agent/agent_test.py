@@ -4,6 +4,7 @@
 
 usage: agent_test.py host AGENT | vm IMAGE-FOLDER   [unittest options]
 """
+import atexit
 import os
 import shutil
 import signal
@@ -54,6 +55,7 @@ class Rig:
             ['unshare', '-pmuin', '--fork', '--kill-child', TARGET, '--fd', str(theirs.fileno())],
             pass_fds=[theirs.fileno()])
         theirs.close()
+        atexit.register(self.leave_nothing)
         self.agent = ap.Agent(ours, PROBE)
         self.agent.setup(share_dir=self.share)
 
@@ -69,10 +71,16 @@ class Rig:
              '-device', 'virtserialport,chardev=ag,name=org.anyvisor.agent.0', '-fsdev',
              f'local,id=fs0,path={self.share},security_model=none,multidevs=remap', '-device',
              'virtio-9p-pci,fsdev=fs0,mount_tag=share'])
+        atexit.register(self.leave_nothing)
         self.agent = self.connect()
         begin = time.monotonic()
         self.agent.setup(tag='share', options='trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any')
         print(f'# VM ready after {time.monotonic() - begin:.1f} s', file=sys.stderr)
+
+    def leave_nothing(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
     def connect(self):
         """A new connection; QEMU listens soon after its start."""
