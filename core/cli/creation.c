@@ -20,6 +20,7 @@
 #define BOOT_MARGIN_MS 30000 /* the monitor ends a boot itself; this is for a dead one */
 #define COMMIT_MS 10000
 #define UNDO_MS 20000
+#define LAST_WORDS_MS 1000 /* they are in the socket already */
 
 void creation_done(struct creation *c)
 {
@@ -200,6 +201,19 @@ static uint64_t boot_deadline(const struct creation *c)
     return deadline_in_ms((uint32_t)MIN(ms, UINT32_MAX - 1));
 }
 
+/* A monitor that has given up does not take later requests; what it said before tells why. */
+static int with_monitors_words(const struct creation *c, int r, struct err *err)
+{
+    struct err said = ERR_INIT;
+
+    if ((r == -EPIPE || r == -ECONNRESET) &&
+        ipc_wait(c->sock, SEQ_SANDBOX, deadline_in_ms(LAST_WORDS_MS), NULL, &said) < 0) {
+        *err = said;
+        r = -said.code;
+    }
+    return r;
+}
+
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
@@ -208,9 +222,12 @@ static int make(struct creation *c, struct err *err)
     if ((r = make_run_dir(c, err)) < 0 || (r = make_cgroups(c, err)) < 0 ||
         (r = sandbox_spawn_monitor(c, err)) < 0 || (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
-        (r = container_hooks(c, err)) < 0 || (r = container_send(c, SEQ_CREATE, err)) < 0)
+        (r = container_hooks(c, err)) < 0)
         return r;
-    if ((r = ipc_wait(c->sock, SEQ_CREATE, boot_deadline(c), NULL, err)) < 0)
+    if ((r = container_send(c, SEQ_CREATE, err)) < 0)
+        return with_monitors_words(c, r, err);
+    if ((r = ipc_wait(c->sock, SEQ_CREATE, boot_deadline(c), NULL, err)) < 0 ||
+        (r = proxy_enter_root(c, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
 }
