@@ -60,4 +60,7 @@ int container_plan(struct creation *c, struct err *err);
 int container_hooks(struct creation *c, struct err *err);
 int container_send(struct creation *c, uint32_t seq, struct err *err);
 
+/* proxy_root.c; after the guest has made the container and with it the mount points */
+int proxy_enter_root(struct creation *c, struct err *err);
+
 #endif

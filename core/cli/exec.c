@@ -118,10 +118,13 @@ static int open_terminal(struct exec *x, const struct exec_options *o, struct er
     return r;
 }
 
-/* Namespaces of the container's proxy that are not ours anyway; mount last. */
+/*
+ * Namespaces of the container's proxy that are not ours anyway. Not its mount namespace: that shows
+ * the container's root (proxy_root.c), where there is no program of ours to run.
+ */
 static int open_namespaces(pid_t proxy, int fds[8], size_t *n, struct err *err)
 {
-    static const char *const names[] = {"net", "ipc", "uts", "pid", "cgroup", "mnt"};
+    static const char *const names[] = {"net", "ipc", "uts", "pid", "cgroup"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         cleanup_free char *theirs = xasprintf("/proc/%d/ns/%s", (int)proxy, names[i]);
