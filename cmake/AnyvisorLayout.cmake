@@ -11,7 +11,12 @@ set(AV_ETC_DIR ${CMAKE_BINARY_DIR}/etc/anyvisor)
 set(AV_INSTALL_LIBEXEC ${CMAKE_INSTALL_LIBEXECDIR}/anyvisor)
 set(AV_INSTALL_BACKENDS ${CMAKE_INSTALL_LIBDIR}/anyvisor/backends)
 set(AV_INSTALL_GUEST ${CMAKE_INSTALL_DATADIR}/anyvisor/guest)
+# Below the prefix when it is there, so that `cmake --install --prefix` moves it too; /etc for /usr.
 set(AV_INSTALL_ETC ${CMAKE_INSTALL_FULL_SYSCONFDIR}/anyvisor)
+if(NOT CMAKE_INSTALL_SYSCONFDIR MATCHES "^/" AND CMAKE_INSTALL_FULL_SYSCONFDIR STREQUAL
+        "${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SYSCONFDIR}")
+    set(AV_INSTALL_ETC ${CMAKE_INSTALL_SYSCONFDIR}/anyvisor)
+endif()
 
 # Installed programs in bin/ and in libexec/anyvisor/ have different ways to the same places.
 # The build folder always has etc, lib, libexec and share beside bin; an installed tree may not
