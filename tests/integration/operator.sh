@@ -94,7 +94,7 @@ check "explain matches by annotation" 1 "^rule: +classes\[0\] 'closed' .*other.y
     other explain "$closed"
 same "explain in JSON where none fits" "closed null string" "$(other explain --format json "$closed" \
     2> /dev/null | jq -r '"\(.class) \(.hypervisor) \(.error|type)"')"
-check "create says the same" 1 "no hypervisor for class 'closed'.*mshv|mshv" \
+check "create says the same" 1 "back-end 'hyperv-stub'.*/dev/mshv" \
     other create --bundle "$closed" no1
 rm "$ETC/plugins.d/alien.yaml"
 same "explain leaves nothing" "" "$(find "$ROOT" -mindepth 1 -maxdepth 1 ! -name '.*' 2> /dev/null)"
@@ -109,7 +109,7 @@ check "config check FILE" 1 "bad.yaml:3:3: " av config check "$ETC/bad.yaml"
 check "create refuses it in the same words" 1 "bad.yaml:3:3: .*'hypervisr'.*'hypervisor'" \
     av --config "$ETC/bad.yaml" create --bundle "$b" no2
 printf 'version: 1\ndefaults: {vm: {memory: many}}\n' > "$ETC/bad.yaml"
-check "a bad value" 1 "bad.yaml:2:.*memory" av config check "$ETC/bad.yaml"
+check "a bad value" 1 "bad.yaml:2:25: expected a size such as 64MiB, not 'many'" av config check "$ETC/bad.yaml"
 printf 'version: 1\ndefaults: [\n' > "$ETC/bad.yaml"
 check "no YAML at all" 1 'bad.yaml:[23]' av config check "$ETC/bad.yaml"
 with_config "defaults:
@@ -119,10 +119,10 @@ check "a hypervisor without descriptor" 1 \
 descriptor bad1 x.so
 sed -i 's/^library/librry/' "$ETC/plugins.d/bad1.yaml"
 descriptor bad2 x.so
-sed -i 's/^arch/arhc/' "$ETC/plugins.d/bad2.yaml"
+sed -i 's/^arch/archs/' "$ETC/plugins.d/bad2.yaml"
 check "config check tells all bad descriptors: the first" 1 "bad1.yaml:2:1: .*'librry'.*'library'" \
     av config check
-check "config check tells all bad descriptors: the second" 1 "bad2.yaml:3:1: .*'arhc'.*'arch'" \
+check "config check tells all bad descriptors: the second" 1 "bad2.yaml:3:1: .*'archs'.*'arch'" \
     av config check
 check "a bad descriptor stops create" 1 'bad1.yaml:2:1' av create --bundle "$b" no3
 check "backends shows it and goes on" 0 'bad1.yaml:2:1' av backends
@@ -156,12 +156,12 @@ export LD_DEBUG=files LD_DEBUG_OUTPUT=$WORK/ld
 av create --bundle "$b" c1 > "$WORK/out" 2>&1 < /dev/null
 same "create" 0 $?
 unset LD_DEBUG LD_DEBUG_OUTPUT
-loaded=$(cat "$WORK"/ld.* | grep -oE '[a-z-]+\.so' | sort -u)
-check "the back-end's library is loaded" 0 "^$BACKEND.so$" echo "$loaded"
-same "no other back-end's library is loaded" "" \
-    "$(cd "$AV_BUILD/lib/anyvisor/backends" && for so in *.so; do
-        [ "$so" = "$BACKEND.so" ] || grep -x "$so" <<< "$loaded"
-    done)"
+same "the CLI itself loads no back-end" "" "$(grep -hoE '[^ /]+\.so \[0\]' "$WORK"/ld.* | sort -u |
+    grep -xF "$(cd "$AV_BUILD/lib/anyvisor/backends" && printf '%s [0]\n' *.so)")"
+check "LD_DEBUG has seen the CLI" 0 'libjson-c' cat "$WORK"/ld.*
+read -r monitor _ < "$ROOT/c1/monitor"
+same "the monitor loads the chosen back-end and no other" "$BACKEND.so" \
+    "$(sed -n 's|.*/anyvisor/backends/||p' "/proc/$monitor/maps" | sort -u)"
 check "timings of a created container" 0 '^created ' av timings c1
 check "start" 0 '' av start c1
 check "timings of a running container" 0 '^started +[0-9.]+ ms' av timings c1
@@ -185,7 +185,8 @@ check "logs of no container" 1 "container 'c1' does not exist" av logs c1
 check "timings of no container" 1 "container 'c1' does not exist" av timings c1
 
 # --- a container whose monitor is dead
-check "another one" 0 '' av create --bundle "$b" c2
+av create --bundle "$b" c2 > "$WORK/out" 2>&1 < /dev/null   # not check: a container keeps its stdout
+same "another one" 0 $?
 read -r monitor _ < "$ROOT/c2/monitor"
 kill -9 "$monitor"
 until_ok 20 has_status c2 stopped
