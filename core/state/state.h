@@ -20,30 +20,31 @@
 enum state_status { STATE_CREATING, STATE_CREATED, STATE_RUNNING, STATE_PAUSED, STATE_STOPPED };
 
 struct state {
-    char *id, *bundle, *rootfs, *oci_version, *created;    /* created: RFC 3339 */
-    char *sandbox;                  /* id of the container that owns the VM; own id if alone */
-    char *run_dir;                  /* plug-in's directory; only the owner of the VM has one */
-    char *descriptor, *descriptor_file, *library;          /* back-end of the VM */
-    char *class_name, *owner;       /* policy class; user name of the creator */
+    char *id, *bundle, *rootfs, *oci_version, *created; /* created: RFC 3339 */
+    char *sandbox; /* id of the container that owns the VM; own id if alone */
+    char *run_dir; /* plug-in's directory; only the owner of the VM has one */
+    char *descriptor, *descriptor_file, *library; /* back-end of the VM */
+    char *class_name, *owner;                     /* policy class; user name of the creator */
     struct kvs annotations;
-    struct proc_id creator;         /* the CLI that is (or was) creating it */
-    struct proc_id proxy;           /* its pid is the container's pid for the engine */
-    struct strv cgroups;            /* directories we made, outermost first; removed in reverse */
+    struct proc_id creator; /* the CLI that is (or was) creating it */
+    struct proc_id proxy;   /* its pid is the container's pid for the engine */
+    struct strv cgroups;    /* directories we made, outermost first; removed in reverse */
     int terminal;
-    uint64_t vm_memory, vm_overhead;    /* bytes: RAM of the VM; what the host adds around it */
+    uint64_t vm_memory, vm_overhead; /* bytes: RAM of the VM; what the host adds around it */
     uint32_t vm_vcpus;
-    char *arch;                     /* of the guest, as uname -m */
+    char *arch; /* of the guest, as uname -m */
 };
 
 struct state_dir {
-    int fd;                         /* directory; also carries the lock */
+    int fd; /* directory; also carries the lock */
     char *path;
 };
 
 void state_done(struct state *s);
-void state_dir_close(struct state_dir *d);      /* for cleanup_call; drops the lock */
+void state_dir_close(struct state_dir *d); /* for cleanup_call; drops the lock */
 
-/* New directory, locked; -EEXIST "container with id 'X' already exists". ROOT is made if missing. */
+/* New directory, locked; -EEXIST "container with id 'X' already exists". ROOT is made if missing.
+ */
 int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err);
 
 /* -ENOENT "container 'X' does not exist". Checks the id against path tricks. */
