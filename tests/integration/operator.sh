@@ -152,8 +152,11 @@ check "and backends says so" 0 "^mine .*not trusted" av backends
 rm "$ETC/plugins.d/mine.yaml"
 
 # --- a VM: logs and timings, and no library of an unused back-end
+with_config "defaults:
+  hypervisor: [$BACKEND]
+  vm: {memory: 256MiB, vcpus: 1, kernel_args: loglevel=7}"
 export LD_DEBUG=files LD_DEBUG_OUTPUT=$WORK/ld
-av create --bundle "$b" c1 > "$WORK/out" 2>&1 < /dev/null
+other create --bundle "$b" c1 > "$WORK/out" 2>&1 < /dev/null
 same "create" 0 $?
 unset LD_DEBUG LD_DEBUG_OUTPUT
 same "the CLI itself loads no back-end" "" "$(grep -hoE '[^ /]+\.so \[0\]' "$WORK"/ld.* | sort -u |
@@ -173,7 +176,7 @@ check "logs has the monitor's log" 0 'agent' av logs --monitor c1
 av --debug logs --follow c1 > "$WORK/followed" 2>&1 < /dev/null &
 follower=$!
 if [ "$BACKEND" = kvm ]; then
-    check "logs has the guest's console" 0 '.' av logs --console c1
+    check "logs has the guest's console, kernel_args count" 0 'Linux version' av logs --console c1
 else
     skip "logs has the guest's console" "the fake back-end has no console"
 fi
