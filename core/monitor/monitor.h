@@ -80,7 +80,8 @@ struct process {
     bool dead;
     int32_t status;
     struct msg_resize size;
-    struct reply_to reply; /* EXEC under way */
+    struct loop_timer grace, relief;
+    unsigned n_relief;
 };
 
 /* One container (container.c). */
@@ -205,6 +206,7 @@ int process_open(struct process *p, struct err *err); /* its streams may carry f
 void process_exited(struct process *p, int32_t status);
 void process_try_finish(struct process *p);
 void process_signal(struct process *p, uint32_t signo, bool all);
+void process_relieve(struct process *p); /* after a signal that may have killed it */
 void process_resize(struct process *p);
 void process_proxy_lost(struct process *p);
 void process_free(struct process *p);

@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/timing.h"
 #include "monitor/monitor.h"
+
+#define GRACE_MS 1000
+#define RELIEF_MS 500
+#define RELIEF_BYTES (64u << 10) /* a full pipe in the guest */
+#define RELIEF_MAX 4
 
 static struct process **end_of(struct process **list)
 {
@@ -77,6 +83,20 @@ void process_try_finish(struct process *p)
     container_check(p->c);
 }
 
+/* What is left is relayed as long as the monitor lives. */
+static void on_grace(void *ctx)
+{
+    struct process *p = ctx;
+
+    p->killed = true;
+    process_try_finish(p);
+}
+
+/*
+ * A writer that has filled its pipe and exits by itself waits for the reader anywhere; one that a
+ * signal has killed does not. Our buffers make the two look alike: hence a short grace for the
+ * latter.
+ */
 void process_exited(struct process *p, int32_t status)
 {
     if (p->exited)
@@ -84,9 +104,37 @@ void process_exited(struct process *p, int32_t status)
     p->exited = true;
     p->status = status;
     stdio_stdin_gone(p);
+    if (status < 0 && !p->killed && !stdio_drained(p)) {
+        p->grace = (struct loop_timer){.fn = on_grace, .ctx = p};
+        loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(GRACE_MS));
+    }
     if (p->init)
         container_init_exited(p->c);
     process_try_finish(p);
+}
+
+static void on_relief(void *ctx)
+{
+    struct process *p = ctx;
+
+    for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR && p->open && !p->exited; i++)
+        if (p->c->m->channel && queue_bytes(&p->io[i].queue))
+            (void)channel_send_credit(p->c->m->channel, p->id, i, RELIEF_BYTES);
+    sandbox_channel_update(p->c->m);
+}
+
+/*
+ * A signal has most likely killed p, but the agent reports that only after p's last bytes, which
+ * wait for credit that a stalled reader does not give. Room for one more pipe lets them out; a
+ * process that lives on has gained a little buffer, a few times at most.
+ */
+void process_relieve(struct process *p)
+{
+    if (p->exited || stdio_drained(p) || p->relief.deadline || p->n_relief >= RELIEF_MAX)
+        return;
+    p->n_relief++;
+    p->relief = (struct loop_timer){.fn = on_relief, .ctx = p};
+    loop_arm(&p->c->m->loop, &p->relief, deadline_in_ms(RELIEF_MS));
 }
 
 void process_signal(struct process *p, uint32_t signo, bool all)
@@ -100,6 +148,7 @@ void process_signal(struct process *p, uint32_t signo, bool all)
         msg_signal_put(&w, &msg);
         (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);
         wbuf_done(&w);
+        process_relieve(p);
         sandbox_channel_update(p->c->m);
     }
     process_try_finish(p);
@@ -141,6 +190,8 @@ void process_free(struct process *p)
     }
     if (proxy)
         proxy->proxy_of = NULL;
+    loop_disarm(&p->c->m->loop, &p->grace);
+    loop_disarm(&p->c->m->loop, &p->relief);
     stdio_close(p);
     if (p->open && p->c->m->channel)
         channel_process_close(p->c->m->channel, p->id);

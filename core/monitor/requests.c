@@ -216,6 +216,7 @@ static void take_kill(struct request *q, struct container *c, const struct ipc_t
         c->processes->killed = true;
     msg_signal_put(&w, &msg);
     call_init(q, c, FRAME_SIGNAL, &w, on_plain);
+    process_relieve(c->processes);
     wbuf_done(&w);
 }
 
