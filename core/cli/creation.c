@@ -18,6 +18,9 @@
 #define SEQ_CREATE 2
 #define SEQ_COMMIT 3
 #define BOOT_MARGIN_MS 30000 /* the monitor ends a boot itself; this is for a dead one */
+/* Beside the policy's overhead: what QEMU itself was seen to take, most of it translated code of an
+ * emulated CPU. A limit without it kills the VM of a container that stays within its own. */
+#define VMM_HEADROOM (128 * MIB)
 #define COMMIT_MS 10000
 #define UNDO_MS 20000
 #define LAST_WORDS_MS 1000 /* they are in the socket already */
@@ -132,7 +135,7 @@ static int fill_state(struct creation *c, struct err *err)
     s->vm_memory = c->choice.decision.size.memory;
     s->vm_vcpus = c->choice.decision.size.vcpus;
     s->arch = xstrdup(d->arch);
-    s->vm_overhead = c->choice.decision.size.overhead;
+    s->vm_overhead = c->choice.decision.size.overhead + VMM_HEADROOM;
     for (size_t i = 0; i < c->spec->annotations.n; i++)
         kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
     s->terminal = c->spec->process.terminal;
@@ -183,12 +186,11 @@ static int make_run_dir(struct creation *c, struct err *err)
 
 static int make_cgroups(struct creation *c, struct err *err)
 {
-    const struct policy_size *size = &c->choice.decision.size;
+    uint64_t memory = c->state.vm_memory + c->state.vm_overhead;
     int r = cgroup_make(&c->cgroup_host, &c->cgroups, err);
 
     if (r == 0)
-        r = cgroup_limit(&c->cgroups, &c->spec->linux_.resources, size->memory + size->overhead,
-                         err);
+        r = cgroup_limit(&c->cgroups, &c->spec->linux_.resources, memory, err);
     if (r == 0 && fault_point("cli.cgroups") < 0)
         r = err_set(err, EIO, "fault cli.cgroups");
     return r;
