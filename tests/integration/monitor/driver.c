@@ -255,5 +255,8 @@ int main(int argc, char **argv)
     /* The monitor leaves by itself: EOF on its connection. */
     if (ipc_wait(d.monitor, 99, deadline_in_ms(20000), NULL, &err) != -EPIPE)
         die("the monitor stays", &err);
+    kvs_done(&d.config);
+    free(d.state_dir);
+    free(d.run_dir);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
