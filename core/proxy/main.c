@@ -26,6 +26,7 @@
 struct proxy {
     bool terminal;
     int signals;
+    int dev; /* the host's /dev: after create our root is the container's */
     int vmm[VMM_MAX];
     size_t n_vmm;
 };
@@ -55,9 +56,9 @@ static void send_size(int tty)
 }
 
 /* Only for as long as it takes: whoever holds the terminal open keeps its other side from EOF. */
-static void on_winch(void)
+static void on_winch(const struct proxy *p)
 {
-    int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    int tty = openat(p->dev, "tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 
     if (tty < 0)
         return;
@@ -66,8 +67,9 @@ static void on_winch(void)
 }
 
 /* The terminal's signals (SIGWINCH, SIGHUP) come to the leader of its session. */
-static void take_terminal(void)
+static void take_terminal(struct proxy *p)
 {
+    p->dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
     (void)setsid();
     (void)ioctl(0, TIOCSCTTY, 0);
     send_size(0);
@@ -103,7 +105,7 @@ static void forward_signals(struct proxy *p)
         if (n == SIGTTIN || n == SIGTTOU)
             continue;
         if (n == SIGWINCH && p->terminal)
-            on_winch();
+            on_winch(p);
         else
             link_send_signal((unsigned)n);
     }
@@ -155,7 +157,7 @@ static void on_link(struct proxy *p)
 
 int main(int argc, char **argv)
 {
-    struct proxy p = {0};
+    struct proxy p = {.dev = -1};
     struct pollfd fds[2];
 
     for (int i = 1; i < argc; i++)
@@ -165,7 +167,7 @@ int main(int argc, char **argv)
     (void)fcntl(IPC_FIRST_FD, F_SETFD, FD_CLOEXEC);
     p.signals = take_signals();
     if (p.terminal)
-        take_terminal();
+        take_terminal(&p);
     drop_stdio();
     (void)chdir("/");
     fds[0] = (struct pollfd){.fd = IPC_FIRST_FD, .events = POLLIN};
