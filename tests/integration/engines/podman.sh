@@ -91,7 +91,7 @@ check "rm -f" 0 '' pm rm -f -t 0 d1
 mkdir -p "$P/v"
 check "limits, mounts, user, groups, init" 0 'uid=1000.*groups=.*44' pm run --rm "${N[@]}" -m 64m --cpus 1 \
     --pids-limit 100 --read-only --tmpfs /tt -v "$P/v:/v" --hostname hh -u 1000:1000 --group-add 44 \
-    -w /tmp -e X=1 --ulimit nofile=100:200 $I id
+    -w /tmp -e X=1 --ulimit nofile=100:200 --ulimit nproc=1000:1000 $I id
 check "a volume" 0 '' pm run --rm "${N[@]}" -v "$P/v:/v" $I sh -c 'echo v > /v/f'
 same "its file is on the host" v "$(cat "$P/v/f")"
 same "no container is left in podman" "" "$(pm ps -aq)"
