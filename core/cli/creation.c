@@ -175,13 +175,15 @@ static int begin(struct creation *c, struct err *err)
 
 static int make_run_dir(struct creation *c, struct err *err)
 {
+    cleanup_free char *owner = NULL;
     int r = path_mkdirs(CLI_VM_DIR, 0700, err);
 
     if (r < 0)
         return r;
     if (mkdir(c->state.run_dir, 0700) < 0)
         return err_set(err, errno, "make '%s': %m", c->state.run_dir);
-    return 0;
+    owner = path_join(c->state.run_dir, CLI_OWNER_FILE);
+    return path_replace(AT_FDCWD, owner, c->dir.path, strlen(c->dir.path), 0600, err);
 }
 
 static int make_cgroups(struct creation *c, struct err *err)

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/timing.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
@@ -13,17 +18,21 @@
 
 struct gc_options {
     const char *format;
+    bool all;
 };
 
+#define O(member) offsetof(struct gc_options, member)
 static const struct option_row rows[] = {
-    {"format", 'f', OPTION_TEXT, offsetof(struct gc_options, format), "FORMAT", "table or json"},
+    {"all", 'a', OPTION_FLAG, O(all), NULL, "also containers that stopped and wait for 'delete'"},
+    {"format", 'f', OPTION_TEXT, O(format), "FORMAT", "table or json"},
 };
 
 struct gc {
     const struct cli *cli;
     struct json_object *removed; /* for --format json */
-    bool json;
+    bool json, all;
     int failures;
+    struct strv known; /* ids whose VM is not to be touched */
 };
 
 static void tell(struct gc *g, const char *what, const char *name)
@@ -46,16 +55,34 @@ static void complain(struct gc *g, const char *name, const struct err *err)
     g->failures++;
 }
 
-/* Nobody is there any more who would end it: neither process nor creator nor monitor. */
-static bool is_dead(const struct container *c)
+static bool monitor_alive(const struct container *c)
 {
     struct proc_id monitor;
 
-    if (c->status != STATE_STOPPED || (c->state.creator.pid && proc_alive(&c->state.creator)))
+    return state_monitor_read(c->dir.fd, &monitor, NULL) == 0 && proc_alive(&monitor);
+}
+
+/*
+ * What a crash has left: nobody is there who would end it, neither process nor creator nor monitor.
+ * One that stopped in the ordinary way belongs to its engine, which will ask for its exit status
+ * and delete it.
+ */
+static bool is_left_over(const struct gc *g, const struct container *c)
+{
+    enum state_status written;
+
+    if (c->status != STATE_STOPPED || (c->state.creator.pid && proc_alive(&c->state.creator)) ||
+        monitor_alive(c))
         return false;
-    if (state_monitor_read(c->dir.fd, &monitor, NULL) == 0 && proc_alive(&monitor))
-        return false;
-    return true;
+    if (g->all || c->state.creator.pid)
+        return true;
+    return state_status_read(c->dir.fd, &written, NULL, NULL) < 0 || written != STATE_STOPPED;
+}
+
+/* A VM that outlived its stopped container and its monitor has no owner, directory or not. */
+static bool owns_vm(const struct container *c)
+{
+    return c->status != STATE_STOPPED || monitor_alive(c);
 }
 
 static void collect(struct gc *g, const char *id)
@@ -65,17 +92,51 @@ static void collect(struct gc *g, const char *id)
     int r;
 
     if (state_dir_open(g->cli->root, id, &c.dir, NULL) < 0 ||
-        state_dir_lock(&c.dir, deadline_in_ms(GC_LOCK_MS), NULL) < 0)
+        state_dir_lock(&c.dir, deadline_in_ms(GC_LOCK_MS), NULL) < 0) {
+        strv_add(&g->known, id);
         return;
+    }
     r = state_read(&c.dir, &c.state, &err);
     /* Without a state the create died at once: we hold its lock, so it is no longer at work. */
     c.status = r < 0 ? STATE_STOPPED : state_effective_status(&c.dir, &c.state);
-    if (r == 0 && !is_dead(&c))
+    if (r == 0 && !is_left_over(g, &c)) {
+        if (owns_vm(&c))
+            strv_add(&g->known, id);
         return;
+    }
+    err = (struct err)ERR_INIT;
     if (container_clean(g->cli, &c, id, &err) < 0)
         complain(g, id, &err);
     else
         tell(g, "container", id);
+}
+
+/* The state directory that a run_dir belongs to, if it still exists. */
+static char *owner_of(const char *run_dir)
+{
+    cleanup_free char *file = path_join(run_dir, CLI_OWNER_FILE);
+    cleanup_free char *text = NULL;
+
+    if (path_read(AT_FDCWD, file, PATH_MAX, &text, NULL, NULL) < 0 || text[0] != '/' ||
+        access(text, F_OK) < 0)
+        return NULL;
+    return steal_ptr(&text);
+}
+
+/* Engines have roots of their own, and a back-end lists the VMs of all of them. */
+static void note_other_roots(struct gc *g)
+{
+    cleanup_dir DIR *d = opendir(CLI_VM_DIR);
+    size_t len = strlen(g->cli->root);
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        cleanup_free char *run_dir = path_join(CLI_VM_DIR, e->d_name);
+        cleanup_free char *owner = e->d_name[0] == '.' ? NULL : owner_of(run_dir);
+
+        if (owner && !(strncmp(owner, g->cli->root, len) == 0 && owner + len == strrchr(owner, '/')))
+            strv_add(&g->known, strrchr(owner, '/') + 1);
+    }
 }
 
 struct orphans {
@@ -106,9 +167,9 @@ static int destroy(struct plugin *p, const char *ref, struct err *err)
 }
 
 /* VMs that an external VMM runs for us and no state directory knows. */
-static void collect_vms(struct gc *g, const struct descriptor *d, const struct strv *known)
+static void collect_vms(struct gc *g, const struct descriptor *d)
 {
-    struct orphans o = {.known = known};
+    struct orphans o = {.known = &g->known};
     cleanup_free char *guest_dir = NULL;
     struct err err = ERR_INIT;
     struct plugin *p = NULL;
@@ -130,16 +191,16 @@ static void collect_vms(struct gc *g, const struct descriptor *d, const struct s
 
 static int collect_external(struct gc *g, struct err *err)
 {
-    cleanup_call(strv_done) struct strv known = {0};
     cleanup_call(choice_done) struct choice c = {0};
     int r;
 
-    if ((r = choice_load(g->cli, &c, err)) < 0 || (r = state_list(g->cli->root, &known, err)) < 0)
+    if ((r = choice_load(g->cli, &c, err)) < 0)
         return r;
+    note_other_roots(g);
     for (size_t i = 0; i < c.descriptors.n; i++) {
         choice_probe(g->cli, &c, i);
         if (c.probed[i].usable && (c.probed[i].info.caps.flags & HVP_CAP_VMM_EXTERNAL))
-            collect_vms(g, &c.descriptors.v[i], &known);
+            collect_vms(g, &c.descriptors.v[i]);
     }
     return 0;
 }
@@ -148,7 +209,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
 {
     const struct gc_options *o = options;
     cleanup_call(strv_done) struct strv ids = {0};
-    struct gc g = {.cli = cli};
+    struct gc g = {.cli = cli, .all = o->all};
     int r;
 
     (void)argc;
@@ -161,8 +222,9 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     r = collect_external(&g, err);
     if (g.json)
         (void)cli_print(json_object_to_json_string_ext(g.removed, JSON_C_TO_STRING_NOSLASHESCAPE),
-                        err);
+                        NULL);
     json_object_put(g.removed);
+    strv_done(&g.known);
     if (r == 0 && g.failures)
         r = err_set(err, EIO, "gc: %d thing%s could not be removed", g.failures,
                     g.failures == 1 ? "" : "s");
@@ -172,7 +234,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
 const struct verb verb_gc = {
     .name = "gc",
     .arguments = "",
-    .summary = "remove containers that have ended or been killed, and VMs that nobody owns",
+    .summary = "remove what crashes have left of containers, and VMs that nobody owns",
     .options = {rows, ARRAY_SIZE(rows)},
     .size = sizeof(struct gc_options),
     .run = run,

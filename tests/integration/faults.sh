@@ -46,6 +46,22 @@ for v in qemu-system anyvisor-monitor anyvisor-proxy '/agent'; do
     sweep "kill $v" k1
 done
 
+# --- gc removes what crashes left, and leaves to engines what stopped by itself
+av run --detach --bundle "$(bundle e "$(sh_args 'exit 3')")" g1 > "$WORK/out" 2>&1 < /dev/null
+check "gc: a container ends by itself" 0 '' until_ok 20 has_status g1 stopped
+monitor_gone() { [ -z "$(leftover_processes | grep anyvisor-monitor)" ]; }
+check "gc: its monitor ends" 0 '' until_ok 20 monitor_gone
+check "gc leaves it to its engine's delete" 0 '^$' av gc
+same "gc: it is still there" stopped "$(status_of g1)"
+av run --detach --bundle "$b" g2 > "$WORK/out" 2>&1 < /dev/null
+check "gc leaves a running container" 0 '^$' av gc
+same "gc: it still runs" running "$(status_of g2)"
+leftover_processes | awk '/anyvisor-(monitor|proxy)/ {print $1}' | xargs -r kill -9
+check "gc: its processes are killed" 0 '' until_ok 20 has_status g2 stopped
+check "gc removes what the crash left" 0 "^removed container 'g2'$" av gc
+check "gc --all takes the stopped one, too" 0 '^\[.*"g1"' av gc --all --format json
+check "gc --all: nothing is left" 0 '^$' av list --quiet
+
 # --- the CLI and everything else at random moments of a start
 if [ "$BACKEND" = kvm ]; then rounds=2; span=50; else rounds=12; span=4; fi
 for i in $(seq $rounds); do
