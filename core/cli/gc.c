@@ -134,7 +134,8 @@ static void note_other_roots(struct gc *g)
         cleanup_free char *run_dir = path_join(CLI_VM_DIR, e->d_name);
         cleanup_free char *owner = e->d_name[0] == '.' ? NULL : owner_of(run_dir);
 
-        if (owner && !(strncmp(owner, g->cli->root, len) == 0 && owner + len == strrchr(owner, '/')))
+        if (owner &&
+            !(strncmp(owner, g->cli->root, len) == 0 && owner + len == strrchr(owner, '/')))
             strv_add(&g->known, strrchr(owner, '/') + 1);
     }
 }
