@@ -23,7 +23,35 @@ void yaml_fail(struct yaml_reader *y, const yaml_node_t *node, const char *fmt, 
     if (vasprintf(&text, fmt, ap) < 0)
         abort();
     va_end(ap);
-    fail_at(y, node->start_mark.line, node->start_mark.column, text);
+    if (*y->key) {
+        cleanup_free char *named = xasprintf("key '%s': %s", y->key, text);
+
+        fail_at(y, node->start_mark.line, node->start_mark.column, named);
+    } else {
+        fail_at(y, node->start_mark.line, node->start_mark.column, text);
+    }
+}
+
+/* What is wrong with a key itself says so. */
+static void fail_key(struct yaml_reader *y, const yaml_node_t *node, char *text)
+{
+    cleanup_free char *freed = text;
+
+    fail_at(y, node->start_mark.line, node->start_mark.column, freed);
+}
+
+/* From here on mistakes are in the value of this key; returns what leave_key needs. */
+static size_t enter_key(struct yaml_reader *y, const char *name)
+{
+    size_t len = strlen(y->key);
+
+    snprintf(y->key + len, sizeof(y->key) - len, "%s%s", len ? "." : "", name);
+    return len;
+}
+
+static void leave_key(struct yaml_reader *y, size_t len)
+{
+    y->key[len] = '\0';
 }
 
 static const char *scalar(const yaml_node_t *node)
@@ -65,10 +93,9 @@ static void unknown_key(struct yaml_reader *y, const yaml_node_t *node, const ch
     for (; keys->name && n < ARRAY_SIZE(names); keys++)
         names[n++] = keys->name;
     near = str_nearest(name, names, n);
-    if (near)
-        yaml_fail(y, node, "unknown key '%s', did you mean '%s'?", name, near);
-    else
-        yaml_fail(y, node, "unknown key '%s'", name);
+    fail_key(y, node,
+             near ? xasprintf("unknown key '%s', did you mean '%s'?", name, near)
+                  : xasprintf("unknown key '%s'", name));
 }
 
 /* The text of a pair's key; fails for one that the mapping has already. */
@@ -81,8 +108,9 @@ static const char *pair_key(struct yaml_reader *y, yaml_node_t *map, yaml_node_p
         yaml_node_t *other = yaml_document_get_node(&y->doc, p->key);
 
         if (other->type == YAML_SCALAR_NODE && strcmp(scalar(other), name) == 0) {
-            yaml_fail(y, node, "key '%s' is there twice, first in line %zu", name,
-                      other->start_mark.line + 1);
+            fail_key(y, node,
+                     xasprintf("key '%s' is there twice, first in line %zu", name,
+                               other->start_mark.line + 1));
             return NULL;
         }
     }
@@ -109,10 +137,14 @@ void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_ke
         const char *name = pair_key(y, node, p);
         const struct yaml_key *key = name ? find_key(keys, name) : NULL;
 
-        if (key)
+        if (key) {
+            size_t outer = enter_key(y, name);
+
             key->read(y, yaml_document_get_node(&y->doc, p->value), key, (char *)to + key->offset);
-        else if (name)
+            leave_key(y, outer);
+        } else if (name) {
             unknown_key(y, yaml_document_get_node(&y->doc, p->key), name, keys);
+        }
     }
 }
 
@@ -127,8 +159,12 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
         const char *name = pair_key(y, node, p), *value = NULL;
         yaml_node_t *v = yaml_document_get_node(&y->doc, p->value);
 
-        if (name)
+        if (name) {
+            size_t outer = enter_key(y, name);
+
             value = yaml_text(y, v, "a string or a number");
+            leave_key(y, outer);
+        }
         if (value)
             each(ctx, name, value, (unsigned)v->start_mark.line + 1);
     }
@@ -199,6 +235,7 @@ int yaml_reader_parse(struct yaml_reader *y, const char *text, size_t len,
 
     memset(&y->doc, 0, sizeof(y->doc));
     y->code = 0;
+    y->key[0] = '\0';
     if (!yaml_parser_initialize(&parser))
         return y->code = err_set(y->err, ENOMEM, "%s: %m", y->name);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);

@@ -18,7 +18,8 @@ struct yaml_reader {
     const char *name; /* the file, for messages */
     const char *dir;  /* relative paths are relative to it */
     struct err *err;
-    int code; /* 0 or the -errno of the first mistake */
+    int code;      /* 0 or the -errno of the first mistake */
+    char key[128]; /* whose value is being read: "defaults.vm.memory" */
 };
 
 /* Reads `node` into `to`, which is the struct's address plus the key's offset. */
@@ -38,7 +39,7 @@ int yaml_reader_parse(struct yaml_reader *y, const char *text, size_t len,
                       const struct yaml_key *keys, void *to);
 void yaml_reader_done(struct yaml_reader *y);
 
-/* Note a mistake at a node: "FILE:LINE:COL: text". */
+/* Note a mistake in a value: "FILE:LINE:COL: key 'KEY': text". */
 void yaml_fail(struct yaml_reader *y, const yaml_node_t *node, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 

@@ -24,7 +24,7 @@ static const char *filled(struct yaml_reader *y, const yaml_node_t *node)
     const char *text = yaml_text(y, node, "a string");
 
     if (text && !*text) {
-        yaml_fail(y, node, "is empty");
+        yaml_fail(y, node, "the value is empty");
         return NULL;
     }
     return text;

@@ -109,7 +109,7 @@ check "config check FILE" 1 "bad.yaml:3:3: " av config check "$ETC/bad.yaml"
 check "create refuses it in the same words" 1 "bad.yaml:3:3: .*'hypervisr'.*'hypervisor'" \
     av --config "$ETC/bad.yaml" create --bundle "$b" no2
 printf 'version: 1\ndefaults: {vm: {memory: many}}\n' > "$ETC/bad.yaml"
-check "a bad value" 1 "bad.yaml:2:25: expected a size such as 64MiB, not 'many'" av config check "$ETC/bad.yaml"
+check "a bad value" 1 "bad.yaml:2:25: key 'defaults.vm.memory': expected a size such as 64MiB, not 'many'" av config check "$ETC/bad.yaml"
 printf 'version: 1\ndefaults: [\n' > "$ETC/bad.yaml"
 check "no YAML at all" 1 'bad.yaml:[23]' av config check "$ETC/bad.yaml"
 with_config "defaults:

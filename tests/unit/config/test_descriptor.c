@@ -18,8 +18,8 @@ TEST(every_key_of_a_descriptor_arrives)
     struct descriptor d;
     struct err err = ERR_INIT;
 
-    CHECK_OK(parse("name: kvm-s390x\nlibrary: kvm.so\narch: s390x\nmodules: [tun]\n"
-                   "modules_wanted: [kvm_intel|kvm_amd]\nconfig: {accel: auto, n: 1}\n",
+    CHECK_OK(parse("name: kvm-s390x\nlibrary: kvm.so\narch: s390x\nmodules: [tun,\n"
+                   "  'kvm_intel|kvm_amd?']\nconfig: {accel: auto, n: 1}\n",
                    &d, &err),
              err);
     CHECK_STR_EQ(d.name, "kvm-s390x");
@@ -27,7 +27,7 @@ TEST(every_key_of_a_descriptor_arrives)
     CHECK_STR_EQ(d.so, "/lib/av/kvm.so");
     CHECK_STR_EQ(d.arch, "s390x");
     CHECK_STR_EQ(d.modules.v[0], "tun");
-    CHECK_STR_EQ(d.modules_wanted.v[0], "kvm_intel|kvm_amd");
+    CHECK_STR_EQ(d.modules.v[1], "kvm_intel|kvm_amd?");
     CHECK_INT_EQ(d.n_config, 2);
     CHECK_STR_EQ(d.config[1].key, "n");
     CHECK_STR_EQ(d.config[1].value, "1");
@@ -64,12 +64,12 @@ TEST(mistakes_of_a_descriptor_have_their_place)
     } t[] = {
         {"name: a\n", "x.yaml:1:1: missing key 'library'"},
         {"library: a.so\n", "missing key 'name'"},
-        {"name: a/b\nlibrary: a.so\n", "x.yaml:1:7: 'a/b' is not a name"},
+        {"name: a/b\nlibrary: a.so\n", "x.yaml:1:7: key 'name': 'a/b' is not a name"},
         {"name: a\nlibary: a.so\n", "x.yaml:2:1: unknown key 'libary', did you mean 'library'?"},
         {"name: a\nlibrary: a.so\nconfig: {k: [1]}\n",
-         "x.yaml:3:13: expected a string or a number"},
+         "x.yaml:3:13: key 'config.k': expected a string or a number"},
         {"name: a\nlibrary: a.so\nconfig: {k: 1, k: 2}\n", "key 'k' is there twice"},
-        {"name: a\nlibrary: a.so\nmodules: kvm\n", "x.yaml:3:10: expected a list"},
+        {"name: a\nlibrary: a.so\nmodules: kvm\n", "x.yaml:3:10: key 'modules': expected a list"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
