@@ -203,7 +203,6 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
     for (size_t i = 0; i < d->n_config; i++)
         kvs_add(&m->config, d->config[i].key, d->config[i].value);
     copy_list(&d->modules, &m->modules);
-    copy_list(&d->modules_wanted, &m->modules_wanted);
     copy_list(&c->cgroups, &m->cgroups);
     m->share_options = xstrdup(SHARE_OPTIONS);
     m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;

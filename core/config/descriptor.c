@@ -18,7 +18,6 @@ void descriptor_done(struct descriptor *d)
     free(d->so);
     free(d->arch);
     strv_done(&d->modules);
-    strv_done(&d->modules_wanted);
     for (size_t i = 0; i < d->n_config; i++) {
         free(d->config[i].key);
         free(d->config[i].value);
@@ -74,13 +73,9 @@ static YAML_READER(read_name)
 
 #define AT(member) offsetof(struct descriptor, member)
 static const struct yaml_key keys[] = {
-    {"name", read_name, AT(name)},
-    {"library", yaml_string, AT(so)},
-    {"arch", yaml_string, AT(arch)},
-    {"modules", yaml_strings, AT(modules)},
-    {"modules_wanted", yaml_strings, AT(modules_wanted)},
-    {"config", read_config, 0},
-    {NULL},
+    {"name", read_name, AT(name)},   {"library", yaml_string, AT(so)},
+    {"arch", yaml_string, AT(arch)}, {"modules", yaml_strings, AT(modules)},
+    {"config", read_config, 0},      {NULL},
 };
 
 static char *directory_of(const char *file)

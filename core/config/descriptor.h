@@ -18,10 +18,9 @@ struct descriptor {
     char *file;          /* absolute path of the YAML file, for messages and the ownership check */
     char *so;            /* absolute path of the plug-in */
     char *arch;          /* of the guests, as uname -m */
-    struct strv modules; /* host kernel modules to load before probe; "a|b" = one of them */
+    struct strv modules; /* host kernel modules to load before probe, as hostmod.h names them */
     struct descriptor_key *config;
     size_t n_config;
-    struct strv modules_wanted; /* tried before probe; without them probe may still find a way */
 };
 
 struct descriptor_list {

@@ -73,7 +73,6 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(9, STR, struct ipc_sandbox, arch),
     CODEC_FSUBS(10, struct ipc_sandbox, config.v, config.n, &kv_codec),
     CODEC_F(11, LIST, struct ipc_sandbox, modules),
-    CODEC_F(12, LIST, struct ipc_sandbox, modules_wanted),
     CODEC_F(13, STR, struct ipc_sandbox, guest_dir),
     CODEC_F(14, STR, struct ipc_sandbox, kernel),
     CODEC_F(15, STR, struct ipc_sandbox, initrd),

@@ -69,7 +69,7 @@ struct ipc_sandbox {
     char *descriptor_file, *library; /* both absolute; checked again by the monitor */
     char *arch;
     struct kvs config; /* the descriptor's key/value pairs */
-    struct strv modules, modules_wanted;
+    struct strv modules;
     char *guest_dir; /* assets of that architecture */
     char *kernel, *initrd, *cmdline;
     char *machine, *cpu_model; /* "" = the plug-in's choice */

@@ -40,19 +40,6 @@ static void guard_from_oom_killer(struct monitor *m)
     (void)path_write(AT_FDCWD, "/proc/self/oom_score_adj", OOM_SCORE, NULL);
 }
 
-/* Modules that are only wanted may fail; the back-end's probe sees what it has. */
-static int load_modules(const struct ipc_sandbox *spec, struct err *err)
-{
-    for (size_t i = 0; i < spec->modules_wanted.n; i++) {
-        const char *const one[] = {spec->modules_wanted.v[i], NULL};
-        struct err ignored = ERR_INIT;
-
-        if (hostmod_ensure(one, &ignored) < 0)
-            log_debug("module '%s': %s, ignoring", one[0], ignored.msg);
-    }
-    return hostmod_ensure((const char *const *)spec->modules.v, err);
-}
-
 static int open_log(struct monitor *m, struct err *err)
 {
     int fd = openat(m->state_fd, "monitor.log",
@@ -110,7 +97,8 @@ int prepare_host(struct monitor *m, struct err *err)
     int r;
 
     guard_from_oom_killer(m);
-    if ((r = enter_cgroups(&m->spec.cgroups, err)) < 0 || (r = load_modules(&m->spec, err)) < 0)
+    if ((r = enter_cgroups(&m->spec.cgroups, err)) < 0 ||
+        (r = hostmod_ensure((const char *const *)m->spec.modules.v, err)) < 0)
         return r;
     if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0)
         return err_in_phase(err, PHASE_STORAGE);
