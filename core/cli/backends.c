@@ -196,6 +196,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if ((r = cli_format(o->format, &json, err)) < 0 ||
         (r = inspect_load(cli, &c, &problems, err)) < 0)
         return r;
+    c.look_only = true;
     for (size_t i = 0; i < c.descriptors.n; i++)
         choice_probe(cli, &c, i);
     return print(&c, &problems, json, o->verbose, err);

@@ -90,12 +90,14 @@ char *findings_json(const struct findings *f)
 }
 
 /* Modules only tell why a probe went as it went: never a failure of their own. */
-static void check_modules(const struct descriptor *d, const struct strv *modules, bool wanted,
-                          struct findings *f)
+static void check_modules(const struct descriptor *d, struct findings *f)
 {
+    const struct strv *modules = &d->modules;
+
     for (size_t i = 0; i < modules->n; i++) {
         enum hostmod_state state = HOSTMOD_MISSING;
         struct err err = ERR_INIT;
+        bool wanted = str_ends_with(modules->v[i], "?");
         bool good = hostmod_state(modules->v[i], &state, &err) == 0 && state >= HOSTMOD_UNKNOWN;
 
         if (good && !f->verbose)
@@ -196,8 +198,7 @@ static void check_back_ends(const struct cli *cli, struct choice *c, struct find
     for (size_t i = 0; i < c->descriptors.n; i++) {
         d = &c->descriptors.v[i];
         choice_probe(cli, c, i);
-        check_modules(d, &d->modules, false, f);
-        check_modules(d, &d->modules_wanted, true, f);
+        check_modules(d, f);
         check_probe(d, &c->probed[i], f);
     }
     for (size_t i = 0; i < c->config.hypervisor.n; i++)

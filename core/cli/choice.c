@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/choice.h"
+#include <errno.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -62,14 +63,34 @@ void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
     ret->cache_dir = path_mkdirs(CLI_CACHE_DIR, 0700, NULL) == 0 ? CLI_CACHE_DIR : NULL;
 }
 
-static int load_modules(const struct descriptor *d, struct err *err)
+/* What hostmod_ensure would find, without its doing. *ret_loadable: the first that it would load.
+ */
+static int look_at_modules(const struct descriptor *d, const char **ret_loadable, struct err *err)
 {
-    int r = d->modules.n ? hostmod_ensure((const char *const *)d->modules.v, err) : 0;
+    for (size_t i = 0; i < d->modules.n; i++) {
+        const char *name = d->modules.v[i];
+        enum hostmod_state state;
+        int r = hostmod_state(name, &state, err);
 
-    /* Those that are only wanted: the probe tells what is missing without them. */
-    if (r == 0 && d->modules_wanted.n)
-        (void)hostmod_ensure((const char *const *)d->modules_wanted.v, NULL);
-    return r;
+        if (r < 0)
+            return r;
+        if (state == HOSTMOD_LOADABLE && !*ret_loadable)
+            *ret_loadable = name;
+        if (state < HOSTMOD_LOADABLE && !str_ends_with(name, "?"))
+            return err_set_phase(err, PHASE_PLUGIN, ENOENT, "kernel module '%s' is %s", name,
+                                 hostmod_state_name(state));
+    }
+    return 0;
+}
+
+static char *reason_of(const struct probed *p, const struct err *err, const char *loadable)
+{
+    const char *text = p->usable ? p->info.caps.note : err->msg;
+
+    if (!loadable)
+        return *text ? xstrdup(text) : NULL;
+    return xasprintf("%s%skernel module '%s' is not loaded yet, a start would load it", text,
+                     *text ? "; " : "", loadable);
 }
 
 void choice_probe(const struct cli *cli, struct choice *c, size_t i)
@@ -77,6 +98,7 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
     const struct descriptor *d = &c->descriptors.v[i];
     struct probed *p = &c->probed[i];
     cleanup_free char *guest_dir = NULL;
+    const char *loadable = NULL;
     struct err err = ERR_INIT;
     struct hvp_host host;
     int r;
@@ -85,14 +107,12 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
         return;
     p->asked = true;
     choice_host(cli, d->arch, &host, &guest_dir);
-    r = load_modules(d, &err);
+    r = c->look_only ? look_at_modules(d, &loadable, &err)
+                     : hostmod_ensure((const char *const *)d->modules.v, &err);
     if (r == 0)
         r = plugin_probe_isolated(d, &host, PROBE_MS, &p->info, &err);
     p->usable = r == 0;
-    if (r < 0)
-        p->reason = xstrdup(err.msg);
-    else if (p->info.caps.note[0])
-        p->reason = xstrdup(p->info.caps.note);
+    p->reason = reason_of(p, &err, loadable);
 }
 
 /* What policy may know of descriptor i: an unprobed one counts as unusable, or as `trusted`. */

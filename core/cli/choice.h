@@ -22,6 +22,7 @@ struct choice {
     struct config config;
     struct descriptor_list descriptors;
     struct probed *probed; /* one per descriptor */
+    bool look_only;        /* probing changes nothing on the host: modules are not loaded */
     struct workload workload;
     struct decision decision;
     const struct descriptor *back_end; /* into descriptors */
@@ -31,7 +32,10 @@ struct choice {
 int choice_load(const struct cli *cli, struct choice *ret, struct err *err);
 void choice_done(struct choice *c);
 
-/* Modules, then the plug-in in a child process. Fills probed[i]. */
+/*
+ * Modules, then the plug-in in a child process. Fills probed[i]. With look_only no module is
+ * loaded; one that a start would load is named in the reason.
+ */
 void choice_probe(const struct cli *cli, struct choice *c, size_t i);
 
 /*

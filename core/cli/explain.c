@@ -171,6 +171,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if ((r = cli_format(o->format, &json, err)) < 0 ||
         (r = oci_bundle_load(argv[0], &spec, err)) < 0 || (r = choice_load(cli, &c, err)) < 0)
         return r;
+    c.look_only = true;
     if (o->cls) {
         if ((r = explain_force_class(&c.config, o->cls, err)) < 0)
             return r;

@@ -198,6 +198,7 @@ static int collect_external(struct gc *g, struct err *err)
     if ((r = choice_load(g->cli, &c, err)) < 0)
         return r;
     note_other_roots(g);
+    c.look_only = true; /* what needs a module that is not there has no VM */
     for (size_t i = 0; i < c.descriptors.n; i++) {
         choice_probe(g->cli, &c, i);
         if (c.probed[i].usable && (c.probed[i].info.caps.flags & HVP_CAP_VMM_EXTERNAL))
