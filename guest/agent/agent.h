@@ -226,6 +226,21 @@ int shm_prepare(struct agent *a, const struct plan_container *c, struct err *err
 void shm_release(struct agent *a, const struct plan_container *c);
 const char *shm_dir(const struct agent *a);
 
+/*
+ * mounts.c: file systems that a container in a user namespace may not make by itself, since the
+ * namespace that they show (the VM's network, ...) is not its own. They are made before the fork.
+ */
+#define LENT_MAX 8
+struct lent {
+    size_t n;
+    struct {
+        size_t index; /* of the plan's mount */
+        int fd;       /* detached mount */
+    } v[LENT_MAX];
+};
+int mounts_lend(const struct plan_container *c, struct lent *l, struct err *err);
+void mounts_lend_done(struct lent *l);
+
 /* child.c: all below runs in the forked child */
 struct job {
     struct agent *a;
@@ -238,6 +253,7 @@ struct job {
     int init_pidfd;    /* exec: the container's init */
     int master, slave; /* terminal, -1 = none */
     uint64_t late_ns;  /* namespaces to unshare after joining the user namespace */
+    struct lent lent;
 };
 void child_main(struct job *j) __attribute__((noreturn));
 

@@ -65,7 +65,7 @@ static int compare(const void *x, const void *y)
 
 static void close_others(const struct job *j)
 {
-    int keep[PLAN_NS_COUNT + 5], n = 0;
+    int keep[PLAN_NS_COUNT + LENT_MAX + 3], n = 0;
     unsigned from = 3;
 
     keep[n++] = j->ctl;
@@ -73,6 +73,8 @@ static void close_others(const struct job *j)
     keep[n++] = j->exec ? -1 : j->a->null_fd;
     for (int i = 0; i < PLAN_NS_COUNT; i++)
         keep[n++] = j->exec ? -1 : j->join_pidfds[i];
+    for (size_t i = 0; i < j->lent.n; i++)
+        keep[n++] = j->lent.v[i].fd;
     qsort(keep, (size_t)n, sizeof(keep[0]), compare);
     for (int i = 0; i < n; i++) {
         if (keep[i] < (int)from)

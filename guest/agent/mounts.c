@@ -10,6 +10,7 @@
 
 #include "agent/sys.h"
 #include "base/cleanup.h"
+#include "base/macros.h"
 
 static int from_share(struct job *j, const struct plan_mount *m, int *ret_mount, struct err *err)
 {
@@ -45,17 +46,76 @@ static int from_root(int root, const struct plan_mount *m, int *ret_mount, struc
     return mountapi_clone(from, m->flags & PLAN_MF_RECURSIVE, ret_mount, err);
 }
 
+/* The namespace that a file system shows; -1 = none. */
+static int shown_by(const struct plan_mount *m)
+{
+    static const struct {
+        const char *type;
+        int ns;
+    } t[] = {{"sysfs", PLAN_NS_NET}, {"proc", PLAN_NS_PID}, {"mqueue", PLAN_NS_IPC}};
+
+    if (m->kind == PLAN_M_CGROUP)
+        return PLAN_NS_CGROUP;
+    for (size_t i = 0; m->kind == PLAN_M_FS && i < ARRAY_SIZE(t); i++)
+        if (strcmp(m->type, t[i].type) == 0)
+            return t[i].ns;
+    return -1;
+}
+
+static int fresh(const struct plan_mount *m, int *ret_mount, struct err *err)
+{
+    if (m->kind == PLAN_M_CGROUP)
+        return mountapi_new("cgroup2", "cgroup2", NULL, m->ms_flags, ret_mount, err);
+    return mountapi_new(m->type, m->source ? m->source : m->type, m->data, m->ms_flags, ret_mount,
+                        err);
+}
+
+int mounts_lend(const struct plan_container *c, struct lent *l, struct err *err)
+{
+    l->n = 0;
+    if (c->ns[PLAN_NS_USER] == PLAN_NS_VM)
+        return 0;
+    for (size_t i = 0; i < c->n_mounts && l->n < LENT_MAX; i++) {
+        int ns = shown_by(&c->mounts[i]), r;
+
+        if (ns < 0 || c->ns[ns] != PLAN_NS_VM)
+            continue;
+        r = fresh(&c->mounts[i], &l->v[l->n].fd, err);
+        if (r < 0)
+            return err_wrap(err, "mount on '%s'", c->mounts[i].dest);
+        l->v[l->n++].index = i;
+    }
+    return 0;
+}
+
+void mounts_lend_done(struct lent *l)
+{
+    while (l->n)
+        close_fd(&l->v[--l->n].fd);
+}
+
+/* -1: make it yourself. */
+static int take_lent(struct job *j, const struct plan_mount *m)
+{
+    for (size_t i = 0; i < j->lent.n; i++)
+        if (&j->c->plan.mounts[j->lent.v[i].index] == m)
+            return steal_fd(&j->lent.v[i].fd);
+    return -1;
+}
+
 static int make(struct job *j, int root, const struct plan_mount *m, int *ret_mount,
                 struct err *err)
 {
-    int r;
+    int r = take_lent(j, m);
 
+    if (r >= 0) {
+        *ret_mount = r;
+        return 0;
+    }
     switch (m->kind) {
     case PLAN_M_FS:
-        return mountapi_new(m->type, m->source ? m->source : m->type, m->data, m->ms_flags,
-                            ret_mount, err);
     case PLAN_M_CGROUP:
-        return mountapi_new("cgroup2", "cgroup2", NULL, m->ms_flags, ret_mount, err);
+        return fresh(m, ret_mount, err);
     case PLAN_M_SHARE:
         r = from_share(j, m, ret_mount, err);
         break;

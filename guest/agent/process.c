@@ -276,10 +276,13 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
         chown_stdio(c, plan, j.stdio);
     if (r == 0)
         r = init ? join_fds(a, &c->plan, joins, err) : 0;
+    if (r == 0 && init)
+        r = mounts_lend(&c->plan, &j.lent, err);
     if (r == 0 && !init)
         j.init_pidfd = c->init->pidfd.fd;
     if (r == 0)
         r = spawn(p, &j, err);
+    mounts_lend_done(&j.lent);
     for (int i = 0; i < 3; i++)
         close_fd(&j.stdio[i]);
     if (r < 0 && p->pidfd.fd < 0) {

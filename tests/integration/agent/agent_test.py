@@ -527,6 +527,18 @@ class Isolation(AgentTest):
                           gid_map=[(0, 100000, 65536)])
         self.assertEqual(out.split(), ['0', '0', '100000', '65536', 'x'])
 
+    def test_a_user_namespace_sees_what_the_machines_namespaces_show(self):
+        """proc, sysfs and mqueue of namespaces that belong to the machine, which it may not mount."""
+        mounts = ap.STANDARD_MOUNTS + (
+            ap.mount(ap.FS, '/sys', 'sysfs', 'sysfs', None, ap.RDONLY | ap.NOSUID | ap.NODEV | ap.NOEXEC),)
+        os.makedirs(rig.root('lent') + '/sys')
+        os.chown(rig.share + '/lent', 100000, 100000)
+        out = self.output('mount | grep -E " /(sys|proc|dev/mqueue) " | cut -d" " -f3; ls /sys/class/net; '
+                          'grep " /sys " /proc/self/mounts | grep -c "ro,nosuid,nodev,noexec"; '
+                          'echo 1 > /sys/kernel/x; true', rootfs='lent', mounts=mounts, ns=(0, 0, 0, 1, 1, 1, 1),
+                          uid_map=[(0, 100000, 65536)], gid_map=[(0, 100000, 65536)])
+        self.assertEqual(sorted(out.split()), ['/dev/mqueue', '/proc', '/sys', '1', 'lo'])
+
 
 class Mounts(AgentTest):
     def test_binds_of_folders_and_single_files(self):
