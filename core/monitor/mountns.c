@@ -33,9 +33,10 @@ struct binds {
 
 static const char *const system_dirs[] = {"/usr",   "/bin",    "/sbin", "/lib", "/lib32",
                                           "/lib64", "/libx32", "/etc",  "/opt", "/sys"};
-static const char *const device_nodes[] = {
-    "/dev/null", "/dev/zero",      "/dev/full",        "/dev/urandom", "/dev/random",
-    "/dev/kvm",  "/dev/vhost-net", "/dev/vhost-vsock", "/dev/net/tun", "/dev/vsock"};
+static const char *const device_nodes[] = {"/dev/null",    "/dev/zero",      "/dev/full",
+                                           "/dev/tty",     "/dev/urandom",   "/dev/random",
+                                           "/dev/kvm",     "/dev/vhost-net", "/dev/vhost-vsock",
+                                           "/dev/net/tun", "/dev/vsock"};
 
 static void binds_done(struct binds *b)
 {
