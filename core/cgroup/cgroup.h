@@ -70,9 +70,11 @@ int cgroup_limit(const struct strv *dirs, const struct oci_resources *r, uint64_
 
 /*
  * Remove directories that we made (cgroup_missing), last first. Innermost ones are waited for until
- * the deadline, then -EBUSY names a process: ours in there are killed, others never. Directories
- * above them stay while others use them. Missing ones are fine.
+ * the deadline, then -EBUSY names a process. Processes that have owner (a state directory) among
+ * their arguments are killed, others never. Directories above stay while others use them. Missing
+ * ones are fine.
  */
-int cgroup_remove(const struct strv *made, uint64_t deadline_ns, struct err *err);
+int cgroup_remove(const struct strv *made, const char *owner, uint64_t deadline_ns,
+                  struct err *err);
 
 #endif

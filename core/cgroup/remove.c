@@ -15,14 +15,25 @@
 
 #define NESTING_MAX 32
 
-/* Monitor and proxies; a VMM dies with its monitor, or is killed through its plug-in. */
-static bool is_ours(pid_t pid)
-{
-    cleanup_free char *file = xasprintf("/proc/%d/comm", (int)pid);
-    cleanup_free char *comm = NULL;
+/* Who is asked to go, and until when. */
+struct removal {
+    const char *owner;
+    uint64_t deadline_ns;
+};
 
-    return path_read(AT_FDCWD, file, 64, &comm, NULL, NULL) == 0 &&
-           str_starts_with(comm, "anyvisor-");
+/* Monitor and proxies name their state directory; a VMM dies with its monitor or by its plug-in. */
+static bool is_ours(pid_t pid, const char *owner)
+{
+    cleanup_free char *file = xasprintf("/proc/%d/cmdline", (int)pid);
+    cleanup_free char *args = NULL;
+    size_t len = 0;
+
+    if (path_read(AT_FDCWD, file, 1 << 20, &args, &len, NULL) < 0)
+        return false;
+    for (const char *arg = args; arg < args + len; arg += strlen(arg) + 1)
+        if (strcmp(arg, owner) == 0)
+            return true;
+    return false;
 }
 
 /* The first process in the cgroup; 0 = none (any more). */
@@ -38,7 +49,7 @@ static pid_t first_process(const char *dir)
 }
 
 /* Wait until some process has left, so that the next rmdir has a chance. */
-static int wait_for_departure(const char *dir, uint64_t deadline_ns, struct err *err)
+static int wait_for_departure(const char *dir, const struct removal *how, struct err *err)
 {
     struct proc_id id;
     pid_t pid = first_process(dir);
@@ -47,22 +58,23 @@ static int wait_for_departure(const char *dir, uint64_t deadline_ns, struct err 
     if (pid == 0 || proc_id_of(pid, &id, NULL) < 0) {
         /* Empty and still busy: the kernel is letting go and tells nobody when it has. */
         (void)poll(NULL, 0, 1);
-        return deadline_left_ms(deadline_ns) ? 0
-                                             : err_set(err, EBUSY, "remove cgroup '%s': busy", dir);
+        return deadline_left_ms(how->deadline_ns)
+                   ? 0
+                   : err_set(err, EBUSY, "remove cgroup '%s': busy", dir);
     }
     pidfd = proc_open(&id, NULL);
-    if (pidfd >= 0 && is_ours(pid))
+    if (pidfd >= 0 && is_ours(pid, how->owner))
         (void)proc_kill(&id, SIGKILL, NULL);
-    if (pidfd >= 0 && proc_wait_gone(pidfd, deadline_left_ms(deadline_ns)) == -ETIMEDOUT)
+    if (pidfd >= 0 && proc_wait_gone(pidfd, deadline_left_ms(how->deadline_ns)) == -ETIMEDOUT)
         return err_set(err, EBUSY, "remove cgroup '%s': process %d is still in it", dir, (int)pid);
     return 0;
 }
 
-static int remove_children(const char *dir, int depth, uint64_t deadline_ns, struct err *err);
+static int remove_children(const char *dir, int depth, const struct removal *how, struct err *err);
 
-static int remove_one(const char *dir, int depth, uint64_t deadline_ns, struct err *err)
+static int remove_one(const char *dir, int depth, const struct removal *how, struct err *err)
 {
-    int r = remove_children(dir, depth, deadline_ns, err);
+    int r = remove_children(dir, depth, how, err);
 
     if (r < 0)
         return r;
@@ -71,14 +83,14 @@ static int remove_one(const char *dir, int depth, uint64_t deadline_ns, struct e
             return 0;
         if (errno != EBUSY)
             return err_set(err, errno, "remove cgroup '%s': %m", dir);
-        r = wait_for_departure(dir, deadline_ns, err);
+        r = wait_for_departure(dir, how, err);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-static int remove_children(const char *dir, int depth, uint64_t deadline_ns, struct err *err)
+static int remove_children(const char *dir, int depth, const struct removal *how, struct err *err)
 {
     cleanup_dir DIR *d = opendir(dir);
     struct dirent *e;
@@ -94,7 +106,7 @@ static int remove_children(const char *dir, int depth, uint64_t deadline_ns, str
         if (e->d_type != DT_DIR || strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         child = path_join(dir, e->d_name);
-        r = remove_one(child, depth + 1, deadline_ns, err);
+        r = remove_one(child, depth + 1, how, err);
         if (r < 0)
             return r;
     }
@@ -111,8 +123,9 @@ static bool is_innermost(const struct strv *made, size_t i)
     return true;
 }
 
-int cgroup_remove(const struct strv *made, uint64_t deadline_ns, struct err *err)
+int cgroup_remove(const struct strv *made, const char *owner, uint64_t deadline_ns, struct err *err)
 {
+    const struct removal how = {owner, deadline_ns};
     struct err first = ERR_INIT;
 
     for (size_t i = made->n; i-- > 0;) {
@@ -120,7 +133,7 @@ int cgroup_remove(const struct strv *made, uint64_t deadline_ns, struct err *err
 
         if (!is_innermost(made, i))
             (void)rmdir(made->v[i]); /* others may use it: then it is theirs from now on */
-        else if (remove_one(made->v[i], 0, deadline_ns, &e) < 0 && first.code == 0)
+        else if (remove_one(made->v[i], 0, &how, &e) < 0 && first.code == 0)
             first = e;
     }
     if (first.code == 0)

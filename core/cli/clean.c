@@ -102,7 +102,7 @@ int container_clean(const struct cli *cli, struct container *c, const char *id, 
 
     if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, err)) < 0 ||
         (r = end_process(&c->state.proxy, "the proxy", err)) < 0 ||
-        (r = cgroup_remove(&c->state.cgroups, deadline_in_ms(KILL_MS), err)) < 0 ||
+        (r = cgroup_remove(&c->state.cgroups, c->dir.path, deadline_in_ms(KILL_MS), err)) < 0 ||
         (r = remove_run_dir(c, err)) < 0)
         return r;
     return state_dir_remove(cli->root, id, err);

@@ -66,7 +66,7 @@ bundle() {
     mkdir -p "$dir"
     cp -a "$WORK/rootfs" "$dir/rootfs"
     "$AV" spec --bundle "$dir" >/dev/null || return 1
-    jq ".process.terminal=false | .root.readonly=false | .process.args=[\"true\"] | ${2:-.}" \
+    jq ".linux.cgroupsPath=\"/av-test-${WORK##*.}/$1\" | .process.terminal=false | .root.readonly=false | .process.args=[\"true\"] | ${2:-.}" \
         "$dir/config.json" > "$dir/config.new" && mv "$dir/config.new" "$dir/config.json"
     printf '%s\n' "$dir"
 }

@@ -104,10 +104,10 @@ TEST(only_missing_directories_are_planned_outermost_first)
     CHECK_STR_EQ(p.missing.v[0], want);
     CHECK_OK(cgroup_make(&h, &p.leaves, &err), err);
     CHECK(access(p.leaves.v[1], F_OK) == 0);
-    CHECK_OK(cgroup_remove(&p.missing, deadline_in_ms(1000), &err), err);
+    CHECK_OK(cgroup_remove(&p.missing, "/nobody", deadline_in_ms(1000), &err), err);
     CHECK(access(want, F_OK) < 0);
     CHECK(access(existing, F_OK) == 0);
-    CHECK_OK(cgroup_remove(&p.missing, deadline_in_ms(1000), &err), err);
+    CHECK_OK(cgroup_remove(&p.missing, "/nobody", deadline_in_ms(1000), &err), err);
     plan_done(&p);
     drop(&h);
 }
@@ -137,7 +137,7 @@ TEST(a_parent_that_others_use_stays)
     CHECK_OK(cgroup_make(&h, &p.leaves, &err), err);
     other = path_join(top, "cpu/parent/other");
     CHECK(mkdir(other, 0755) == 0);
-    CHECK_OK(cgroup_remove(&p.missing, deadline_in_ms(1000), &err), err);
+    CHECK_OK(cgroup_remove(&p.missing, "/nobody", deadline_in_ms(1000), &err), err);
     CHECK(access(other, F_OK) == 0);
     plan_done(&p);
     drop(&h);
@@ -215,9 +215,9 @@ TEST(removal_waits_for_processes_of_others_but_never_kills_them)
     procs = path_join(p.leaves.v[0], "cgroup.procs");
     pid_text = xasprintf("%d", (int)pid);
     CHECK_OK(path_write(AT_FDCWD, procs, pid_text, &err), err);
-    CHECK_ERR(cgroup_remove(&p.missing, deadline_in_ms(50), &err), -EBUSY);
+    CHECK_ERR(cgroup_remove(&p.missing, "/nobody", deadline_in_ms(50), &err), -EBUSY);
     close(ends[1]);
-    CHECK_OK(cgroup_remove(&p.missing, deadline_in_ms(5000), &err), err);
+    CHECK_OK(cgroup_remove(&p.missing, "/nobody", deadline_in_ms(5000), &err), err);
     CHECK(waitpid(pid, &status, 0) == pid);
     CHECK_INT_EQ(WEXITSTATUS(status), 7);
     CHECK(access(p.leaves.v[0], F_OK) < 0);
