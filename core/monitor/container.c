@@ -272,7 +272,7 @@ void container_undo(struct container *c)
         return;
     c->creator = 0;
     if (!init_of(c)->exited) {
-        init_of(c)->killed = true;
+        init_of(c)->no_wait = true;
         init_of(c)->exited = true;
         init_of(c)->status = -SIGKILL;
         container_set_status(c, STATE_STOPPED);
@@ -288,8 +288,6 @@ void container_kill(struct container *c)
 
     if (c->status == STATE_STOPPED || c->dead)
         return;
-    for (struct process *p = c->processes; p; p = p->next)
-        p->killed = true;
     if (!c->sent) {
         struct err err = {ECANCELED, PHASE_PROCESS, "the container was killed while it was made"};
 
@@ -364,8 +362,10 @@ void container_check(struct container *c)
 
 void container_vm_lost(struct container *c)
 {
-    for (struct process *p = c->processes; p; p = p->next)
+    for (struct process *p = c->processes; p; p = p->next) {
+        stdio_guest_gone(p);
         process_exited(p, -SIGKILL);
+    }
 }
 
 /* The guest has not said in time what must have happened. */
@@ -377,7 +377,7 @@ static void on_timer(void *ctx)
     if (killing)
         log_warn("container '%s': the guest has not killed it in %d ms", c->id, KILL_TIMEOUT_MS);
     for (struct process *p = c->processes; p; p = p->next) {
-        p->killed = p->killed || killing;
+        p->no_wait = p->no_wait || killing;
         process_exited(p, -SIGKILL);
         process_try_finish(p);
     }

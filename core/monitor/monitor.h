@@ -62,6 +62,7 @@ struct stdio_end {
     size_t chunk;       /* POLLED: what may be written without blocking */
     struct queue queue; /* out: not yet written */
     uint32_t uncredited;
+    uint64_t expected; /* bytes of a dead process that the guest has yet to send */
     bool guest_eof, gone, started;
 };
 
@@ -70,7 +71,8 @@ struct process {
     struct process *next;
     struct container *c;
     uint32_t id; /* in the protocol */
-    bool init, killed;
+    bool init;
+    bool no_wait; /* its exit is not held back by a reader that has stopped reading */
     uint64_t proxy_conn;
     struct proc_id proxy;
     struct stdio_end io[3];
@@ -80,8 +82,7 @@ struct process {
     bool dead;
     int32_t status;
     struct msg_resize size;
-    struct loop_timer grace, relief;
-    unsigned n_relief;
+    struct loop_timer grace; /* for its readers, after its exit */
 };
 
 /* One container (container.c). */
@@ -175,6 +176,7 @@ void teardown_begin(struct monitor *m); /* orderly; does nothing the second time
 void teardown_destroy(struct monitor *m);
 void teardown_wait(struct monitor *m, struct reply_to to); /* answered when all is gone */
 void teardown_check(struct monitor *m);                    /* in each sweep */
+void teardown_progress(struct monitor *m);                 /* a reader has taken some output */
 void teardown_finish(struct monitor *m);                   /* after the loop */
 
 /* mountns.c, share.c */
@@ -206,7 +208,7 @@ int process_open(struct process *p, struct err *err); /* its streams may carry f
 void process_exited(struct process *p, int32_t status);
 void process_try_finish(struct process *p);
 void process_signal(struct process *p, uint32_t signo, bool all);
-void process_relieve(struct process *p); /* after a signal that may have killed it */
+void process_progress(struct process *p); /* a reader has taken some of its output */
 void process_resize(struct process *p);
 void process_proxy_lost(struct process *p);
 void process_free(struct process *p);
@@ -218,7 +220,9 @@ void stdio_pump(struct process *p);
 void stdio_data(struct process *p, unsigned stream, const uint8_t *data, size_t n);
 void stdio_eof(struct process *p, unsigned stream);
 void stdio_stdin_gone(struct process *p);
-bool stdio_drained(const struct process *p);
+void stdio_expect(struct process *p, unsigned stream, uint64_t left); /* after its exit */
+void stdio_guest_gone(struct process *p);
+bool stdio_drained(const struct process *p); /* what it wrote is with its readers */
 void stdio_close(struct process *p);
 
 /* events.c */

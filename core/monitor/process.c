@@ -7,10 +7,11 @@
 #include "base/timing.h"
 #include "monitor/monitor.h"
 
-#define GRACE_MS 1000
-#define RELIEF_MS 500
-#define RELIEF_BYTES (64u << 10) /* a full pipe in the guest */
-#define RELIEF_MAX 4
+/* How long a reader may take nothing while an exit waits for it. */
+#define GRACE_MS 2000
+#define GRACE_KILLED_MS 1000
+
+static void on_grace(void *ctx);
 
 static struct process **end_of(struct process **list)
 {
@@ -30,6 +31,7 @@ struct process *process_new(struct container *c, bool init, int fds[4], bool ter
     p->id = ++c->m->next_id;
     p->init = init;
     p->proxy = *proxy;
+    p->grace = (struct loop_timer){.fn = on_grace, .ctx = p};
     *end_of(&c->processes) = p;
     stdio_init(p, fds + 1, terminal, want_stdin);
     conn = conn_add(c->m, steal_fd(&fds[0]), p);
@@ -72,31 +74,41 @@ static void tell_proxy(struct process *p)
 }
 
 /*
- * The proxy exits when what the guest wrote has reached the engine. A process that the host
- * itself has killed is not held back by a reader that has stopped reading.
+ * The proxy exits when what the process wrote has reached the engine, and is not held back by a
+ * reader that has stopped reading: what is left is relayed all the same.
  */
 void process_try_finish(struct process *p)
 {
-    if (!p->exited || p->finished || (!p->killed && !stdio_drained(p)))
+    if (!p->exited || p->finished || (!p->no_wait && !stdio_drained(p)))
         return;
+    loop_disarm(&p->c->m->loop, &p->grace);
     tell_proxy(p);
     container_check(p->c);
 }
 
-/* What is left is relayed as long as the monitor lives. */
 static void on_grace(void *ctx)
 {
     struct process *p = ctx;
 
-    p->killed = true;
+    log_info("container '%s': nobody reads what process %u wrote, not waiting", p->c->id, p->id);
+    p->no_wait = true;
     process_try_finish(p);
 }
 
-/*
- * A writer that has filled its pipe and exits by itself waits for the reader anywhere; one that a
- * signal has killed does not. Our buffers make the two look alike: hence a short grace for the
- * latter.
- */
+/* Whoever has killed a process expects its end soon. */
+static void arm_grace(struct process *p)
+{
+    loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(p->status < 0 ? GRACE_KILLED_MS : GRACE_MS));
+}
+
+/* A slow reader is no stalled one. */
+void process_progress(struct process *p)
+{
+    if (p->exited && !p->finished)
+        arm_grace(p);
+    teardown_progress(p->c->m);
+}
+
 void process_exited(struct process *p, int32_t status)
 {
     if (p->exited)
@@ -104,37 +116,11 @@ void process_exited(struct process *p, int32_t status)
     p->exited = true;
     p->status = status;
     stdio_stdin_gone(p);
-    if (status < 0 && !p->killed && !stdio_drained(p)) {
-        p->grace = (struct loop_timer){.fn = on_grace, .ctx = p};
-        loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(GRACE_MS));
-    }
+    if (!p->no_wait && !stdio_drained(p))
+        arm_grace(p);
     if (p->init)
         container_init_exited(p->c);
     process_try_finish(p);
-}
-
-static void on_relief(void *ctx)
-{
-    struct process *p = ctx;
-
-    for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR && p->open && !p->exited; i++)
-        if (p->c->m->channel && queue_bytes(&p->io[i].queue))
-            (void)channel_send_credit(p->c->m->channel, p->id, i, RELIEF_BYTES);
-    sandbox_channel_update(p->c->m);
-}
-
-/*
- * A signal has most likely killed p, but the agent reports that only after p's last bytes, which
- * wait for credit that a stalled reader does not give. Room for one more pipe lets them out; a
- * process that lives on has gained a little buffer, a few times at most.
- */
-void process_relieve(struct process *p)
-{
-    if (p->exited || stdio_drained(p) || p->relief.deadline || p->n_relief >= RELIEF_MAX)
-        return;
-    p->n_relief++;
-    p->relief = (struct loop_timer){.fn = on_relief, .ctx = p};
-    loop_arm(&p->c->m->loop, &p->relief, deadline_in_ms(RELIEF_MS));
 }
 
 void process_signal(struct process *p, uint32_t signo, bool all)
@@ -142,16 +128,12 @@ void process_signal(struct process *p, uint32_t signo, bool all)
     struct msg_signal msg = {.signo = signo, .all = all};
     struct wbuf w = {0};
 
-    if (signo == SIGKILL)
-        p->killed = true;
     if (p->open && p->c->m->channel) {
         msg_signal_put(&w, &msg);
         (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);
         wbuf_done(&w);
-        process_relieve(p);
         sandbox_channel_update(p->c->m);
     }
-    process_try_finish(p);
 }
 
 void process_resize(struct process *p)
@@ -191,7 +173,6 @@ void process_free(struct process *p)
     if (proxy)
         proxy->proxy_of = NULL;
     loop_disarm(&p->c->m->loop, &p->grace);
-    loop_disarm(&p->c->m->loop, &p->relief);
     stdio_close(p);
     if (p->open && p->c->m->channel)
         channel_process_close(p->c->m->channel, p->id);

@@ -65,7 +65,7 @@ static void on_exec(struct process *p, const struct msg_reply *reply, struct rep
 {
     reply_agent(p->c->m, to, reply, PHASE_PROCESS);
     if (reply->code) {
-        p->killed = true;
+        p->no_wait = true; /* it never ran */
         process_exited(p, -SIGKILL);
         p->dead = true;
         return;
@@ -212,11 +212,8 @@ static void take_kill(struct request *q, struct container *c, const struct ipc_t
         refuse(q, ESRCH, "container not running");
         return;
     }
-    if (t->signo == SIGKILL)
-        c->processes->killed = true;
     msg_signal_put(&w, &msg);
     call_init(q, c, FRAME_SIGNAL, &w, on_plain);
-    process_relieve(c->processes);
     wbuf_done(&w);
 }
 

@@ -256,8 +256,10 @@ static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
 {
     struct process *p = process_find(ctx, id);
 
-    if (!p)
+    if (!p || p->exited)
         return;
+    stdio_expect(p, STREAM_STDOUT, exited->left_stdout);
+    stdio_expect(p, STREAM_STDERR, exited->left_stderr);
     if (exited->oom && p->init && !p->c->oom) {
         p->c->oom = true;
         events_oom(p->c);

@@ -247,6 +247,7 @@ static void flush_out(struct stdio_end *e, bool writable)
         }
         queue_take(&e->queue, (size_t)n);
         credit(e, (size_t)n, false);
+        process_progress(e->p);
         if (e->mode == STDIO_POLLED)
             break;
     }
@@ -270,6 +271,8 @@ void stdio_data(struct process *p, unsigned stream, const uint8_t *data, size_t 
 
     if (stream == STREAM_STDIN)
         return;
+    if (e->expected != MSG_LEFT_TO_EOF)
+        e->expected -= MIN(e->expected, n);
     if (e->mode == STDIO_CLOSED) { /* the CLOSE is on its way */
         credit(e, n, false);
         return;
@@ -282,15 +285,40 @@ void stdio_data(struct process *p, unsigned stream, const uint8_t *data, size_t 
 void stdio_eof(struct process *p, unsigned stream)
 {
     p->io[stream].guest_eof = true;
+    p->io[stream].expected = 0;
     if (stream != STREAM_STDIN)
         settle(&p->io[stream]);
 }
 
-bool stdio_drained(const struct process *p)
+/* The last bytes of a dead process come without waiting for its reader: they wait here, so that
+ * its VM may go. That is a window more at most, whatever the guest says. */
+void stdio_expect(struct process *p, unsigned stream, uint64_t left)
+{
+    struct stdio_end *e = &p->io[stream];
+    struct monitor *m = monitor_of(e);
+
+    if (e->guest_eof)
+        return;
+    e->expected = left;
+    if (left && queue_bytes(&e->queue) && m->channel && p->open)
+        (void)channel_send_credit(m->channel, p->id, stream, (uint32_t)MIN(left, STREAM_WINDOW));
+}
+
+/* Nothing more will come. */
+void stdio_guest_gone(struct process *p)
 {
     for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR; i++)
-        if (queue_bytes(&p->io[i].queue))
+        stdio_eof(p, i);
+}
+
+bool stdio_drained(const struct process *p)
+{
+    for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR; i++) {
+        const struct stdio_end *e = &p->io[i];
+
+        if (e->mode != STDIO_CLOSED && (e->expected || queue_bytes(&e->queue)))
             return false;
+    }
     return true;
 }
 

@@ -13,7 +13,7 @@
 
 #define POWEROFF_TIMEOUT_MS 2000
 #define DESTROY_TIMEOUT_MS 10000
-#define DRAIN_TIMEOUT_MS 5000
+#define DRAIN_TIMEOUT_MS 3000 /* a reader may take nothing for so long */
 #define FLUSH_TIMEOUT_MS 1000
 
 static struct monitor *monitor_of(struct job *j)
@@ -34,11 +34,11 @@ static void end_run(struct job *j)
     m->boot.plugin = NULL;
 }
 
-static bool all_told(const struct monitor *m)
+static bool all_read(const struct monitor *m)
 {
     for (const struct container *c = m->containers; c; c = c->next)
         for (const struct process *p = c->processes; p; p = p->next)
-            if (p->exited && !p->finished)
+            if (p->exited && (!p->finished || !stdio_drained(p)))
                 return false;
     return true;
 }
@@ -61,7 +61,10 @@ static void end_done(struct job *j)
     m->vm_gone = true;
     if (m->end_err.code)
         log_error("destroy the VM: %s", m->end_err.msg);
-    if (all_told(m)) {
+    for (struct container *c = m->containers; c; c = c->next)
+        for (struct process *p = c->processes; p; p = p->next)
+            stdio_guest_gone(p);
+    if (all_read(m)) {
         leave(m);
         return;
     }
@@ -71,8 +74,14 @@ static void end_done(struct job *j)
 
 void teardown_check(struct monitor *m)
 {
-    if (m->vm_gone && all_told(m))
+    if (m->vm_gone && all_read(m))
         leave(m);
+}
+
+void teardown_progress(struct monitor *m)
+{
+    if (m->drain.deadline)
+        loop_arm(&m->loop, &m->drain, deadline_in_ms(DRAIN_TIMEOUT_MS));
 }
 
 void teardown_destroy(struct monitor *m)

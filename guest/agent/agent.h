@@ -55,7 +55,6 @@ struct stream {
     uint8_t *queue; /* stdin: bytes for the pipe, at most STREAM_WINDOW */
     size_t queue_at, queue_len;
     size_t credit; /* output: what the host still accepts */
-    size_t drain;  /* output: bytes of a dead process that must go before EXITED */
 };
 
 enum process_state { P_SETUP, P_CREATED, P_STARTING, P_RUNNING, P_DEAD };
@@ -174,8 +173,9 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
                   const struct plan_process *plan, struct err *err);
 int process_start(struct agent *a, struct process *p, uint32_t seq, struct err *err);
 int process_signal(struct agent *a, struct process *p, int signo, struct err *err);
-void process_try_report(struct agent *a, struct process *p); /* EXITED once its output is out */
-void processes_report(struct agent *a); /* a new connection: what is still untold */
+void process_try_report(struct agent *a,
+                        struct process *p); /* EXITED; frees it after its last EOF */
+void processes_report(struct agent *a);     /* a new connection: what is still untold */
 bool processes_alive(const struct agent *a, const struct container *c);
 void processes_forget(struct agent *a, struct container *c);
 void process_reap_strangers(struct agent *a);
@@ -191,8 +191,7 @@ void stream_eof(struct agent *a, struct process *p);
 void stream_credit(struct agent *a, struct process *p, unsigned which, uint32_t bytes);
 void stream_closed(struct agent *a, struct process *p, unsigned which);
 int stream_resize(struct process *p, uint32_t rows, uint32_t cols, struct err *err);
-void streams_mark_drain(struct process *p);
-bool streams_drained(const struct process *p);
+uint64_t stream_left(const struct process *p, unsigned which);
 void streams_uncork(struct agent *a);       /* the channel has room again */
 void streams_reset_credit(struct agent *a); /* a new host connection */
 void streams_done(struct agent *a, struct process *p);

@@ -452,7 +452,6 @@ static void on_pidfd(struct agent *a, struct source *s, uint32_t events)
     p->state = P_DEAD;
     if (p->is_init)
         container_init_gone(a, p->container);
-    streams_mark_drain(p);
     process_try_report(a, p); /* may free it, and with it a container to be deleted */
     container_changed(a, container_of_init(a, cid));
 }
@@ -464,14 +463,17 @@ static bool streams_open(const struct process *p)
 
 void process_try_report(struct agent *a, struct process *p)
 {
-    struct msg_exited m = {.status = p->status, .oom = p->oom};
+    struct msg_exited m = {.status = p->status,
+                           .oom = p->oom,
+                           .left_stdout = stream_left(p, STREAM_STDOUT),
+                           .left_stderr = stream_left(p, STREAM_STDERR)};
     struct container *c = p->container;
     struct wbuf w = {0};
 
     if (p->state != P_DEAD)
         return;
     if (!p->exited_sent) {
-        if (!streams_drained(p) || !a->channel.connected)
+        if (!a->channel.connected)
             return;
         if (p->is_init && a->share_mounted)
             (void)syncfs(a->share_fd); /* what it wrote is the host's when it hears of it */
@@ -507,7 +509,6 @@ void processes_forget(struct agent *a, struct container *c)
             continue;
         /* The death of a process is told even when nobody took its last output. */
         streams_done(a, p);
-        p->streams[STREAM_STDOUT].drain = p->streams[STREAM_STDERR].drain = 0;
         p->container = NULL;
         if (p->state == P_DEAD && !p->exited_sent && a->channel.connected)
             process_try_report(a, p);

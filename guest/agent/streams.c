@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Stdio of processes, both ways with credit: nobody's full pipe or slow reader stops anything but
- * its own stream. Bytes that a process wrote before its death are sent before its EXITED.
+ * its own stream. EXITED says how many bytes that a process wrote before its death are to follow.
  */
 #include "agent/agent.h"
 
@@ -15,8 +15,6 @@
 
 #include "base/cleanup.h"
 #include "base/macros.h"
-
-#define DRAIN_TO_EOF SIZE_MAX
 
 static void on_output(struct agent *a, struct source *s, uint32_t events);
 static void on_stdin(struct agent *a, struct source *s, uint32_t events);
@@ -114,7 +112,6 @@ static void output_ended(struct agent *a, struct stream *s)
     struct process *p = s->process;
 
     loop_close(a, &s->source);
-    s->drain = 0;
     if (!s->eof)
         send_stream(a, s, FRAME_EOF, NULL, 0);
     s->eof = true;
@@ -140,13 +137,9 @@ static void on_output(struct agent *a, struct source *src, uint32_t events)
         return;
     }
     s->credit -= (size_t)n;
-    if (s->drain && s->drain != DRAIN_TO_EOF)
-        s->drain -= MIN(s->drain, (size_t)n);
     send_stream(a, s, FRAME_DATA, buf, (size_t)n);
     if (!may_read(a, s))
         loop_events(a, src, 0);
-    if (s->drain == 0 && s->process->state == P_DEAD)
-        process_try_report(a, s->process);
 }
 
 static void stdin_done(struct agent *a, struct stream *s, bool tell)
@@ -274,27 +267,18 @@ int stream_resize(struct process *p, uint32_t rows, uint32_t cols, struct err *e
 }
 
 /*
- * At a process's death: what is in its pipes now is its own and goes before EXITED; what others
- * that hold the pipe write later does not delay it. A terminal is hung up with its session leader.
+ * After a process's death: what is in its pipe now is its own; what others that hold the pipe write
+ * later concerns nobody who waits for it. A terminal is hung up with its session leader.
  */
-void streams_mark_drain(struct process *p)
+uint64_t stream_left(const struct process *p, unsigned which)
 {
-    for (int i = STREAM_STDOUT; i <= STREAM_STDERR; i++) {
-        struct stream *s = &p->streams[i];
-        int left = 0;
+    int fd = p->streams[which].source.fd, left = 0;
 
-        if (s->source.fd < 0)
-            continue;
-        if (p->terminal)
-            s->drain = DRAIN_TO_EOF;
-        else if (ioctl(s->source.fd, FIONREAD, &left) == 0)
-            s->drain = (size_t)left;
-    }
-}
-
-bool streams_drained(const struct process *p)
-{
-    return p->streams[STREAM_STDOUT].drain == 0 && p->streams[STREAM_STDERR].drain == 0;
+    if (fd < 0)
+        return 0;
+    if (p->terminal)
+        return MSG_LEFT_TO_EOF;
+    return ioctl(fd, FIONREAD, &left) == 0 && left > 0 ? (uint64_t)left : 0;
 }
 
 void streams_uncork(struct agent *a)

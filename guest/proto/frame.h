@@ -26,7 +26,7 @@ enum frame_type {
     /* guest -> host */
     FRAME_HELLO = 1, /* struct msg_hello; the first frame of a session */
     FRAME_REPLY,     /* struct msg_reply; seq of the request */
-    FRAME_EXITED,    /* struct msg_exited; id = process; all its output went before it */
+    FRAME_EXITED,    /* struct msg_exited; id = process; tells what of its output follows */
     FRAME_OOM,       /* id = the container's init process; no body */
     FRAME_LOG,       /* text of the agent for the host's log */
     /* host -> guest: requests; each gets one REPLY with the same seq */

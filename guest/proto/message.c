@@ -53,6 +53,8 @@ static int exited_check(const void *obj)
 static const struct codec_field exited_fields[] = {
     CODEC_F(1, I32, struct msg_exited, status),
     CODEC_F(2, U32, struct msg_exited, oom),
+    CODEC_F(3, U64, struct msg_exited, left_stdout),
+    CODEC_F(4, U64, struct msg_exited, left_stderr),
 };
 static const struct codec exited_codec = CODEC_OF(struct msg_exited, exited_fields, exited_check);
 

@@ -43,9 +43,14 @@ struct msg_exec {
     struct plan_cgroup cgroup; /* reserved; empty */
 };
 
+/* Sent at once: who waits for the exit also wants what the process wrote before, which follows as
+ * far as the streams' credit lets it. */
+#define MSG_LEFT_TO_EOF UINT64_MAX
 struct msg_exited {
     int32_t status; /* exit code 0-255, or -n when killed by signal n */
     uint32_t oom;   /* 1: the container's cgroup saw an OOM kill */
+    /* Bytes of it that are still to come on each stream; MSG_LEFT_TO_EOF: all up to its EOF. */
+    uint64_t left_stdout, left_stderr;
 };
 
 struct msg_signal {

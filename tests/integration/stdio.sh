@@ -36,13 +36,37 @@ done
 same "a closed stdout ends the writer" y "$(av exec io yes < /dev/null 2>/dev/null | head -n 1)"
 
 # One stalled reader blocks no other stream, signal or exit.
+gone() { ! kill -0 "$1" 2>/dev/null; }
 mkfifo "$WORK/stall"
 exec 8<> "$WORK/stall"
 av exec --detach --pid-file "$WORK/yes.pid" io yes > "$WORK/stall" 2>&1 < /dev/null
 same "another stream flows beside a stalled one" fine "$(av exec io echo fine < /dev/null)"
 check "a signal reaches the stalled writer" 0 '' kill -TERM "$(cat "$WORK/yes.pid")"
-gone() { ! kill -0 "$1" 2>/dev/null; }
 check "and it ends" 0 '' until_ok 20 gone "$(cat "$WORK/yes.pid")"
+exec 8>&-
+
+# A slow reader gets everything, also after the exit; one that stalls for ever delays it a little.
+slowly() { python3 -c '
+import os, sys, time
+n = 0
+while chunk := os.read(0, 65536):
+    n += len(chunk)
+    time.sleep(0.4)
+print(n)'; }
+same "a slow reader gets everything" 900000 \
+    "$(av exec io sh -c 'head -c 900000 /dev/zero' < /dev/null | slowly)"
+late_reader() { read -r -t 4 < /dev/zero || true; wc -c; }
+same "also one that begins when the exit has been told" 200000 \
+    "$(av exec io sh -c 'head -c 200000 /dev/zero' < /dev/null | late_reader)"
+mkfifo "$WORK/stall2"
+exec 8<> "$WORK/stall2"
+av exec --detach --pid-file "$WORK/head.pid" io head -c 250000 /dev/zero > "$WORK/stall2" 2>&1 < /dev/null
+check "a reader that stalls for ever does not hold up the exit" 0 '' until_ok 15 gone "$(cat "$WORK/head.pid")"
+b=$(bundle stall "$(sh_args 'yes')")
+av run --detach --bundle "$b" stall > "$WORK/stall2" 2>&1 < /dev/null
+check "nor the kill of a container" 0 '' av kill stall KILL
+check "which stops" 0 '' until_ok 15 has_status stall stopped
+check "nor its delete" 0 '' av delete stall
 exec 8>&-
 
 # Inherited descriptions never become non-blocking.

@@ -175,11 +175,9 @@ class AgentTest(unittest.TestCase):
 
 
 class Lifecycle(AgentTest):
-    def test_output_and_status_arrive_output_first(self):
+    def test_output_and_status_arrive(self):
         ident, status = self.run_to_end(shell('echo out; echo err >&2; exit 7'))
         self.assertEqual((status, self.agent.stdout(ident), self.agent.stderr(ident)), (7, 'out\n', 'err\n'))
-        order = [kind for kind, who in self.agent.order if who == ident]
-        self.assertGreater(order.index(ap.EXITED), max(i for i, k in enumerate(order) if k == ap.DATA))
 
     def test_every_exit_status_comes_through(self):
         for code in (0, 1, 126, 127, 128, 255):
@@ -350,6 +348,20 @@ class Streams(AgentTest):
         self.assertEqual((status, self.agent.stdout(other)), (0, 'free\n'))
         self.assertEqual(len(self.agent.out[(ident, 1)]), ap.STREAM_WINDOW)
         self.agent.signal(ident, signal.SIGKILL)
+
+    def test_a_death_is_told_at_once_with_the_bytes_that_follow(self):
+        ident = self.agent.create(self.plan(process(['yes'])))
+        self.ids.append(ident)
+        self.agent.hold.add(ident)
+        self.agent.request(ap.START, ident)
+        self.agent.pump(lambda: len(self.agent.out.get((ident, 1), b'')) >= ap.STREAM_WINDOW)
+        self.agent.signal(ident, signal.SIGKILL)
+        self.agent.pump(lambda: ident in self.agent.exited)
+        left = self.agent.due[(ident, 1)] - ap.STREAM_WINDOW
+        self.assertGreater(left, 0)
+        self.assertLessEqual(left, 65536)
+        self.agent.send(ap.CREDIT, ident, 1, left.to_bytes(4, 'little'))
+        self.agent.pump(lambda: len(self.agent.out[(ident, 1)]) == ap.STREAM_WINDOW + left)
 
     def test_a_closed_reader_gives_sigpipe(self):
         ident = self.agent.create(self.plan(process(['yes'])))

@@ -105,6 +105,7 @@ class Agent:
         self.oom, self.logs, self.hello, self.credit, self.closed = [], [], None, {}, set()
         self.hold = set()       # processes whose output gets no credit
         self.order = []
+        self.due = {}           # (process, stream) -> output length at which a dead process is drained
 
     def fileno(self):
         return self.sock.fileno()
@@ -146,6 +147,9 @@ class Agent:
             f = fields(body)
             self.exited[ident] = number(f[1][0]) if 1 in f else 0
             self.oom_killed = 2 in f
+            for stream in (1, 2):
+                left = number(f[2 + stream][0], signed=False) if 2 + stream in f else 0
+                self.due[(ident, stream)] = len(self.out.get((ident, stream), b'')) + left
         elif kind == OOM:
             self.oom.append(ident)
         elif kind == LOG:
@@ -200,8 +204,12 @@ class Agent:
     def signal(self, ident, signo, everyone=0):
         self.request(SIGNAL, ident, num(1, signo) + num(2, everyone))
 
+    def drained(self, ident):
+        return all(len(self.out.get((ident, s), b'')) >= self.due[(ident, s)] or (ident, s) in self.eof for s in (1, 2))
+
     def wait(self, ident, timeout=None):
-        self.pump(lambda: ident in self.exited, timeout)
+        """The exit, and all that the process wrote before it."""
+        self.pump(lambda: ident in self.exited and self.drained(ident), timeout)
         return self.exited[ident]
 
     def delete(self, ident):

@@ -75,12 +75,14 @@ TEST(exited_comes_back_and_impossible_statuses_are_refused)
 {
     static const int32_t good[] = {0, 1, 255, -1, -9, -64},
                          bad[] = {256, -65, INT32_MIN, INT32_MAX};
-    struct msg_exited m = {0}, got;
+    struct msg_exited m = {.left_stdout = 70000, .left_stderr = MSG_LEFT_TO_EOF}, got;
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         m.status = good[i];
         ROUND_TRIP(exited, &m, &got);
         CHECK_INT_EQ(got.status, good[i]);
+        CHECK_U64_EQ(got.left_stdout, m.left_stdout);
+        CHECK_U64_EQ(got.left_stderr, m.left_stderr);
     }
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct wbuf w = {0};
