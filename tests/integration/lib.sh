@@ -131,7 +131,8 @@ has_status() {
     [ "$(status_of "$1")" = "$2" ]
 }
 
-# Processes of this test that should be gone: whoever names WORK in its arguments.
+# Processes of this test that should be gone: whoever names WORK in its arguments; a proxy, which
+# has the arguments of the guest's process, names its state directory in its environment.
 leftover_processes() {
     local pid cmd
     for pid in /proc/[0-9]*; do
@@ -139,6 +140,9 @@ leftover_processes() {
         case $pid in "$$" | "$BASHPID") continue ;; esac
         cmd=$(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") || continue
         case $cmd in *"$WORK"*) printf '%s %s\n' "$pid" "${cmd:0:150}" ;; esac
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = anyvisor-proxy ] || continue
+        grep -qzF "ANYVISOR_STATE=$WORK" "/proc/$pid/environ" 2>/dev/null || continue
+        printf '%s anyvisor-proxy: %s\n' "$pid" "${cmd:0:150}"
     done
 }
 
@@ -146,8 +150,9 @@ leftover_mounts() {
     grep -F "$WORK" /proc/self/mountinfo
 }
 
+# Of containers: their common parent goes with the last one only if that one made it.
 leftover_cgroups() {
-    find /sys/fs/cgroup -type d -path "*av-test-${WORK##*.}*" 2>/dev/null
+    find /sys/fs/cgroup -type d -path "*/av-test-${WORK##*.}/*" 2>/dev/null
 }
 
 no_processes_left() {
@@ -183,6 +188,7 @@ leave() {
     local rc=$? id pid
     for id in $(av list --quiet 2>/dev/null); do av delete --force "$id" > /dev/null 2>&1; done
     leftover_processes | while read -r pid _; do kill -9 "$pid" 2>/dev/null; done
+    find /sys/fs/cgroup -maxdepth 2 -type d -name "av-test-${WORK##*.}" -exec rmdir {} + 2>/dev/null
     if [ -n "${KEEP:-}" ]; then echo "# kept: $WORK"; else rm -rf --one-file-system "$WORK"; fi
     exit "$rc"
 }

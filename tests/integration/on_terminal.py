@@ -76,9 +76,8 @@ def console(path, cmd):
 def foreground(cmd):
     pid, master = pty.fork()
     if pid == 0:
+        set_size(0, os.environ.get("SIZE", "24x80"))
         os.execvp(cmd[0], cmd)
-    if "SIZE" in os.environ:
-        set_size(master, os.environ["SIZE"])
     talk(master, lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None)
     status = os.waitpid(pid, 0)[1]
     sys.exit(os.waitstatus_to_exitcode(status) & 0xff)
