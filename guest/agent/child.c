@@ -111,9 +111,13 @@ static int become_container(struct job *j, struct err *err)
     if (r == 0 && (j->c->plan.flags & PLAN_C_READONLY) &&
         mountapi_flags(root, MS_RDONLY, false) < 0)
         r = err_set(err, errno, "make the root read-only: %m");
-    if (r == 0 && j->c->plan.root_propagation)
-        (void)mountapi_propagation(root, j->c->plan.root_propagation);
-    return r < 0 ? r : rootfs_switch(root, err);
+    if (r == 0)
+        r = rootfs_switch(root, err);
+    /* Only now: pivot_root takes no shared mount. */
+    if (r == 0 && j->c->plan.root_propagation &&
+        mountapi_propagation(root, j->c->plan.root_propagation) < 0)
+        r = err_set(err, errno, "set the root's propagation: %m");
+    return r;
 }
 
 static int join_container(struct job *j, struct err *err)
