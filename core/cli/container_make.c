@@ -51,7 +51,8 @@ static size_t open_proxy_namespaces(pid_t proxy, int fds[CONTAINER_NAMESPACES])
 static int run_hooks(struct creation *c, enum oci_hook_kind kind, const int *fds, size_t n,
                      struct err *err)
 {
-    cleanup_free char *json = state_oci_json(&c->state, STATE_CREATING);
+    /* "created" by the specification's lifecycle, as crun says; runc says "creating". */
+    cleanup_free char *json = state_oci_json(&c->state, STATE_CREATED);
     const struct hooks_run how = {
         .kind = kind,
         .state_json = json,

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include "base/cleanup.h"
@@ -90,6 +92,9 @@ static int open_namespaces(const struct oci_spec *spec, struct joined *ret, stru
             return err_set_phase(err, PHASE_CONFIG, errno, "open %s namespace '%s': %m",
                                  oci_namespace_name(proxy_namespaces[i].kind), ns->path);
         ret->fds[ret->n++] = fd;
+        if (ioctl(fd, NS_GET_NSTYPE) != (int)proxy_namespaces[i].flag)
+            return err_set_phase(err, PHASE_CONFIG, EINVAL, "'%s' is no %s namespace", ns->path,
+                                 oci_namespace_name(proxy_namespaces[i].kind));
     }
     return 0;
 }
