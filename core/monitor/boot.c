@@ -124,23 +124,29 @@ static int create(struct boot *b)
     return fault("monitor.vm-created", &b->err);
 }
 
-/* "tag:NAME" is mounted by the agent, "dir:/PATH" is there already. */
+/* A directory is there already; a tag is mounted by the agent, over the transport it stands for. */
 static int find_share(struct boot *b)
 {
-    char addr[HVP_ADDR_MAX];
-    int r;
+    static const char *const transports[][2] = {{"tag:", "virtio"}, {"xen:", "xen"}};
+    char addr[HVP_ADDR_MAX] = "tag:" SHARE_TAG;
+    int r = 0;
 
-    if (!(plugin_caps(b->plugin)->flags & HVP_CAP_DEVICE_ADDR)) {
-        b->share_tag = xstrdup(SHARE_TAG);
-        return 0;
-    }
-    if ((r = plugin_device_addr(b->vm, SHARE_TAG, addr, &b->err)) < 0)
+    if (plugin_caps(b->plugin)->flags & HVP_CAP_DEVICE_ADDR)
+        r = plugin_device_addr(b->vm, SHARE_TAG, addr, &b->err);
+    if (r < 0)
         return r;
     if (str_starts_with(addr, "dir:"))
         b->share_dir = xstrdup(addr + 4);
-    else
-        b->share_tag = xstrdup(str_starts_with(addr, "tag:") ? addr + 4 : SHARE_TAG);
-    return 0;
+    for (size_t i = 0; i < ARRAY_SIZE(transports); i++) {
+        if (!str_starts_with(addr, transports[i][0]))
+            continue;
+        b->share_tag = xstrdup(addr + strlen(transports[i][0]));
+        b->share_transport = transports[i][1];
+    }
+    if (b->share_dir || b->share_tag)
+        return 0;
+    return err_set(&b->err, EPROTO, "the back-end has put the share at '%s', which no guest knows",
+                   addr);
 }
 
 static int start(struct boot *b)

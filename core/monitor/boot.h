@@ -27,7 +27,8 @@ struct boot {
     struct plugin_vm *vm;
     bool started;
     int channel_fd, event_fd;
-    char *share_dir, *share_tag; /* how the guest finds the share */
+    char *share_dir, *share_tag; /* how the guest finds the share: one of them */
+    const char *share_transport; /* of 9p, with the tag */
     int32_t pids[BOOT_PIDS_MAX];
     size_t n_pids;
     struct ipc_timings timings;

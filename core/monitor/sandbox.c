@@ -23,6 +23,7 @@
 #define CONSOLE_LINES 10
 #define ENTROPY_BYTES 256
 #define HOSTNAME_BYTES 63
+#define SHARE_OPTIONS "version=9p2000.L,msize=512000,cache=mmap,access=any" /* by default */
 #define BOOT_TIMEOUT_MS 60000 /* when the CLI has not said */
 
 static void on_vm_event(void *ctx, uint32_t events);
@@ -197,10 +198,10 @@ static int fill_setup(struct monitor *m, struct wbuf *w)
     };
     ssize_t n = getrandom(entropy, sizeof(entropy), 0);
 
-    if (m->spec.share_options && *m->spec.share_options)
-        options = xasprintf("trans=virtio,%s", m->spec.share_options);
-    else
-        options = xstrdup("trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any");
+    if (m->boot.share_tag)
+        options = xasprintf("trans=%s,%s", m->boot.share_transport,
+                            m->spec.share_options && *m->spec.share_options ? m->spec.share_options
+                                                                            : SHARE_OPTIONS);
     setup.share_options = options;
     setup.entropy = entropy;
     setup.entropy_len = n < 0 ? 0 : (size_t)n;

@@ -251,7 +251,8 @@ static void check_addr(void *vm)
     if (!can(HVP_CAP_DEVICE_ADDR, "DEVICE_ADDR", "the share's address"))
         return;
     ok(plugin->device_addr(vm, "share", addr, sizeof(addr), &err), "the share has an address");
-    result(strncmp(addr, "tag:", 4) == 0 || strncmp(addr, "dir:/", 5) == 0,
+    result(strncmp(addr, "tag:", 4) == 0 || strncmp(addr, "xen:", 4) == 0 ||
+               strncmp(addr, "dir:/", 5) == 0,
            "the share's address is a tag or a directory");
     result(plugin->device_addr(vm, "nobody", addr, sizeof(addr), &err) < 0,
            "an unknown device has no address");
