@@ -29,6 +29,7 @@ struct surroundings {
     bool debug;          /* lines to /dev/kmsg */
     int channel_fd;      /* --fd N, or -1 */
     uint32_t vsock_port; /* 0 = virtio-serial */
+    char fault[16];      /* point at which a test wants us to die */
 };
 
 /* Something the loop watches. fd is -1 when it is not watched. */
@@ -118,6 +119,12 @@ struct agent {
     bool share_mounted, stop, powering_off;
     uint32_t poweroff_seq;
 };
+
+/* main.c: what the host wants of us, in the kernel's arguments or our own */
+void agent_words(struct agent *a, char *line);
+
+/* fault.c: "hello", "exit", and each request by its name ("setup", "create", ...) */
+void fault_point(const struct agent *a, const char *name);
 
 /* loop.c */
 int loop_watch(struct agent *a, struct source *s, int fd, uint32_t events,

@@ -183,6 +183,7 @@ static void send_hello(struct agent *a)
         m.kernel = u.release;
         m.arch = u.machine;
     }
+    fault_point(a, "hello");
     msg_hello_put(&w, &m);
     channel_send(a, FRAME_HELLO, 0, 0, w.data, w.len);
     wbuf_done(&w);

@@ -50,16 +50,10 @@ static int leave_initial_root(struct err *err)
 static void read_cmdline(struct agent *a)
 {
     cleanup_file FILE *f = fopen("/proc/cmdline", "re");
-    char line[4096], *save = NULL;
+    char line[4096];
 
-    if (!f || !fgets(line, sizeof(line), f))
-        return;
-    for (char *w = strtok_r(line, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
-        if (strcmp(w, "anyvisor.debug") == 0)
-            a->at.debug = true;
-        else if (strncmp(w, "anyvisor.vsock=", 15) == 0)
-            a->at.vsock_port = (uint32_t)strtoul(w + 15, NULL, 10);
-    }
+    if (f && fgets(line, sizeof(line), f))
+        agent_words(a, line);
 }
 
 /* The console of a small kernel may be absent: then 0-2 are /dev/null, never the channel. */

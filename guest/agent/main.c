@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent: pid 1 of the guest. "agent --fd N" runs it in namespaces of a host instead, with the
- * channel on descriptor N (tests/fake).
+ * The agent: pid 1 of the guest. "agent --fd N [WORDS]" runs it in namespaces of a host instead,
+ * with the channel on descriptor N and WORDS for the kernel's arguments (tests/fake).
  */
 #include "agent/agent.h"
 
@@ -50,6 +50,20 @@ static int watch_signals(struct agent *a, struct err *err)
     return r;
 }
 
+void agent_words(struct agent *a, char *line)
+{
+    char *save = NULL;
+
+    for (char *w = strtok_r(line, " \n", &save); w; w = strtok_r(NULL, " \n", &save)) {
+        if (strcmp(w, "anyvisor.debug") == 0)
+            a->at.debug = true;
+        else if (strncmp(w, "anyvisor.vsock=", 15) == 0)
+            a->at.vsock_port = (uint32_t)strtoul(w + 15, NULL, 10);
+        else if (strncmp(w, "anyvisor.fault=", 15) == 0)
+            snprintf(a->at.fault, sizeof(a->at.fault), "%s", w + 15);
+    }
+}
+
 static int serve(struct agent *a, struct err *err)
 {
     int r;
@@ -95,10 +109,12 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     int r;
 
-    if (argc == 3 && strcmp(argv[1], "--fd") == 0)
+    if ((argc == 3 || argc == 4) && strcmp(argv[1], "--fd") == 0) {
         a.at.channel_fd = (int)strtol(argv[2], NULL, 10);
-    else if (getpid() != 1) {
-        fprintf(stderr, "usage: agent --fd N (without it, pid 1 of a virtual machine)\n");
+        if (argc == 4)
+            agent_words(&a, argv[3]);
+    } else if (getpid() != 1) {
+        fprintf(stderr, "usage: agent --fd N [WORDS] (without it, pid 1 of a virtual machine)\n");
         return 2;
     }
     a.at.machine = a.at.channel_fd < 0;

@@ -477,6 +477,7 @@ void process_try_report(struct agent *a, struct process *p)
             return;
         if (p->is_init && a->share_mounted)
             (void)syncfs(a->share_fd); /* what it wrote is the host's when it hears of it */
+        fault_point(a, "exit");
         p->exited_sent = true;
         msg_exited_put(&w, &m);
         channel_send(a, FRAME_EXITED, p->id, 0, w.data, w.len);

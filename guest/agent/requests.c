@@ -219,12 +219,22 @@ static int do_ping(struct agent *a, const struct frame_head *h, struct wire body
 static const struct {
     uint16_t type;
     handler run;
+    const char *name;
 } table[] = {
-    {FRAME_SETUP, do_setup},       {FRAME_CREATE, do_create}, {FRAME_START, do_start},
-    {FRAME_EXEC, do_exec},         {FRAME_SIGNAL, do_signal}, {FRAME_RESIZE, do_resize},
-    {FRAME_PAUSE, do_pause},       {FRAME_RESUME, do_resume}, {FRAME_UPDATE, do_update},
-    {FRAME_STATS, do_stats},       {FRAME_PS, do_ps},         {FRAME_DELETE, do_delete},
-    {FRAME_POWEROFF, do_poweroff}, {FRAME_PING, do_ping},
+    {FRAME_SETUP, do_setup, "setup"},
+    {FRAME_CREATE, do_create, "create"},
+    {FRAME_START, do_start, "start"},
+    {FRAME_EXEC, do_exec, "exec"},
+    {FRAME_SIGNAL, do_signal, "signal"},
+    {FRAME_RESIZE, do_resize, "resize"},
+    {FRAME_PAUSE, do_pause, "pause"},
+    {FRAME_RESUME, do_resume, "resume"},
+    {FRAME_UPDATE, do_update, "update"},
+    {FRAME_STATS, do_stats, "stats"},
+    {FRAME_PS, do_ps, "ps"},
+    {FRAME_DELETE, do_delete, "delete"},
+    {FRAME_POWEROFF, do_poweroff, "poweroff"},
+    {FRAME_PING, do_ping, "ping"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */
@@ -260,6 +270,7 @@ int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t 
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         if (table[i].type != h->type)
             continue;
+        fault_point(a, table[i].name);
         r = table[i].run(a, h, wire_over(body, h->len), &err);
         if (r != LATER)
             channel_reply(a, h->id, h->seq, r, &err);

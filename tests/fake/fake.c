@@ -33,6 +33,7 @@
 struct instance {
     const struct hvp_host *host;
     char *agent, *vmm; /* absolute paths */
+    char *share;       /* what tests want as the address of a share, or NULL */
     struct fault fault;
 };
 
@@ -68,6 +69,7 @@ static void unload(void *p)
         return;
     free(in->agent);
     free(in->vmm);
+    free(in->share);
     free(in->fault.fail);
     free(in->fault.delay);
     free(in);
@@ -75,6 +77,7 @@ static void unload(void *p)
 
 static const char help[] = "agent  absolute path of the agent's program for this host\n"
                            "vmm    absolute path of fake-vmm\n"
+                           "share  an address that its share pretends to have\n"
                            "fail   ops that fail: vm_start,agent_open\n"
                            "delay  ops that take longer: vm_create=200,vm_destroy=50 (ms)\n";
 
@@ -87,9 +90,8 @@ static int config(void *p, const char *key, const char *value, struct hvp_error 
         char **to;
         bool path;
     } keys[] = {
-        {"agent", &in->agent, true},
-        {"vmm", &in->vmm, true},
-        {"fail", &in->fault.fail, false},
+        {"agent", &in->agent, true},        {"vmm", &in->vmm, true},
+        {"share", &in->share, false},       {"fail", &in->fault.fail, false},
         {"delay", &in->fault.delay, false},
     };
 
@@ -260,7 +262,8 @@ static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel,
                      int console, struct hvp_error *err)
 {
     const struct hvp_host *host = vm->inst->host;
-    const char *const argv[] = {vm->inst->vmm, spec->uuid, vm->inst->agent, NULL};
+    char words[4096]; /* the run folder tells whose process it is in a list of processes */
+    const char *const argv[] = {vm->inst->vmm, spec->uuid, vm->inst->agent, words, NULL};
     struct hvp_fd_map fds[] = {
         {channel, VMM_FD_CHANNEL}, {lifeline, VMM_FD_LIFELINE}, {console, 1}, {console, 2}};
     /* No death signal: when core dies the lifeline closes, and fake-vmm ends its guest first. */
@@ -269,6 +272,9 @@ static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel,
     int32_t pid;
     int pidfd;
 
+    if (snprintf(words, sizeof(words), "%s fake.run_dir=%s", spec->cmdline, spec->run_dir) >=
+        (int)sizeof(words))
+        return hvp_fail(err, E2BIG, "the kernel's arguments are too long");
     if (!host->spawn)
         return hvp_fail(err, ENOSYS, "this core cannot start programs");
     if (host->spawn(host->cookie, &what, &pid, &pidfd, err) < 0)
@@ -514,7 +520,10 @@ static int device_addr(void *p, const char *tag, char *buf, size_t len, struct h
 
     if (!vm->share_dir[0] || strcmp(tag, vm->share_tag) != 0)
         return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
-    snprintf(buf, len, "dir:%s", vm->share_dir);
+    if (vm->inst->share)
+        snprintf(buf, len, "%s", vm->inst->share);
+    else
+        snprintf(buf, len, "dir:%s", vm->share_dir);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fake-vmm UUID AGENT: the process that stands for a VMM.  Waits for the start byte, makes new
- * namespaces with the agent as their pid 1, and ends with it.  The UUID in the command line is how
- * vm_reopen recognises the process.
+ * fake-vmm UUID AGENT WORDS: the process that stands for a VMM.  Waits for the start byte, makes
+ * new namespaces with the agent as their pid 1, and ends with it.  The UUID in the command line is
+ * how vm_reopen recognises the process.
  */
 #include "vmm.h"
 #include <errno.h>
@@ -51,7 +51,7 @@ static int make_namespaces(void)
 }
 
 /* Pid 1 of the namespaces.  vmm: a pidfd of the parent, which may have died before prctl. */
-static int guest(const char *agent, int vmm)
+static int guest(const char *agent, const char *words, int vmm)
 {
     struct pollfd p = {.fd = vmm, .events = POLLIN};
     char fd[16];
@@ -64,7 +64,7 @@ static int guest(const char *agent, int vmm)
     if (fcntl(VMM_FD_LIFELINE, F_SETFD, FD_CLOEXEC) < 0)
         return fail("keep the lifeline from the guest");
     snprintf(fd, sizeof(fd), "%d", VMM_FD_CHANNEL);
-    execl(agent, agent, "--fd", fd, (char *)NULL);
+    execl(agent, agent, "--fd", fd, words, (char *)NULL);
     return fail(agent);
 }
 
@@ -95,8 +95,8 @@ int main(int argc, char **argv)
     int self, pidfd, r;
     pid_t pid;
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: fake-vmm UUID AGENT\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: fake-vmm UUID AGENT WORDS\n");
         return VMM_FAILED;
     }
     if (!lifeline_read())
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     if (pid < 0)
         return fail("fork");
     if (pid == 0)
-        _exit(guest(argv[2], self));
+        _exit(guest(argv[2], argv[3], self));
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (pidfd < 0)
         return fail("pidfd_open");
