@@ -9,7 +9,9 @@
 #include "base/path.h"
 #include "config/schema.h"
 
-#define OVERHEAD_DEFAULT (64 * MIB)
+/* Debian's kernel, the agent and the files of both in memory take 75 MiB before a container starts.
+ */
+#define OVERHEAD_DEFAULT (128 * MIB)
 #define BOOT_TIMEOUT_DEFAULT 60 /* seconds: software emulation on a busy host takes ten */
 
 static void vm_done(struct config_vm *vm)

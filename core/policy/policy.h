@@ -110,7 +110,8 @@ int policy_class(const struct config *config, const struct workload *w, int *ret
 /* The hypervisor names that count for a class index: what the caller needs to probe, in order. */
 const struct strv *policy_hypervisors(const struct config *config, int class_index);
 
-/* Sizes. limit 0 = none; result is whole MiB and at least POLICY_MEMORY_MIN. */
+/* Sizes. limit 0 = none; result is whole MiB and at least POLICY_MEMORY_MIN: limit, overhead, and
+ * what the guest's kernel needs to manage that much memory. */
 uint64_t policy_vm_memory(uint64_t limit, uint64_t overhead);
 uint32_t policy_vm_vcpus(uint64_t quota, uint64_t period, uint32_t host_cpus);
 

@@ -16,13 +16,20 @@ static uint64_t round_up_mib(uint64_t bytes)
     return bytes > UINT64_MAX - MIB ? UINT64_MAX - UINT64_MAX % MIB : (bytes + MIB - 1) / MIB * MIB;
 }
 
+/* A kernel keeps 64 bytes of its own for each page of 4 KiB. */
+static uint64_t page_structs(uint64_t limit)
+{
+    return limit / 64;
+}
+
 uint64_t policy_vm_memory(uint64_t limit, uint64_t overhead)
 {
     uint64_t sum;
 
     if (limit == 0)
         return POLICY_MEMORY_DEFAULT;
-    if (__builtin_add_overflow(limit, overhead, &sum))
+    if (__builtin_add_overflow(limit, overhead, &sum) ||
+        __builtin_add_overflow(sum, page_structs(limit), &sum))
         sum = UINT64_MAX;
     return round_up_mib(MAX(sum, POLICY_MEMORY_MIN));
 }
@@ -95,9 +102,10 @@ static void set_memory(const struct workload *w, const struct vm_wish *wish, str
     else if (d->size.memory == POLICY_MEMORY_MIN)
         d->size.memory_why = xstrdup("the least that boots a guest");
     else
-        d->size.memory_why =
-            xasprintf("limit %" PRIu64 " MiB + overhead %" PRIu64 " MiB",
-                      round_up_mib(w->memory_limit) / MIB, round_up_mib(wish->overhead) / MIB);
+        d->size.memory_why = xasprintf(
+            "limit %" PRIu64 " MiB + overhead %" PRIu64 " MiB + page structs %" PRIu64 " MiB",
+            round_up_mib(w->memory_limit) / MIB, round_up_mib(wish->overhead) / MIB,
+            round_up_mib(page_structs(w->memory_limit)) / MIB);
 }
 
 static void set_vcpus(const struct workload *w, const struct vm_wish *wish, uint32_t host_cpus,

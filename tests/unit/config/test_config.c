@@ -29,7 +29,7 @@ TEST(a_file_of_version_alone_means_the_defaults)
     CHECK_STR_EQ(c.storage.rootfs.v[0], "9pfs");
     CHECK_U64_EQ(c.vm.vcpus, CONFIG_AUTO);
     CHECK_U64_EQ(c.vm.memory, CONFIG_AUTO);
-    CHECK_U64_EQ(c.vm.memory_overhead, 64 * MIB);
+    CHECK_U64_EQ(c.vm.memory_overhead, 128 * MIB);
     CHECK_U64_EQ(c.boot_timeout_s, d.boot_timeout_s);
     config_done(&c);
     config_done(&d);

@@ -3,14 +3,14 @@
 #include <errno.h>
 #include "rig.h"
 
-TEST(memory_is_limit_and_overhead_rounded_up_to_whole_mib)
+TEST(memory_is_limit_overhead_and_page_structs_rounded_up_to_whole_mib)
 {
     static const struct {
         uint64_t limit, overhead, want;
     } t[] = {
-        {0, 64 * MIB, 2 * GIB},    {64 * MIB, 64 * MIB, 128 * MIB},
-        {1, 64 * MIB, 128 * MIB},  {256 * MIB + 1, 64 * MIB, 321 * MIB},
-        {256 * MIB, 0, 256 * MIB}, {UINT64_MAX, 64 * MIB, UINT64_MAX - UINT64_MAX % MIB},
+        {0, 64 * MIB, 2 * GIB},    {64 * MIB, 64 * MIB, 129 * MIB},
+        {1, 64 * MIB, 128 * MIB},  {256 * MIB + 1, 64 * MIB, 325 * MIB},
+        {256 * MIB, 0, 260 * MIB}, {16 * GIB, 128 * MIB, 16 * GIB + 384 * MIB}, {UINT64_MAX, 64 * MIB, UINT64_MAX - UINT64_MAX % MIB},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
@@ -52,8 +52,8 @@ TEST(a_class_outweighs_the_defaults_and_auto_takes_them_back)
                                "classes: [{name: c, match: {user: '0'}, vm: {memory: auto}}]\n",
                                &w);
 
-    CHECK_U64_EQ(d.size.memory, 202 * MIB);
-    CHECK_STR_EQ(d.size.memory_why, "limit 192 MiB + overhead 10 MiB");
+    CHECK_U64_EQ(d.size.memory, 205 * MIB);
+    CHECK_STR_EQ(d.size.memory_why, "limit 192 MiB + overhead 10 MiB + page structs 3 MiB");
     CHECK_U64_EQ(d.size.overhead, 10 * MIB);
     CHECK_INT_EQ(d.size.vcpus, 3);
     CHECK_STR_EQ(d.size.vcpus_why, "set by defaults");
