@@ -47,6 +47,9 @@ extern const struct verb verb_create, verb_start, verb_run, verb_exec, verb_stat
 /* --format of the operator's verbs: "table" (or NULL, "text") or "json". */
 int cli_format(const char *value, bool *ret_json, struct err *err);
 
+/* Whether a pid file could be written at its place, before anything is made. NULL is fine. */
+int cli_check_pid_file(const char *file, struct err *err);
+
 /* What a verb returns for wrong arguments, with its usage in *err: exit status 1 for all verbs. */
 #define CLI_USAGE_ERROR (-0x10001)
 int cli_usage(const struct verb *v, struct err *err);

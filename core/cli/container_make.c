@@ -59,6 +59,8 @@ static int run_hooks(struct creation *c, enum oci_hook_kind kind, const int *fds
         .cwd = c->spec->bundle,
         .namespaces = fds,
         .n_namespaces = n,
+        .can_cancel = true,
+        .cancel_fd = c->interrupt.fd,
     };
 
     return hooks_run(&c->spec->hooks[kind], &how, err);

@@ -27,6 +27,7 @@
 
 void creation_done(struct creation *c)
 {
+    interrupt_end(&c->interrupt);
     for (size_t i = 0; i < c->n_mounts; i++)
         close_fd(&c->mounts[i]);
     free(c->mounts);
@@ -66,7 +67,7 @@ int creation_prepare(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = str_check_id(c->id, err)) < 0)
+    if ((r = str_check_id(c->id, err)) < 0 || (r = cli_check_pid_file(c->pid_file, err)) < 0)
         return r;
     if ((r = oci_bundle_load(c->bundle, &c->spec, err)) < 0) {
         err_in_phase(err, PHASE_CONFIG);
@@ -218,6 +219,14 @@ static int with_monitors_words(const struct creation *c, int r, struct err *err)
     return r;
 }
 
+static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
+{
+    uint64_t deadline = boot_deadline(c);
+    int r = interrupt_wait(&c->interrupt, c->sock, deadline, err);
+
+    return r < 0 ? r : ipc_wait(c->sock, seq, deadline, NULL, err);
+}
+
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
@@ -230,20 +239,23 @@ static int make(struct creation *c, struct err *err)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
-    if ((r = ipc_wait(c->sock, SEQ_CREATE, boot_deadline(c), NULL, err)) < 0 ||
-        (r = proxy_enter_root(c, err)) < 0)
+    if ((r = wait_reply(c, SEQ_SANDBOX, err)) < 0 || (r = wait_reply(c, SEQ_CREATE, err)) < 0 ||
+        (r = proxy_enter_root(c, err)) < 0 || (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
 }
 
-static int write_pid_file(const struct creation *c, struct err *err)
+static int write_pid_file(struct creation *c, struct err *err)
 {
     cleanup_free char *text = NULL;
+    int r;
 
     if (!c->pid_file)
         return 0;
     text = xasprintf("%d", (int)c->state.proxy.pid);
-    return path_replace(AT_FDCWD, c->pid_file, text, strlen(text), 0644, err);
+    r = path_replace(AT_FDCWD, c->pid_file, text, strlen(text), 0644, err);
+    c->wrote_pid_file = r == 0;
+    return r < 0 ? err_wrap(err, "pid file '%s'", c->pid_file) : 0;
 }
 
 static int commit(struct creation *c, struct err *err)
@@ -290,7 +302,7 @@ static void undo(struct creation *c)
     close_fd(&c->sock);
     end_child(&c->monitor, deadline_in_ms(UNDO_MS));
     end_child(&c->proxy, 0);
-    if (c->pid_file && c->made_dir)
+    if (c->wrote_pid_file)
         (void)unlink(c->pid_file);
     if (!c->made_dir)
         return;
@@ -305,13 +317,19 @@ static void undo(struct creation *c)
 
 int creation_execute(struct creation *c, struct err *err)
 {
-    int r = begin(c, err);
+    int r = interrupt_begin(&c->interrupt, err);
 
+    if (r == 0)
+        r = begin(c, err);
     if (r == 0)
         r = make(c, err);
     if (r == 0)
         r = commit(c, err);
-    if (r < 0)
+    if (r < 0) {
         undo(c);
+        /* A signal is taken in any case; where it was the reason it makes the sentence. */
+        (void)interrupt_check(&c->interrupt, r == -EINTR ? err : NULL);
+    }
+    interrupt_end(&c->interrupt);
     return r;
 }

@@ -9,6 +9,7 @@
 #include "cgroup/cgroup.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
+#include "cli/interrupt.h"
 #include "plan/build.h"
 
 struct child {
@@ -23,7 +24,7 @@ struct creation {
     struct oci_spec *spec;
     struct choice choice;
     struct state_dir dir; /* locked */
-    bool made_dir, committed;
+    bool made_dir, wrote_pid_file, committed;
     struct state state;
     struct cgroup_host cgroup_host;
     struct strv cgroups; /* the container's directories */
@@ -34,11 +35,15 @@ struct creation {
     struct plan_shares shares;
     int *mounts; /* descriptors, one per share */
     size_t n_mounts;
+    struct interrupt interrupt; /* from the first thing made to the commit */
 };
 
 #define CREATION_INIT                                                                              \
     {                                                                                              \
-        .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1}, .sock = -1, .proxy_sock = -1      \
+        .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1}, .sock = -1, .proxy_sock = -1,     \
+        .interrupt = {                                                                             \
+            .fd = -1                                                                               \
+        }                                                                                          \
     }
 
 /* Read bundle and configuration, choose, and refuse what cannot work. Touches nothing. */

@@ -247,6 +247,7 @@ static int exec_it(struct exec *x, const struct cli *cli, const struct exec_opti
     int r;
 
     if ((r = terminal_check(terminal, o->detach, o->console_socket, err)) < 0 ||
+        (r = cli_check_pid_file(o->pid_file, err)) < 0 ||
         (!o->detach && (r = foreground_begin(&x->front, err)) < 0) ||
         (terminal && (r = open_terminal(x, o, err)) < 0))
         return r;

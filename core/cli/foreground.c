@@ -29,6 +29,11 @@ static void copy_size(int from, int to)
         (void)ioctl(to, TIOCSWINSZ, &size);
 }
 
+void foreground_size(int pty_master)
+{
+    copy_size(STDIN_FILENO, pty_master);
+}
+
 int foreground_terminal(struct foreground *f, int pty_master, struct err *err)
 {
     struct termios raw;

@@ -24,6 +24,8 @@ struct foreground {
 /* Block all signals and take them by descriptor: from before the process starts, so none is lost.
  */
 int foreground_begin(struct foreground *f, struct err *err);
+/* pty_master gets the size of our terminal, if there is one on stdin. */
+void foreground_size(int pty_master);
 /* Our terminal becomes raw and pty_master gets its size; no terminal on stdin is fine. */
 int foreground_terminal(struct foreground *f, int pty_master, struct err *err);
 /* Relay and forward until the proxy (our child) exits; its exit status, 128+n for signal n. */

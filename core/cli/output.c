@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include "base/cleanup.h"
 #include "cli/cli.h"
 
 int cli_format(const char *value, bool *ret_json, struct err *err)
@@ -19,6 +22,16 @@ int cli_print(const char *text, struct err *err)
 
     if (printf("%s%s", text, len && text[len - 1] == '\n' ? "" : "\n") < 0 || fflush(stdout) != 0)
         return err_set(err, errno, "write to stdout: %m");
+    return 0;
+}
+
+int cli_check_pid_file(const char *file, struct err *err)
+{
+    cleanup_free char *copy = xstrdup(file);
+    const char *dir = copy ? dirname(copy) : NULL;
+
+    if (dir && access(dir, W_OK | X_OK) < 0)
+        return err_set(err, errno, "pid file '%s': directory '%s': %m", file, dir);
     return 0;
 }
 

@@ -76,7 +76,7 @@ static int open_terminal(struct running *r, const struct run_options *o, struct 
         e = terminal_send(o->console_socket, &r->terminal, err);
         close_fd(&r->terminal.master);
     } else if (e == 0) {
-        e = foreground_terminal(&r->front, r->terminal.master, err);
+        foreground_size(r->terminal.master);
     }
     for (int i = 0; i < 3; i++)
         r->creation.stdio[i] = r->terminal.slave;
@@ -134,7 +134,12 @@ static int run_id(struct cli *cli, const struct run_options *o, const char *id, 
         return e;
     close_fd(&r.terminal.slave);
     state_dir_close(&r.creation.dir);
-    if ((e = start_it(cli, id, err)) < 0) {
+    /* Only now: until here ^C shall still be a signal. */
+    if (!o->detach && r.terminal.master >= 0)
+        e = foreground_terminal(&r.front, r.terminal.master, err);
+    if (e == 0)
+        e = start_it(cli, id, err);
+    if (e < 0) {
         (void)delete_by_id(cli, id, true, &ignored);
         return e;
     }

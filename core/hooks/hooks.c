@@ -74,17 +74,21 @@ static int spawn(const struct oci_hook *hook, const struct hooks_run *how, struc
 }
 
 /* The pipe may outlive the hook in some grandchild: only the hook's own end counts. */
-static int wait_gone(struct running *h, uint64_t deadline)
+static int wait_gone(struct running *h, const struct hooks_run *how, uint64_t deadline)
 {
-    struct pollfd p[2] = {{h->pidfd, POLLIN, 0}, {h->out, POLLIN, 0}};
+    struct pollfd p[3] = {{h->pidfd, POLLIN, 0},
+                          {h->out, POLLIN, 0},
+                          {how->can_cancel ? how->cancel_fd : -1, POLLIN, 0}};
 
     while (!p[0].revents) {
-        int n = poll(p, 2, deadline_left_ms(deadline));
+        int n = poll(p, 3, deadline_left_ms(deadline));
 
         if (n == 0)
             return -ETIMEDOUT;
         if (n < 0 && errno != EINTR)
             return -errno;
+        if (p[2].revents && !p[0].revents)
+            return -EINTR;
         if (p[1].revents && !output_take(&h->said, h->out))
             p[1].fd = -1;
     }
@@ -114,7 +118,7 @@ static int run_one(const struct oci_hook *hook, const struct hooks_run *how, str
 
     if (r < 0)
         return r;
-    waited = wait_gone(&h, deadline);
+    waited = wait_gone(&h, how, deadline);
     if (waited < 0) {
         (void)kill(-h.pid, SIGKILL); /* its session: setsid made it the leader */
         (void)syscall(SYS_pidfd_send_signal, h.pidfd, SIGKILL, NULL, 0);
@@ -124,6 +128,8 @@ static int run_one(const struct oci_hook *hook, const struct hooks_run *how, str
     if (waited == -ETIMEDOUT)
         return err_set(err, ETIMEDOUT, "killed after its timeout of %u s, output: %s",
                        hook->timeout_s, h.said.tail);
+    if (waited == -EINTR)
+        return err_set(err, EINTR, "killed: the command that ran it was interrupted");
     if (waited < 0)
         return err_set(err, -waited, "wait for it: %m");
     return judge(&h, status, err);

@@ -5,6 +5,7 @@
  */
 #ifndef HOOKS_HOOKS_H
 #define HOOKS_HOOKS_H
+#include <stdbool.h>
 #include "base/err.h"
 #include "oci/oci.h"
 
@@ -14,6 +15,8 @@ struct hooks_run {
     const char *cwd;         /* the bundle; NULL = stay */
     const int *namespaces;   /* to join before exec; mount namespace last */
     size_t n_namespaces;
+    bool can_cancel;
+    int cancel_fd; /* with can_cancel: readable = kill the hook and fail with -EINTR */
 };
 
 /* One after the other; the first that fails ends it: "error running prestart hook #0: ...". */

@@ -106,4 +106,67 @@ b=$(bundle missing2 '.process.args=["nope"]')
 check "missing program" 1 'exec: "nope": executable file not found in \$PATH' av create --bundle "$b" c7
 b=$(bundle noexec '.process.args=["/etc/passwd"]')
 check "program without permission" 1 'exec: "/etc/passwd": permission denied' av create --bundle "$b" c7
+
+# --- files that cannot be written: one sentence, before anything is made
+b=$(bundle files "$(sh_args 'true')")
+nothing_left() {    # nothing_left NAME: neither state nor process of a failed create
+    same "$1: nothing is left" "" "$(av list --quiet; leftover_processes)"
+}
+for verb in create run; do
+    check "$verb: a pid file in a missing directory" 1 \
+        "^anyvisor: pid file '/nodir/pid': directory '/nodir': No such file or directory$" \
+        av $verb --bundle "$b" --pid-file /nodir/pid c8
+    nothing_left "$verb: pid file"
+    check "$verb: an unwritable log" 1 "^anyvisor: open log '/nodir/log': No such file or directory$" \
+        av --log /nodir/log $verb --bundle "$b" c8
+    nothing_left "$verb: log"
+done
+t=$(bundle console '.process.terminal=true')
+check "create: a missing console socket" 1 "^anyvisor: console socket '/nodir/sock': .*No such file" \
+    av create --bundle "$t" --console-socket /nodir/sock c8
+nothing_left "console socket"
+check "create: a terminal without console socket" 1 'without setting console socket' \
+    av create --bundle "$t" c8
+echo precious > "$WORK/pid"
+check "a create that fails" 1 'no such file' av create --bundle "$(bundle missing3 '.process.args=["/nope"]')" \
+    --pid-file "$WORK/pid" c8
+same "leaves a pid file that is not its own" precious "$(cat "$WORK/pid")"
+
+# --- a signal before the container is there undoes what has been made
+has_monitor() { [ -e "$ROOT/$1/monitor" ]; }
+slow=$(bundle slow ".hooks={prestart:[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"touch $WORK/hook.\$\$; sleep 1000\"]}]}")
+hook_runs() { [ -n "$(find "$WORK" -maxdepth 1 -name 'hook.*')" ]; }
+interrupted() { # interrupted NAME SIGNAL CONDITION VERB ARG...
+    local name=$1 sig=$2 condition=$3 rc
+    shift 3
+    "$AV" --root "$ROOT" "$@" i1 > "$WORK/out" 2>&1 < /dev/null &
+    cli=$!
+    check "$name: it is at work" 0 '' until_ok 60 "$condition" i1
+    kill -"$sig" $cli
+    wait $cli
+    rc=$?
+    same "$name: exit status" 1 $rc
+    check "$name: one sentence" 0 "interrupted" cat "$WORK/out"
+    same "$name: one line" 1 "$(wc -l < "$WORK/out")"
+    nothing_left "$name"
+    rm -f "$WORK"/hook.*
+}
+if [ "$BACKEND" = kvm ]; then
+    interrupted "SIGTERM while the VM of a create boots" TERM has_monitor create --bundle "$b"
+    interrupted "SIGHUP while the VM of a run boots" HUP has_monitor run --bundle "$b"
+else
+    skip "SIGTERM while the VM boots" "the fake back-end boots too fast to hit"
+fi
+interrupted "SIGTERM while a hook of a run hangs" TERM hook_runs run --bundle "$slow"
+interrupted "SIGHUP while a hook of a create hangs" HUP hook_runs create --bundle "$slow"
+
+# --- what a limit allows a container to use, it can use: kernel and agent have their own
+if [ "$BACKEND" = kvm ]; then
+    printf 'version: 1\nplugins_dir: plugins.d\ndefaults: {hypervisor: [kvm]}\n' > "$WORK/etc/auto.yaml"
+    b=$(bundle limit ".linux.resources.memory.limit=$((64 << 20)) |
+        $(sh_args 'dd if=/dev/zero of=/dev/null bs=60M count=2 2> /dev/null && echo lives')")
+    check "a container of 64 MiB can use 60 MiB" 0 '^lives$' av --config "$WORK/etc/auto.yaml" run --bundle "$b" c9
+else
+    skip "a container of 64 MiB can use 60 MiB" "the fake back-end has no memory of its own"
+fi
 finish
