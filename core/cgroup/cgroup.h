@@ -61,9 +61,10 @@ int cgroup_make(const struct cgroup_host *h, const struct strv *dirs, struct err
 void cgroup_procs_files(const struct strv *dirs, struct strv *ret_files);
 
 /*
- * Write what the bundle limits and the host can: cpu, cpuset and blkio exactly; memory as
- * memory_bytes (the VM and its VMM; 0 = none) only when the bundle limits memory at all. pids and
- * devices stay in the guest. A controller that the host lacks is left out; a refused value fails.
+ * Write what the bundle limits and the host can: cpu, cpuset, blkio, hugetlb and the network's
+ * class and priorities exactly; memory as memory_bytes (the VM and its VMM; 0 = none) only when the
+ * bundle limits memory at all. pids and devices stay in the guest. A controller that the host lacks
+ * is left out; a refused value fails.
  */
 int cgroup_limit(const struct strv *dirs, const struct oci_resources *r, uint64_t memory_bytes,
                  struct err *err);

@@ -102,6 +102,31 @@ static int limit_memory(const struct strv *dirs, const struct oci_resources *r, 
     return rc < 0 ? rc : put_u64(dirs, "memory.max", bytes, err);
 }
 
+/* For the host's own pages and sockets of what runs here: a VM's are the guest's. */
+static int limit_rest(const struct strv *dirs, const struct oci_resources *r, struct err *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < r->n_hugepages && rc == 0; i++) {
+        const struct oci_hugepage_limit *h = &r->hugepages[i];
+        cleanup_free char *v1 = xasprintf("hugetlb.%s.limit_in_bytes", h->page_size);
+        cleanup_free char *v2 = xasprintf("hugetlb.%s.max", h->page_size);
+
+        rc = put_u64(dirs, v1, h->limit, err);
+        if (rc == 0)
+            rc = put_u64(dirs, v2, h->limit, err);
+    }
+    if (rc == 0 && r->net_class_id.set && r->net_class_id.value)
+        rc = put_u64(dirs, "net_cls.classid", r->net_class_id.value, err);
+    for (size_t i = 0; i < r->n_net_priorities && rc == 0; i++) {
+        const struct oci_net_priority *p = &r->net_priorities[i];
+        cleanup_free char *text = xasprintf("%s %" PRIu32, p->name, p->priority);
+
+        rc = put(dirs, "net_prio.ifpriomap", text, err);
+    }
+    return rc;
+}
+
 int cgroup_limit(const struct strv *dirs, const struct oci_resources *r, uint64_t memory_bytes,
                  struct err *err)
 {
@@ -114,5 +139,5 @@ int cgroup_limit(const struct strv *dirs, const struct oci_resources *r, uint64_
         if (rc == 0)
             rc = put_u64(dirs, "io.bfq.weight", r->block_io.weight.value, err);
     }
-    return rc;
+    return rc < 0 ? rc : limit_rest(dirs, r, err);
 }

@@ -99,12 +99,26 @@ static void read_block_io(struct reader *r, json_object *obj, struct oci_resourc
     rd_leave(r);
 }
 
+/* "2MB": it becomes part of a file name, and no page has another size than a power of two. */
+static bool is_page_size(const char *s)
+{
+    size_t digits = strspn(s, "0123456789");
+    unsigned n = 0;
+
+    for (size_t i = 0; i < digits && digits <= 4; i++)
+        n = n * 10 + (unsigned)(s[i] - '0');
+    return n != 0 && (n & (n - 1)) == 0 && s[digits] && strchr("KMG", s[digits]) &&
+           strcmp(s + digits + 1, "B") == 0;
+}
+
 static void read_hugepage(struct reader *r, json_object *obj, void *dest)
 {
     struct oci_hugepage_limit *h = dest;
 
     rd_need_str(r, obj, "pageSize", &h->page_size);
     rd_u64(r, obj, "limit", UINT64_MAX, &h->limit);
+    if (!r->code && !is_page_size(h->page_size))
+        rd_fail(r, "pageSize", "'%s' is no size of pages, such as 2MB", h->page_size);
 }
 
 static void read_net_priority(struct reader *r, json_object *obj, void *dest)
