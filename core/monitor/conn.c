@@ -238,6 +238,10 @@ void reply_agent(struct monitor *m, struct reply_to *to, const struct msg_reply 
         reply_ok(m, to, reply->body, reply->body_len);
         return;
     }
+    if (reply->code == EPIPE && !reply->text && m->lost.code) {
+        reply_err(m, to, &m->lost);
+        return;
+    }
     snprintf(err.msg, sizeof(err.msg), "%s",
              reply->text            ? reply->text
              : reply->code == EPIPE ? "the agent is gone"

@@ -124,6 +124,9 @@ struct monitor {
     struct loop_source channel_source;
     bool channel_lost;
     struct err channel_err;
+    struct err
+        lost; /* why VM or agent are gone, code 0 = they are not: for who waits for replies */
+    bool event_asked; /* event_job is with the worker; a lost channel waits for its word */
     struct loop_timer deadline; /* of HELLO, SETUP, POWEROFF */
     struct loop_timer drain;    /* last words to stalled readers */
     struct container *containers;

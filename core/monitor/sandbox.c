@@ -51,6 +51,7 @@ void sandbox_fail(struct monitor *m, const struct err *err)
         return;
     m->failed = true;
     add_console(m, &full);
+    m->lost = full;
     log_error("%s%s%s", err_phase_name(full.phase), full.phase ? ": " : "", full.msg);
     reply_err(m, &m->reply_sandbox, &full);
     for (struct container *c = m->containers; c; c = c->next)
@@ -93,6 +94,10 @@ static void lose_channel(struct monitor *m, const struct err *err)
         return;
     m->channel_lost = true;
     m->channel_err = *err;
+    if (m->phase == MON_HELLO)
+        m->channel_err.phase = PHASE_KERNEL;
+    else if (!err->phase)
+        m->channel_err.phase = PHASE_AGENT;
     (void)loop_watch(&m->loop, &m->channel_source, 0);
 }
 
@@ -137,6 +142,9 @@ static void vm_lost(struct monitor *m, const struct err *err)
     }
     m->failed = true;
     add_console(m, &full);
+    m->lost = full;
+    if (m->channel)
+        lose_channel(m, &full);
     log_error("%s: %s", err_phase_name(full.phase), full.msg);
     for (struct container *c = m->containers; c; c = c->next) {
         reply_err(m, &c->reply_create, &full);
@@ -149,21 +157,15 @@ static void vm_lost(struct monitor *m, const struct err *err)
  */
 static void channel_has_gone(struct monitor *m)
 {
-    struct err err = m->channel_err;
-
-    channel_free(steal_ptr(&m->channel));
-    if (m->phase == MON_ENDING)
+    if (m->event_asked)
         return;
-    if (!err.phase)
-        err.phase = PHASE_AGENT;
-    if (m->phase == MON_HELLO)
-        err.phase = PHASE_KERNEL;
-    m->channel_err = err;
-    if (err.code == EPIPE && m->vm_events.fd >= 0 && fd_wait(m->vm_events.fd, POLLIN, 500) > 0) {
+    if (m->phase != MON_ENDING && m->channel_err.code == EPIPE && m->vm_events.fd >= 0 &&
+        fd_wait(m->vm_events.fd, POLLIN, 500) > 0) {
         on_vm_event(m, EPOLLIN);
         return;
     }
-    vm_lost(m, &err);
+    vm_lost(m, &m->channel_err);
+    channel_free(steal_ptr(&m->channel)); /* who waits for a reply hears m->lost */
 }
 
 void sandbox_sweep(struct monitor *m)
@@ -344,6 +346,7 @@ static void event_done(struct job *j)
     struct err err;
     bool vmm = m->event.kind == HVP_EVENT_VMM_CRASH || m->event.kind == HVP_EVENT_KILLED;
 
+    m->event_asked = false;
     if (m->phase == MON_ENDING)
         return;
     if (m->has_event <= 0 || !name) {
@@ -366,6 +369,9 @@ static void on_vm_event(void *ctx, uint32_t events)
 
     (void)events;
     (void)loop_watch(&m->loop, &m->vm_events, 0);
+    if (m->event_asked)
+        return;
+    m->event_asked = true;
     m->event_job = (struct job){.run = event_run, .done = event_done};
     worker_push(&m->worker, &m->event_job);
 }

@@ -11,8 +11,10 @@ void fault_point(const struct agent *a, const char *name)
 {
     if (strcmp(a->at.fault, name) != 0)
         return;
-    /* 0: also a quiet console shows it. */
-    dprintf(a->kmsg_fd >= 0 ? a->kmsg_fd : STDERR_FILENO, "<0>anyvisor-agent: fault point '%s'\n",
-            name);
+    /* <0>: also a quiet console shows it. */
+    if (a->kmsg_fd >= 0)
+        dprintf(a->kmsg_fd, "<0>anyvisor-agent: fault point '%s'\n", name);
+    else
+        fprintf(stderr, "anyvisor-agent: fault point '%s'\n", name);
     _exit(70);
 }
