@@ -29,7 +29,6 @@ struct tree {
 };
 struct view {
     int pid_ns, mnt_ns;
-    const char *rootfs;
     struct tree *trees;
     size_t n;
 };
@@ -67,7 +66,8 @@ static int enter_root(const struct view *v)
 {
     if (syscall(SYS_mount, NULL, "/", NULL, FLAGS_PRIVATE, NULL) < 0)
         return 1;
-    if (attach(v->trees[0].fd, AT_FDCWD, v->rootfs) < 0 || chdir(v->rootfs) < 0)
+    /* /proc is only a place that exists, also when the caller lives in a chroot. */
+    if (attach(v->trees[0].fd, AT_FDCWD, "/proc") < 0 || fchdir(v->trees[0].fd) < 0)
         return 2;
     /* This also moves every process of the namespace that is at the old root: the proxy. */
     if (syscall(SYS_pivot_root, ".", ".") < 0 || syscall(SYS_umount2, ".", UMOUNT_DETACH) < 0)
@@ -151,7 +151,7 @@ static int open_ns(pid_t pid, const char *name, int *ret, struct err *err)
 int proxy_enter_root(struct creation *c, struct err *err)
 {
     const struct oci_namespace *ns = &c->spec->linux_.ns[OCI_NS_MOUNT];
-    cleanup_call(view_done) struct view v = {.pid_ns = -1, .mnt_ns = -1, .rootfs = c->spec->rootfs};
+    cleanup_call(view_done) struct view v = {.pid_ns = -1, .mnt_ns = -1};
     pid_t pid;
     int r, step;
 
