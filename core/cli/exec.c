@@ -15,6 +15,7 @@
 #include "cli/foreground.h"
 #include "cli/lifecycle.h"
 #include "cli/planning.h"
+#include "cli/proxy_command.h"
 #include "cli/terminal.h"
 
 #define SEQ_EXEC 1
@@ -146,15 +147,16 @@ static int open_namespaces(pid_t proxy, int fds[8], size_t *n, struct err *err)
 static int spawn_in(struct exec *x, const char *path, int sock, struct strv *procs, struct err *err)
 {
     bool terminal = x->process->terminal;
-    const char *const argv[] = {"anyvisor-proxy", x->c.dir.path, terminal ? "--terminal" : NULL,
-                                NULL};
+    cleanup_call(proxy_command_done) struct proxy_command command = {{0}};
     int namespaces[8], r;
     size_t n = 0;
 
     r = open_namespaces(x->c.state.proxy.pid, namespaces, &n, err);
+    proxy_command_make(x->process, x->c.dir.path, &command);
     struct proc_spawn how = {
         .path = path,
-        .argv = argv,
+        .argv = (const char *const *)command.argv.v,
+        .envp = (const char *const *)command.env.v,
         .fds = (struct proc_fd_map[]){{sock, IPC_FIRST_FD}, {x->stdio[0], 0}},
         .n_fds = terminal ? 2 : 1,
         .setns_fds = namespaces,

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/path.h"
 #include "cli/creation.h"
+#include "cli/proxy_command.h"
 
 #define SHARE_OPTIONS "version=9p2000.L,msize=262144,cache=mmap,access=any"
 #define CMDLINE "quiet panic=-1"
@@ -115,8 +116,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
 {
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");
     bool terminal = c->spec->process.terminal;
-    const char *const argv[] = {"anyvisor-proxy", c->dir.path, terminal ? "--terminal" : NULL,
-                                NULL};
+    cleanup_call(proxy_command_done) struct proxy_command command = {{0}};
     cleanup_call(joined_done) struct joined joined = {.n = 0};
     cleanup_call(strv_done) struct strv procs = {0};
     cleanup_fd int theirs = -1;
@@ -126,9 +126,11 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
         (r = socket_pair(&c->proxy_sock, &theirs, err)) < 0)
         return r;
     cgroup_procs_files(&c->cgroups, &procs);
+    proxy_command_make(&c->spec->process, c->dir.path, &command);
     struct proc_spawn how = {
         .path = path,
-        .argv = argv,
+        .argv = (const char *const *)command.argv.v,
+        .envp = (const char *const *)command.env.v,
         .fds = (struct proc_fd_map[]){{theirs, IPC_FIRST_FD}, {c->stdio[0], 0}},
         .n_fds = terminal ? 2 : 1,
         .setns_fds = joined.fds,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * anyvisor-proxy [--terminal] ID: stands for one process of a guest. Engines watch its pid, join
- * its namespaces and signal it; it forwards signals to the monitor on fd 3 and ends as the guest's
- * process did. Small and static: one runs for every container and exec.
+ * anyvisor-proxy: stands for one process of a guest, with its arguments, for ps. Engines watch its
+ * pid, join its namespaces and signal it; it forwards signals to the monitor on fd 3 and ends as
+ * the guest's process did. Small and static: one runs for every container and exec. Environment:
+ * ANYVISOR_TERMINAL if stdin is a terminal; ANYVISOR_STATE is for people who ask whose it is.
  *
  * Having lost the monitor it exits only when the VMM is gone for certain: a restart policy would
  * start a second writer on the same disk otherwise.
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -155,13 +157,11 @@ static void on_link(struct proxy *p)
     }
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    struct proxy p = {.dev = -1};
+    struct proxy p = {.dev = -1, .terminal = getenv("ANYVISOR_TERMINAL") != NULL};
     struct pollfd fds[2];
 
-    for (int i = 1; i < argc; i++)
-        p.terminal = p.terminal || strcmp(argv[i], "--terminal") == 0;
     prctl(PR_SET_NAME, "anyvisor-proxy");
     follow_mounts();
     (void)fcntl(IPC_FIRST_FD, F_SETFD, FD_CLOEXEC);
