@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,8 @@ static struct {
     int fd;
     enum log_format format;
     enum log_level max;
-} sink = {2, LOG_TEXT, LOG_L_WARN};
+    size_t budget, spent;
+} sink = {2, LOG_TEXT, LOG_L_WARN, 0, 0};
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 
@@ -21,6 +23,44 @@ void log_init(int fd, enum log_format format, enum log_level max)
     sink.fd = fd;
     sink.format = format;
     sink.max = max;
+}
+
+void log_budget(size_t bytes)
+{
+    sink.budget = bytes;
+    sink.spent = 0;
+}
+
+void log_tame(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+
+    for (; *text && n + 6 < size; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '\n' && text[1]) {
+            memcpy(out + n, "\n    ", 5);
+            n += 5;
+        } else if (c != '\n') {
+            out[n++] = c == '\t' || (c >= 0x20 && c != 0x7f) ? (char)c : '?';
+        }
+    }
+    out[n] = '\0';
+}
+
+/* Whether this line still fits; the first that does not leaves a word about it. */
+static bool within_budget(enum log_level level, size_t len)
+{
+    static const char full[] = "warning: the log is full, only errors from here on\n";
+
+    if (!sink.budget || level == LOG_L_ERROR)
+        return true;
+    if (sink.spent > sink.budget)
+        return false;
+    sink.spent += len;
+    if (sink.spent > sink.budget)
+        (void)fd_write_all(sink.fd, full, sizeof(full) - 1, NULL);
+    return sink.spent <= sink.budget;
 }
 
 enum log_level log_max_level(void)
@@ -68,7 +108,7 @@ static size_t format_json(char *line, size_t size, enum log_level level, const c
 
 void log_line(enum log_level level, const char *fmt, ...)
 {
-    char msg[2400], line[5200];
+    char msg[2400], tame[4000], line[5200];
     int saved = errno;
     size_t len;
     va_list ap;
@@ -81,9 +121,11 @@ void log_line(enum log_level level, const char *fmt, ...)
     if (sink.format == LOG_JSON) {
         len = format_json(line, sizeof(line), level, msg);
     } else {
-        snprintf(line, sizeof(line), "%s: %s\n", level_names[level], msg);
+        log_tame(tame, sizeof(tame), msg);
+        snprintf(line, sizeof(line), "%s: %s\n", level_names[level], tame);
         len = strlen(line);
     }
-    (void)fd_write_all(sink.fd, line, len, NULL); /* nowhere left to report to */
+    if (within_budget(level, len))
+        (void)fd_write_all(sink.fd, line, len, NULL); /* nowhere left to report to */
     errno = saved;
 }

@@ -62,10 +62,12 @@ static void report(const struct cli *cli, const struct err *err)
 {
     bool phase = err->phase != PHASE_NONE && err->phase != PHASE_PROCESS;
     const char *name = phase ? err_phase_name(err->phase) : "";
+    char text[2 * sizeof(err->msg)]; /* part of it may be a guest's */
 
     if (cli->log)
         log_error("%s%s%s", name, phase ? ": " : "", err->msg);
-    fprintf(stderr, "anyvisor: %s%s%s\n", name, phase ? ": " : "", err->msg);
+    log_tame(text, sizeof(text), err->msg);
+    fprintf(stderr, "anyvisor: %s%s%s\n", name, phase ? ": " : "", text);
 }
 
 static int start_log(const struct cli *cli, int *ret_fd, struct err *err)

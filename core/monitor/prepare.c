@@ -13,6 +13,7 @@
 #include "hostmod/hostmod.h"
 #include "monitor/monitor.h"
 
+#define LOG_MAX (8u << 20) /* a guest's agent writes here, too */
 #define OOM_SCORE "-900" /* the VM goes first; without the right to ask for it, so be it */
 
 static int enter_cgroups(const struct strv *dirs, struct err *err)
@@ -48,6 +49,7 @@ static int open_log(struct monitor *m, struct err *err)
     if (fd < 0)
         return err_set(err, errno, "open '%s/monitor.log': %m", m->spec.state_dir);
     m->log_fd = fd;
+    log_budget(LOG_MAX);
     log_init(fd, LOG_TEXT, MIN((enum log_level)m->spec.log_level, LOG_L_DEBUG));
     return 0;
 }

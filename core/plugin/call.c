@@ -32,7 +32,7 @@ void plugin_leave(struct plugin *p, struct plugin_vm *vm)
 }
 
 /* A sentence may quote what a guest or a VMM wrote: no control bytes into logs and terminals. */
-static void tidy(char *msg, size_t size)
+void plugin_tidy(char *msg, size_t size)
 {
     msg[size - 1] = '\0';
     for (unsigned char *c = (unsigned char *)msg; *c; c++)
@@ -49,7 +49,7 @@ int plugin_answer(const struct plugin *p, enum err_phase phase, const char *op, 
         return err_set_phase(err, PHASE_PLUGIN, EPROTO,
                              "back-end '%s': %s returned %d, which is neither 0 nor -errno",
                              p->d->name, op, r);
-    tidy(said->msg, sizeof(said->msg));
+    plugin_tidy(said->msg, sizeof(said->msg));
     if (!said->msg[0])
         return err_set_phase(err, phase, -r, "back-end '%s': %s: %m", p->d->name, op);
     return err_set_phase(err, phase, -r, "back-end '%s': %s", p->d->name, said->msg);

@@ -51,6 +51,7 @@ void plugin_enter(struct plugin *p, struct plugin_vm *vm);
 void plugin_leave(struct plugin *p, struct plugin_vm *vm);
 
 /* call.c: what an op returned and said -> 0 or -errno with a sentence. */
+void plugin_tidy(char *msg, size_t size); /* terminate, and blank control bytes */
 int plugin_answer(const struct plugin *p, enum err_phase phase, const char *op, int r,
                   struct hvp_error *said, struct err *err);
 

@@ -177,7 +177,7 @@ int plugin_vm_event_next(struct plugin_vm *vm, struct hvp_event *ret, struct err
             *err = e;
         return r;
     }
-    ev.msg[sizeof(ev.msg) - 1] = '\0';
+    plugin_tidy(ev.msg, sizeof(ev.msg));
     *ret = ev;
     return 1;
 }

@@ -92,10 +92,33 @@ TEST(text_log_has_level_and_leaves_out_what_is_too_detailed)
     char line[500];
 
     logged(LOG_TEXT, LOG_L_WARN, line, sizeof(line));
-    CHECK_STR_EQ(line, "error: a \"b\"\n\x01\n");
+    CHECK_STR_EQ(line, "error: a \"b\"\n    ?\n");
     CHECK_INT_EQ(log_max_level(), LOG_L_WARN);
     logged(LOG_TEXT, LOG_L_DEBUG, line, sizeof(line));
     CHECK_CONTAINS(line, "debug: detail\n");
+}
+
+TEST(log_below_error_ends_with_its_budget)
+{
+    char text[500];
+    int ends[2];
+    ssize_t n;
+
+    CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    log_init(ends[1], LOG_TEXT, LOG_L_INFO);
+    log_budget(20);
+    for (int i = 0; i < 100; i++)
+        log_info("line");
+    log_error("why");
+    log_budget(0);
+    log_init(2, LOG_TEXT, LOG_L_WARN);
+    close(ends[1]);
+    n = read(ends[0], text, sizeof(text) - 1);
+    close(ends[0]);
+    CHECK(n >= 0);
+    text[n] = '\0';
+    CHECK_STR_EQ(text, "info: line\nwarning: the log is full, only errors from here on\n"
+                       "error: why\n");
 }
 
 TEST(json_log_escapes_the_message)
