@@ -12,6 +12,7 @@
 
 #define LOCK_RETRY_NS 5000000L /* flock has no deadline of its own; see state_dir_lock */
 #define CREATE_LOCK_MS 2000
+#define CREATE_TRIES 20
 
 void state_dir_close(struct state_dir *d)
 {
@@ -42,26 +43,6 @@ int state_dir_open(const char *root, const char *id, struct state_dir *ret, stru
     return 0;
 }
 
-int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err)
-{
-    cleanup_call(state_dir_close) struct state_dir d = {-1, NULL};
-    cleanup_free char *path = NULL;
-    int r;
-
-    if ((r = str_check_id(id, err)) < 0 || (r = path_mkdirs(root, 0700, err)) < 0)
-        return r;
-    path = path_join(root, id);
-    if (mkdir(path, 0700) < 0)
-        return errno == EEXIST ? err_set(err, EEXIST, "container with id '%s' already exists", id)
-                               : err_set(err, errno, "make state directory '%s': %m", path);
-    if ((r = state_dir_open(root, id, &d, err)) < 0)
-        return r;
-    if ((r = state_dir_lock(&d, deadline_in_ms(CREATE_LOCK_MS), err)) < 0)
-        return r;
-    *ret = (struct state_dir){steal_fd(&d.fd), steal_ptr(&d.path)};
-    return 0;
-}
-
 /* Whether the path still leads to this very directory. */
 static int still_linked(const struct state_dir *d)
 {
@@ -89,6 +70,35 @@ int state_dir_lock(struct state_dir *d, uint64_t deadline_ns, struct err *err)
     if (!still_linked(d))
         return err_set(err, ENOENT, "container '%s' does not exist", strrchr(d->path, '/') + 1);
     return 0;
+}
+
+static int make_and_lock(const char *root, const char *id, struct state_dir *ret, struct err *err)
+{
+    cleanup_call(state_dir_close) struct state_dir d = {-1, NULL};
+    cleanup_free char *path = path_join(root, id);
+    int r;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? err_set(err, EEXIST, "container with id '%s' already exists", id)
+                               : err_set(err, errno, "make state directory '%s': %m", path);
+    if ((r = state_dir_open(root, id, &d, err)) < 0 ||
+        (r = state_dir_lock(&d, deadline_in_ms(CREATE_LOCK_MS), err)) < 0)
+        return r;
+    *ret = (struct state_dir){steal_fd(&d.fd), steal_ptr(&d.path)};
+    return 0;
+}
+
+int state_dir_create(const char *root, const char *id, struct state_dir *ret, struct err *err)
+{
+    int r;
+
+    if ((r = str_check_id(id, err)) < 0 || (r = path_mkdirs(root, 0700, err)) < 0)
+        return r;
+    /* Before it is locked, gc may take the empty directory for what a crash left. */
+    for (int tries = 0; tries < CREATE_TRIES; tries++)
+        if ((r = make_and_lock(root, id, ret, err)) != -ENOENT)
+            break;
+    return r;
 }
 
 static int by_name(const void *a, const void *b)
