@@ -151,6 +151,9 @@ int foreground_wait(struct foreground *f, pid_t proxy, int pidfd, int pty_master
     struct pollfd p[4] = {
         {pidfd, POLLIN, 0}, {f->signals, POLLIN, 0}, {pty_master, 0, 0}, {-1, POLLIN, 0}};
 
+    /* Ours alone, and a program that does not read must not keep signals from it. */
+    if (pty_master >= 0)
+        (void)fd_nonblock(pty_master, 1, NULL);
     while (!p[0].revents) {
         p[2].events = (short)(POLLIN | (in.len ? POLLOUT : 0));
         p[3].fd = in.open && !in.len ? STDIN_FILENO : -1;
