@@ -14,7 +14,7 @@
 #include "monitor/monitor.h"
 
 #define LOG_MAX (8u << 20) /* a guest's agent writes here, too */
-#define OOM_SCORE "-900" /* the VM goes first; without the right to ask for it, so be it */
+#define OOM_SCORE "-900"   /* the VM goes first; without the right to ask for it, so be it */
 
 static int enter_cgroups(const struct strv *dirs, struct err *err)
 {

@@ -8,9 +8,13 @@ TEST(memory_is_limit_overhead_and_page_structs_rounded_up_to_whole_mib)
     static const struct {
         uint64_t limit, overhead, want;
     } t[] = {
-        {0, 64 * MIB, 2 * GIB},    {64 * MIB, 64 * MIB, 129 * MIB},
-        {1, 64 * MIB, 128 * MIB},  {256 * MIB + 1, 64 * MIB, 325 * MIB},
-        {256 * MIB, 0, 260 * MIB}, {16 * GIB, 128 * MIB, 16 * GIB + 384 * MIB}, {UINT64_MAX, 64 * MIB, UINT64_MAX - UINT64_MAX % MIB},
+        {0, 64 * MIB, 2 * GIB},
+        {64 * MIB, 64 * MIB, 129 * MIB},
+        {1, 64 * MIB, 128 * MIB},
+        {256 * MIB + 1, 64 * MIB, 325 * MIB},
+        {256 * MIB, 0, 260 * MIB},
+        {16 * GIB, 128 * MIB, 16 * GIB + 384 * MIB},
+        {UINT64_MAX, 64 * MIB, UINT64_MAX - UINT64_MAX % MIB},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++)
