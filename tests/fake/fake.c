@@ -262,7 +262,7 @@ static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel,
                      int console, struct hvp_error *err)
 {
     const struct hvp_host *host = vm->inst->host;
-    char words[4096]; /* the run folder tells whose process it is in a list of processes */
+    char words[4096]; /* the log's name tells in a list of processes whose they are */
     const char *const argv[] = {vm->inst->vmm, spec->uuid, vm->inst->agent, words, NULL};
     struct hvp_fd_map fds[] = {
         {channel, VMM_FD_CHANNEL}, {lifeline, VMM_FD_LIFELINE}, {console, 1}, {console, 2}};
@@ -272,7 +272,7 @@ static int spawn_vmm(struct vm *vm, const struct hvp_vm_spec *spec, int channel,
     int32_t pid;
     int pidfd;
 
-    if (snprintf(words, sizeof(words), "%s fake.run_dir=%s", spec->cmdline, spec->run_dir) >=
+    if (snprintf(words, sizeof(words), "%s fake.console=%s", spec->cmdline, spec->console_log) >=
         (int)sizeof(words))
         return hvp_fail(err, E2BIG, "the kernel's arguments are too long");
     if (!host->spawn)

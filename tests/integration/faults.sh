@@ -31,13 +31,54 @@ for p in $points; do
     sweep "$p" "f-$p"
 done
 
+# --- the agent at its own points, by a kernel argument: what fails says why, once, with its phase
+agent_dies_at() {
+    local vm='memory: 256MiB, vcpus: 1'
+    sed -i "s/^  vm: .*/  vm: {$vm${1:+, kernel_args: anyvisor.fault=$1}}/" "$ANYVISOR_CONFIG"
+}
+why='the VM has ended \(panic\): .*(pid 1 died|Attempted to kill init)'
+run() { av run --detach --bundle "$b" "$1" < /dev/null; }
+says() {    # says NAME TEXT [WORDS]: one line of it gives the reason; the console's last ones follow
+    same "$1: one sentence with its phase" 1 "$(grep -cE "kernel: $why" <<< "$2")"
+    same "$1: and the console's last lines" yes "$(grep -qE "${3:-fault point|Kernel Offset|exitcode}" <<< "$2" && echo yes)"
+}
+for p in hello setup create start; do
+    agent_dies_at "$p"
+    begin=$SECONDS
+    out=$(run "a-$p" 2>&1)
+    same "agent $p: run fails in time" "1 yes" "$? $([ $((SECONDS - begin)) -lt 45 ] && echo yes)"
+    says "agent $p" "$out"
+    same "agent $p: nothing of it is listed" "" "$(av list --quiet)"
+    sweep "agent $p" "a-$p"
+done
+agent_dies_at exec
+run a-exec > /dev/null 2>&1
+out=$(av exec a-exec true 2>&1 < /dev/null)
+same "agent exec: exec fails" 255 $?
+says "agent exec" "$out"
+check "agent exec: the container stops" 0 '' until_ok 20 has_status a-exec stopped
+sweep "agent exec" a-exec
+agent_dies_at exit
+run a-exit > /dev/null 2>&1
+check "agent exit: the kill is taken" 0 '' av kill a-exit KILL
+check "agent exit: the container stops" 0 '' until_ok 20 has_status a-exit stopped
+says "agent exit" "$(cat "$ROOT/a-exit/monitor.log")"
+sweep "agent exit" a-exit
+# With one container left, delete is the VM's power-off. Nobody misses the agent then.
+agent_dies_at poweroff
+run a-off > /dev/null 2>&1
+begin=$SECONDS
+sweep "agent poweroff" a-off
+same "agent poweroff: in time" yes "$([ $((SECONDS - begin)) -lt 30 ] && echo yes)"
+agent_dies_at ''
+
 # --- each process of a running container
 victim() {  # victim PATTERN: kills the processes of this test whose command line matches
     leftover_processes | grep -E -- "$1" | while read -r pid _; do kill -9 "$pid"; done
 }
-for v in qemu-system anyvisor-monitor anyvisor-proxy '/agent'; do
+for v in qemu-system anyvisor-monitor anyvisor-proxy fake-vmm 'agent --fd'; do
     [ "$v" != qemu-system ] || [ "$BACKEND" = kvm ] || continue
-    [ "$v" != /agent ] || [ "$BACKEND" = fake ] || continue
+    case $v in fake-vmm | agent*) [ "$BACKEND" = fake ] || continue ;; esac
     av run --detach --bundle "$b" --pid-file "$WORK/pid" k1 > /dev/null 2>&1 < /dev/null
     same "kill $v: the container runs" running "$(status_of k1)"
     victim "$v"
