@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -77,6 +78,7 @@ static int print_some(struct printer *p, const struct source *s, char *text, siz
 static int print_new(struct printer *p, struct source *s, int dirfd, struct err *err)
 {
     char buf[16384];
+    struct stat st;
     ssize_t n;
     int r;
 
@@ -84,6 +86,9 @@ static int print_new(struct printer *p, struct source *s, int dirfd, struct err 
         s->fd = openat(dirfd, s->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (s->fd < 0)
         return errno == ENOENT ? 0 : err_set(err, errno, "open '%s': %m", s->name);
+    /* The monitor empties what a guest has filled. */
+    if (fstat(s->fd, &st) == 0 && lseek(s->fd, 0, SEEK_CUR) > st.st_size)
+        (void)lseek(s->fd, 0, SEEK_SET);
     while ((n = read(s->fd, buf, sizeof(buf))) > 0)
         if ((r = print_some(p, s, buf, (size_t)n, err)) < 0)
             return r;

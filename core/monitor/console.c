@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/timing.h"
 #include "monitor/monitor.h"
 
+#define CONSOLE_MAX (4 << 20) /* bytes of console.log: state lives in the host's memory */
+#define CONSOLE_PAUSE_MS 1000 /* between two looks at it */
+#define CONSOLE_NAME "console.log"
 #define TAIL_MAX 1200 /* leaves room for the sentence in struct err */
 
 /* Escape sequences are cut out whole: "\033[0;32m" without its \033 would be noise. */
@@ -31,7 +38,7 @@ static size_t strip(char *text, size_t n)
 
 char *console_tail(int state_fd, unsigned lines)
 {
-    cleanup_fd int fd = openat(state_fd, "console.log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_fd int fd = openat(state_fd, CONSOLE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     char buf[4 * TAIL_MAX + 1];
     struct stat st;
     ssize_t n;
@@ -48,4 +55,40 @@ char *console_tail(int state_fd, unsigned lines)
         if (buf[start - 1] == '\n' && --lines == 0)
             break;
     return xstrdup(buf + start);
+}
+
+/* The VMM appends, so that it goes on at the new end. */
+static void on_console(void *ctx, uint32_t events)
+{
+    struct monitor *m = ctx;
+    cleanup_fd int fd = openat(m->state_fd, CONSOLE_NAME, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    char buf[4096];
+    struct stat st;
+
+    (void)events;
+    while (read(m->console.fd, buf, sizeof(buf)) > 0)
+        ;
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > CONSOLE_MAX && ftruncate(fd, 0) == 0)
+        log_warn("the guest has filled its console's log of %d MiB, emptied", CONSOLE_MAX >> 20);
+    (void)loop_watch(&m->loop, &m->console, 0);
+    loop_arm(&m->loop, &m->console_pause, deadline_in_ms(CONSOLE_PAUSE_MS));
+}
+
+static void on_pause_end(void *ctx)
+{
+    struct monitor *m = ctx;
+
+    (void)loop_watch(&m->loop, &m->console, EPOLLIN);
+}
+
+void console_guard(struct monitor *m)
+{
+    cleanup_free char *path = path_join(m->spec.state_dir, CONSOLE_NAME);
+    cleanup_fd int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY) < 0)
+        return;
+    m->console = (struct loop_source){.fd = steal_fd(&fd), .fn = on_console, .ctx = m};
+    m->console_pause = (struct loop_timer){.fn = on_pause_end, .ctx = m};
+    (void)loop_watch(&m->loop, &m->console, EPOLLIN);
 }

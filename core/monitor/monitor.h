@@ -139,6 +139,8 @@ struct monitor {
     struct err end_err;
     struct reply_to end_waiters[END_WAITERS_MAX];
     size_t n_end_waiters;
+    struct loop_source console; /* tells that console.log grows */
+    struct loop_timer console_pause;
 };
 
 /* conn.c */
@@ -235,5 +237,8 @@ void events_exit(struct container *c, int32_t status);
 
 /* console.c: the guest's last lines, control bytes removed, "" when it has printed nothing. */
 char *console_tail(int state_fd, unsigned lines);
+/* From now on empty console.log when the guest has filled it. Without the file there is nothing to
+ * guard. */
+void console_guard(struct monitor *m);
 
 #endif

@@ -409,6 +409,7 @@ static int watch_vm(struct monitor *m, struct err *err)
 {
     int r;
 
+    console_guard(m);
     m->vm_events = (struct loop_source){.fd = m->boot.event_fd, .fn = on_vm_event, .ctx = m};
     if ((r = loop_watch(&m->loop, &m->vm_events, EPOLLIN)) < 0)
         return err_set(err, -r, "watch the VM's events: %m");

@@ -180,6 +180,14 @@ if [ "$BACKEND" = kvm ]; then
 else
     skip "logs has the guest's console" "the fake back-end has no console"
 fi
+if [ "$BACKEND" = kvm ]; then
+    emptied() { [ "$(stat -c %s "$ROOT/c1/console.log")" -lt 4000000 ]; }
+    head -c 5000000 /dev/zero >> "$ROOT/c1/console.log"
+    check "a console's log that a guest fills is emptied" 0 '' until_ok 10 emptied
+    check "the monitor tells so" 0 'filled its console' av logs --monitor c1
+else
+    skip "a console's log that a guest fills is emptied" "the fake back-end has no console"
+fi
 check "delete" 0 '' av delete --force c1
 wait "$follower"
 same "logs --follow ends with the container" 0 $?
