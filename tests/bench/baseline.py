@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The floor of a cold start: bare QEMU with the command line of a running sandbox.
+
+baseline.py PID ROOTFS INITRD CONSOLE: prints the words, each ended by NUL. The machine, its
+devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it starts at once
+instead of waiting for a word, its channels lead nowhere, the console into the file CONSOLE."""
+import sys
+
+DROPPED = {"-S": 1, "-mon": 2, "-name": 2}
+
+
+def without_monitor(words):
+    out, i = [words[0]], 1
+    while i < len(words):
+        if words[i] in DROPPED:
+            i += DROPPED[words[i]]
+            continue
+        out.append(words[i])
+        i += 1
+    return out
+
+
+def chardev(value, console):
+    name = dict(p.split("=", 1) for p in value.split(",") if "=" in p).get("id", "")
+    if name == "console":
+        return f"file,id=console,path={console}"
+    return f"null,id={name}"
+
+
+def convert(words, rootfs, initrd, console):
+    words = without_monitor(words)
+    for i, option in enumerate(words[:-1]):
+        value = words[i + 1]
+        if option == "-chardev":
+            words[i + 1] = chardev(value, console)
+        elif option == "-initrd":
+            words[i + 1] = initrd
+        elif option == "-fsdev":
+            parts = [f"path={rootfs}" if p.startswith("path=") else p for p in value.split(",")]
+            words[i + 1] = ",".join(parts)
+    return words
+
+
+def main():
+    if len(sys.argv) != 5:
+        raise SystemExit("usage: baseline.py PID ROOTFS INITRD CONSOLE")
+    with open(f"/proc/{sys.argv[1]}/cmdline", "rb") as f:
+        words = f.read().decode().split("\0")[:-1]
+    if not any(w == "-kernel" for w in words):
+        raise SystemExit("baseline.py: process %s is no QEMU" % sys.argv[1])
+    sys.stdout.write("".join(w + "\0" for w in convert(words, *sys.argv[2:])))
+
+
+main()

@@ -1,0 +1,269 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Takes our figures, each beside its floor in the same run: docs/figures.md says what they mean.
+#
+#   run.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [NAME...]
+#
+# NAME: cold state exec cpu memory wakeups (default: all). Subject and floor take turns, so that what
+# else the machine does hits both. Exit status 0 = every figure was taken; whether it meets its
+# target is in the table, for a busy machine proves nothing.
+here=$(cd "$(dirname "$0")" && pwd)
+
+usage() {
+    sed -n '3,10s/^# \{0,1\}//p' "$0"
+}
+
+build='' backend=kvm runs='' smoke='' names=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2; shift ;;
+    --backend) backend=$2; shift ;;
+    -n) runs=$2; shift ;;
+    --smoke) smoke=1 backend=fake runs=1 ;;
+    -h | --help) usage; exit 0 ;;
+    -*) usage >&2; exit 2 ;;
+    *) names+=("$1") ;;
+    esac
+    shift
+done
+[ ${#names[@]} -gt 0 ] || names=(cold state exec cpu memory wakeups)
+[ -z "$build" ] || export AV_BUILD=$build
+
+# shellcheck source=../integration/lib.sh
+. "$here/../integration/lib.sh"
+setup "$backend"
+TOOLS=$AV_BUILD/tests/bench
+IDLE_S=10
+[ -z "$smoke" ] || IDLE_S=1
+CRUN=(crun --root "$WORK/crun" --cgroup-manager=disabled)
+MISSING=0
+
+times() {  # times DEFAULT: how often a figure is taken
+    echo "${runs:-$1}"
+}
+
+# row FIGURE UNIT OURS-FILE COLUMN FLOOR-FILE|- TARGET [max]: a line of the table. TARGET is a ratio,
+# or with max an upper limit in the unit. Values are microseconds for ms, else as they are.
+row() {
+    local scale=1
+    [ "$2" != ms ] || scale=1000
+    if [ ! -s "$3" ] || { [ "$5" != - ] && [ ! -s "$5" ]; }; then
+        printf '%-34s no figure\n' "$1"
+        MISSING=1
+        return
+    fi
+    awk -v name="$1" -v unit="$2" -v col="$4" -v scale="$scale" -v target="$6" -v max="${7:-}" \
+        -v floor="$5" '
+        function sort(a, n,   i, j, t) {
+            for (i = 2; i <= n; i++) for (j = i; j > 1 && a[j - 1] > a[j]; j--) {
+                t = a[j]; a[j] = a[j - 1]; a[j - 1] = t } }
+        function median(a, n) { return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2 }
+        FILENAME == floor { f[++nf] = $col / scale; next }
+        { o[++no] = $col / scale }
+        END {
+            sort(o, no); sort(f, nf)
+            line = sprintf("%-34s%10.1f%10.1f", name, o[1], median(o, no))
+            if (nf) { rmin = f[1] ? o[1] / f[1] : 0; rmed = median(f, nf) ? median(o, no) / median(f, nf) : 0
+                line = line sprintf("%10.1f%10.1f%8.2f%8.2f", f[1], median(f, nf), rmin, rmed) }
+            else line = line sprintf("%10s%10s%8s%8s", "-", "-", "-", "-")
+            ok = max ? median(o, no) <= target : rmed <= target
+            near = !ok && !max && rmin <= target
+            print line sprintf("%6d  %-4s %s", no, unit, target == "-" ? "" : \
+                (max ? "<= " target : "<= " target " x") (ok ? "  met" : near ? "  met by min" : "  MISSED"))
+        }' "$3" "${5/#-/\/dev\/null}"
+}
+
+no_figure() {
+    printf '%-34s skipped: %s\n' "$1" "$2"
+}
+
+facts() {
+    local accel
+    accel=$(av backends 2>/dev/null | awk -v b="$BACKEND" '$1 == b' | tr -s ' ')
+    printf '# %s, %s cores (%s), load %s, Linux %s\n' "$(date -u +%Y-%m-%d)" "$(nproc)" \
+        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" \
+        "$(cut -d' ' -f1-3 /proc/loadavg)" "$(uname -r)"
+    printf '# %s; %s\n' "$(qemu-system-x86_64 --version 2>/dev/null | head -n 1)" \
+        "$(crun --version 2>/dev/null | head -n 1)"
+    printf '# back-end: %s\n' "$accel"
+    printf '%-34s%10s%10s%10s%10s%8s%8s%6s\n' FIGURE MIN MEDIAN 'FLOOR MIN' MEDIAN 'RATIO' MEDIAN N
+}
+
+# crun knows no newer version of the specification than this.
+fresh_bundle() {
+    rm -rf "$WORK/b/$1"
+    bundle "$1" ".ociVersion=\"1.0.2\" | .process.args=$2"
+}
+
+start_idle() {  # start_idle ID: a container that does nothing
+    local b
+    b=$(fresh_bundle "$1" '["sleep","100000"]')
+    av run --detach --bundle "$b" "$1" > /dev/null 2>&1 < /dev/null
+}
+
+start_crun() {
+    local b
+    b=$(fresh_bundle crun '["sleep","100000"]')
+    "${CRUN[@]}" run --detach --bundle "$b" crun > /dev/null 2>&1 < /dev/null
+}
+
+end_both() {
+    "${CRUN[@]}" delete --force crun 2>/dev/null
+    av delete --force "$1"
+}
+
+meter() {  # meter FILE CMD...: a sample; a failure is said and gives none
+    local file=$1
+    shift
+    "$TOOLS/meter" -o "$file.new" "$@" > "$WORK/out" 2>&1 < /dev/null
+    local rc=$?
+    if [ "$rc" = 0 ]; then
+        cat "$file.new" >> "$file"
+    else
+        printf '# %s: status %s: %s\n' "${1##*/}" "$rc" "$(tail -n 3 "$WORK/out" | tr '\n' ' ')"
+    fi
+    rm -f "$file.new"
+}
+
+# The QEMU of the sandbox ID: the one that names it.
+qemu_of() {
+    local p
+    for p in /proc/[0-9]*; do
+        tr '\0' ' ' 2>/dev/null < "$p/cmdline" | grep -q -- "^[^ ]*qemu[^ ]* .*guest=anyvisor-$1 " || continue
+        grep -qzF -- "$WORK" "$p/cmdline" 2>/dev/null && echo "${p#/proc/}"
+    done
+}
+
+prepare_baseline() {
+    "$here/initrd.sh" "$AV_BUILD/share/anyvisor/guest/$(uname -m)/initramfs.cpio" "$TOOLS/bare_init" \
+        "$WORK/bare.cpio" || return 1
+    start_idle idle
+    python3 "$here/baseline.py" "$(qemu_of idle)" "$WORK/b/cold/rootfs" "$WORK/bare.cpio" \
+        "$WORK/console" > "$WORK/qemu"
+    av delete --force idle
+    [ -s "$WORK/qemu" ]
+}
+
+bench_cold() {
+    local b i qemu=()
+    b=$(fresh_bundle cold '["/bin/true"]')
+    if [ "$BACKEND" = fake ]; then
+        for ((i = 0; i < $(times 5); i++)); do
+            meter "$WORK/cold" "$AV" --root "$ROOT" run --bundle "$b" cold
+            meter "$WORK/cold.floor" "${CRUN[@]}" run --bundle "$b" cold
+        done
+        row 'cold run (fake; floor: crun)' ms "$WORK/cold" 1 "$WORK/cold.floor" -
+        return
+    fi
+    if ! prepare_baseline; then no_figure 'cold run' 'no bare QEMU (cpio, python3, musl-gcc?)'; MISSING=1; return; fi
+    mapfile -d '' qemu < "$WORK/qemu"
+    for ((i = 0; i < $(times 7); i++)); do
+        meter "$WORK/cold.floor" "${qemu[@]}"
+        grep -q 'bare_init: status 0' "$WORK/console" || { echo '# bare QEMU did not run the program:'; tail -n 3 "$WORK/console"; }
+        meter "$WORK/cold" "$AV" --root "$ROOT" run --bundle "$b" cold
+    done
+    row 'cold run' ms "$WORK/cold" 1 "$WORK/cold.floor" 1.15
+}
+
+bench_state() {
+    local i
+    start_idle idle
+    start_crun
+    for ((i = 0; i < $(times 100); i++)); do
+        meter "$WORK/state" "$AV" --root "$ROOT" state idle
+        meter "$WORK/state.floor" "${CRUN[@]}" state crun
+    done
+    end_both idle
+    row 'state' ms "$WORK/state" 1 "$WORK/state.floor" 1.5
+    row 'state, CPU' ms "$WORK/state" 2 "$WORK/state.floor" 1.5
+}
+
+bench_exec() {
+    local i
+    start_idle idle
+    start_crun
+    for ((i = 0; i < $(times 50); i++)); do
+        meter "$WORK/exec" "$AV" --root "$ROOT" exec idle /bin/true
+        meter "$WORK/exec.floor" "${CRUN[@]}" exec crun /bin/true
+    done
+    end_both idle
+    row 'exec /bin/true' ms "$WORK/exec" 1 "$WORK/exec.floor" 3
+}
+
+# Names of threads as the kernel cuts them; the VMM's and the guest's are not ours.
+sum_ours() {
+    awk '$1 ~ /^anyvisor(-proxy|-monito.*|$)/ { s += $NF } END { if (s) print s }' "$1"
+}
+
+bench_cpu() {
+    local b i rc
+    b=$(fresh_bundle cpu '["/bin/true"]')
+    cat > "$WORK/cycle" <<X
+set -e
+"$AV" --root "$ROOT" create --bundle "$b" --pid-file "$WORK/cpu.pid" cpu
+"$AV" --root "$ROOT" start cpu
+tail --pid="\$(cat "$WORK/cpu.pid")" -s 0.01 -f /dev/null
+"$AV" --root "$ROOT" delete cpu
+X
+    for ((i = 0; i < $(times 7); i++)); do
+        "$TOOLS/taskcpu" -o "$WORK/tasks" bash "$WORK/cycle" > "$WORK/out" 2>&1 < /dev/null
+        rc=$?
+        if [ "$rc" = 124 ]; then no_figure 'CPU of create+start+delete' "$(tail -n 1 "$WORK/out")"; return; fi
+        [ "$rc" = 0 ] || { sed 's/^/# cycle: /' "$WORK/out"; av delete --force cpu; continue; }
+        sum_ours "$WORK/tasks" >> "$WORK/cpu"
+    done
+    row 'CPU of create+start+delete' ms "$WORK/cpu" 1 - 30 max
+    awk '{ printf "#   %s %.1f ms\n", $1, $NF / 1000 }' "$WORK/tasks" | sort
+}
+
+# KiB of private memory, without what the plug-in and its libraries map.
+private_kib() {
+    awk -v plugin="$2" '
+        /^[0-9a-f]+-[0-9a-f]+ / { file = $6; skip = plugin != "" && file ~ plugin; next }
+        /^Private_(Clean|Dirty):/ && !skip { s += $2 }
+        END { print s }' "/proc/$1/smaps"
+}
+
+monitor_of() {
+    cut -d' ' -f1 "$ROOT/$1/monitor"
+}
+
+proxy_of() {
+    av state "$1" | jq -r .pid
+}
+
+bench_memory() {
+    local i
+    for ((i = 0; i < $(times 3); i++)); do
+        start_idle idle
+        private_kib "$(proxy_of idle)" '' >> "$WORK/mem.proxy"
+        private_kib "$(monitor_of idle)" "/backends/" >> "$WORK/mem.monitor"
+        av delete --force idle
+    done
+    row 'proxy, private memory' KiB "$WORK/mem.proxy" 1 - 300 max
+    row 'monitor, private memory' KiB "$WORK/mem.monitor" 1 - 2048 max
+}
+
+switches() {  # of all threads of the processes: how often each has gone to sleep and was woken
+    local p
+    for p in "$@"; do cat /proc/"$p"/task/*/status; done | awk '/^voluntary_ctxt/ { s += $2 } END { print s }'
+}
+
+bench_wakeups() {
+    local proxy monitor before
+    start_idle idle
+    proxy=$(proxy_of idle) monitor=$(monitor_of idle)
+    read -r -t 1 < /dev/zero || true         # what follows a start has settled
+    before=$(switches "$proxy" "$monitor")
+    sleep "$IDLE_S"                          # the span that is measured
+    echo $(($(switches "$proxy" "$monitor") - before)) > "$WORK/wakeups"
+    av delete --force idle
+    row "wake-ups in ${IDLE_S} s of idling" '' "$WORK/wakeups" 1 - 0 max
+}
+
+facts
+for name in "${names[@]}"; do
+    declare -F "bench_$name" > /dev/null || { echo "run.sh: no figure '$name'" >&2; exit 2; }
+    "bench_$name"
+done
+exit "$MISSING"
