@@ -172,6 +172,7 @@ int container_freeze(struct agent *a, struct container *c, uint32_t seq, bool fr
 int container_delete(struct agent *a, struct container *c, uint32_t seq, struct err *err);
 void container_changed(struct agent *a, struct container *c); /* cgroup or process news */
 void containers_kill_all(struct agent *a);
+void containers_done(struct agent *a); /* at the end of a guest that is no machine */
 void containers_power_off(struct agent *a, uint32_t seq); /* stops the loop when all are dead */
 
 /* process.c */

@@ -236,6 +236,17 @@ void containers_kill_all(struct agent *a)
             (void)sys_pidfd_send_signal(p->pidfd.fd, SIGKILL);
 }
 
+/* A host keeps running when its guest ends, and so do sanitizers, which want to see all freed. */
+void containers_done(struct agent *a)
+{
+    while (a->containers) {
+        struct container *c = a->containers;
+
+        processes_forget(a, c);
+        container_discard(a, c);
+    }
+}
+
 void containers_power_off(struct agent *a, uint32_t seq)
 {
     a->powering_off = true;

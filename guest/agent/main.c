@@ -85,6 +85,8 @@ static int serve(struct agent *a, struct err *err)
         err_set(err, -r, "event loop: %m");
     containers_kill_all(a);
     machine_off(a);
+    if (!a->at.machine)
+        containers_done(a);
     channel_done(a);
     free(steal_ptr(&a->share_dir));
     return r;

@@ -350,16 +350,17 @@ class Streams(AgentTest):
         self.agent.signal(ident, signal.SIGKILL)
 
     def test_a_death_is_told_at_once_with_the_bytes_that_follow(self):
-        ident = self.agent.create(self.plan(process(['yes'])))
+        left = 40000
+        ident = self.agent.create(self.plan(shell(
+            f'head -c {ap.STREAM_WINDOW + left} /dev/zero; echo all >&2; sleep 1000')))
         self.ids.append(ident)
         self.agent.hold.add(ident)
         self.agent.request(ap.START, ident)
+        self.agent.wait_output(ident, b'all', 2)
         self.agent.pump(lambda: len(self.agent.out.get((ident, 1), b'')) >= ap.STREAM_WINDOW)
         self.agent.signal(ident, signal.SIGKILL)
         self.agent.pump(lambda: ident in self.agent.exited)
-        left = self.agent.due[(ident, 1)] - ap.STREAM_WINDOW
-        self.assertGreater(left, 0)
-        self.assertLessEqual(left, 65536)
+        self.assertEqual(self.agent.due[(ident, 1)], ap.STREAM_WINDOW + left)
         self.agent.send(ap.CREDIT, ident, 1, left.to_bytes(4, 'little'))
         self.agent.pump(lambda: len(self.agent.out[(ident, 1)]) == ap.STREAM_WINDOW + left)
 
