@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hostmod/hostmod.h"
 #include <errno.h>
-#include <libkmod.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "hostmod/library.h"
 
-static void unref_ctx(struct kmod_ctx **ctx)
-{
-    kmod_unref(*ctx);
-}
+/* One look at modules; libkmod is opened when what sysfs tells is not enough. */
+struct lookup {
+    const struct kmod_library *lib;
+    struct kmod_ctx *ctx;
+};
 
-static void unref_module(struct kmod_module **mod)
+static void lookup_done(struct lookup *l)
 {
-    kmod_module_unref(*mod);
-}
-
-static void unref_list(struct kmod_list **list)
-{
-    kmod_module_unref_list(*list);
+    if (l->ctx)
+        l->lib->kmod_unref(l->ctx);
 }
 
 /* libkmod writes to stderr by itself, which belongs to the engine. */
@@ -31,15 +30,16 @@ static void no_log(void *data, int priority, const char *file, int line, const c
     (void)data, (void)priority, (void)file, (void)line, (void)fn, (void)format, (void)args;
 }
 
-static int open_ctx(const char *dir, const char *const *config, struct kmod_ctx **ret,
-                    struct err *err)
+static int open_ctx(struct lookup *l, const char *dir, const char *const *config, struct err *err)
 {
-    struct kmod_ctx *ctx = kmod_new(dir, config);
+    int r = kmod_library_get(&l->lib, err);
 
-    if (!ctx)
+    if (r < 0 || l->ctx)
+        return r;
+    l->ctx = l->lib->kmod_new(dir, config);
+    if (!l->ctx)
         return err_set_phase(err, PHASE_PLUGIN, ENOMEM, "open libkmod: %m");
-    kmod_set_log_fn(ctx, no_log, NULL);
-    *ret = ctx;
+    l->lib->kmod_set_log_fn(l->ctx, no_log, NULL);
     return 0;
 }
 
@@ -73,16 +73,20 @@ static int parse(const char *name, struct strv *ret_alternatives, bool *ret_opti
     return 0;
 }
 
-static bool is_blacklisted(struct kmod_ctx *ctx, struct kmod_module *mod)
+static bool is_blacklisted(const struct lookup *l, struct kmod_module *mod)
 {
-    cleanup_call(unref_list) struct kmod_list *one = NULL;
-    cleanup_call(unref_list) struct kmod_list *left = NULL;
-    struct kmod_list *all = NULL;
+    struct kmod_list *all = NULL, *left = NULL;
+    bool forbidden = false;
 
-    if (kmod_module_new_from_lookup(ctx, kmod_module_get_name(mod), &all) < 0 || !all)
-        return false;
-    one = all;
-    return kmod_module_apply_filter(ctx, KMOD_FILTER_BLACKLIST, one, &left) == 0 && !left;
+    if (l->lib->kmod_module_new_from_lookup(l->ctx, l->lib->kmod_module_get_name(mod), &all) == 0 &&
+        all) {
+        forbidden =
+            l->lib->kmod_module_apply_filter(l->ctx, KMOD_FILTER_BLACKLIST, all, &left) == 0 &&
+            !left;
+        l->lib->kmod_module_unref_list(left);
+    }
+    l->lib->kmod_module_unref_list(all);
+    return forbidden;
 }
 
 /* /proc/modules is missing exactly where the kernel was built without loadable modules. */
@@ -91,42 +95,64 @@ static bool kernel_has_modules(void)
     return access("/proc/modules", F_OK) == 0;
 }
 
-static enum hostmod_state state_of(struct kmod_ctx *ctx, const char *dir, const char *name)
+/* What sysfs tells of a module that runs: built-in ones have no "initstate". */
+static bool is_running(const char *name)
 {
-    cleanup_call(unref_module) struct kmod_module *mod = NULL;
+    cleanup_free char *dir = xasprintf("/sys/module/%s", name);
+    cleanup_free char *file = NULL;
+    cleanup_free char *state = NULL;
 
-    if (kmod_module_new_from_name(ctx, name, &mod) < 0)
+    for (char *c = dir; *c; c++)
+        if (*c == '-')
+            *c = '_';
+    if (access(dir, F_OK) < 0)
+        return false;
+    file = path_join(dir, "initstate");
+    return path_read(AT_FDCWD, file, 32, &state, NULL, NULL) < 0 ||
+           !str_starts_with(state, "going");
+}
+
+static enum hostmod_state state_of(const struct lookup *l, const char *dir, const char *name)
+{
+    struct kmod_module *mod = NULL;
+    enum hostmod_state state;
+
+    if (l->lib->kmod_module_new_from_name(l->ctx, name, &mod) < 0)
         return HOSTMOD_MISSING;
-    switch (kmod_module_get_initstate(mod)) {
+    switch (l->lib->kmod_module_get_initstate(mod)) {
     case KMOD_MODULE_BUILTIN:
-        return HOSTMOD_BUILTIN;
+        state = HOSTMOD_BUILTIN;
+        break;
     case KMOD_MODULE_LIVE:
     case KMOD_MODULE_COMING:
-        return HOSTMOD_LOADED;
-    default:
+        state = HOSTMOD_LOADED;
         break;
+    default:
+        if (!dir && !kernel_has_modules())
+            state = HOSTMOD_UNKNOWN;
+        else if (!l->lib->kmod_module_get_path(mod))
+            state = HOSTMOD_MISSING;
+        else
+            state = is_blacklisted(l, mod) ? HOSTMOD_BLACKLISTED : HOSTMOD_LOADABLE;
     }
-    if (!dir && !kernel_has_modules())
-        return HOSTMOD_UNKNOWN;
-    if (!kmod_module_get_path(mod))
-        return HOSTMOD_MISSING;
-    return is_blacklisted(ctx, mod) ? HOSTMOD_BLACKLISTED : HOSTMOD_LOADABLE;
+    l->lib->kmod_module_unref(mod);
+    return state;
 }
 
 int hostmod_state_in(const char *dir, const char *const *config, const char *name,
                      enum hostmod_state *ret, struct err *err)
 {
-    cleanup_call(unref_ctx) struct kmod_ctx *ctx = NULL;
+    cleanup_call(lookup_done) struct lookup l = {0};
     cleanup_call(strv_done) struct strv alternatives = {0};
     enum hostmod_state best = HOSTMOD_MISSING;
     bool optional;
     int r;
 
     if ((r = parse(name, &alternatives, &optional, err)) < 0 ||
-        (r = open_ctx(dir, config, &ctx, err)) < 0)
+        (r = open_ctx(&l, dir, config, err)) < 0)
         return r;
     for (size_t i = 0; i < alternatives.n; i++) {
-        enum hostmod_state state = state_of(ctx, dir, alternatives.v[i]);
+        enum hostmod_state state = state_of(&l, dir, alternatives.v[i]);
 
         best = state > best ? state : best;
     }
@@ -151,49 +177,61 @@ static void explain(char *text, size_t size, const char *name, int r)
 }
 
 /* 0, KMOD_PROBE_APPLY_BLACKLIST or -errno. */
-static int insert(struct kmod_ctx *ctx, const char *name)
+static int insert(const struct lookup *l, const char *name)
 {
-    cleanup_call(unref_module) struct kmod_module *mod = NULL;
-    int r = kmod_module_new_from_name(ctx, name, &mod);
+    struct kmod_module *mod = NULL;
+    int r = l->lib->kmod_module_new_from_name(l->ctx, name, &mod);
 
     if (r < 0)
         return r;
-    return kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL, NULL);
+    r = l->lib->kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL, NULL, NULL,
+                                                NULL);
+    l->lib->kmod_module_unref(mod);
+    return r;
 }
 
-static int ensure_one(struct kmod_ctx *ctx, const char *name, struct err *err)
+/* Look at all before loading any: with kvm_amd there, do not try kvm_intel. */
+static int load_one_of(struct lookup *l, const struct strv *alternatives, struct err *err)
+{
+    char why[512] = "";
+    int r = open_ctx(l, NULL, NULL, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < alternatives->n; i++)
+        if (state_of(l, NULL, alternatives->v[i]) >= HOSTMOD_UNKNOWN)
+            return 0;
+    for (size_t i = 0; i < alternatives->n; i++) {
+        r = insert(l, alternatives->v[i]);
+        if (r == 0)
+            return 0;
+        explain(why, sizeof(why), alternatives->v[i], r);
+    }
+    return err_set_phase(err, PHASE_PLUGIN, r < 0 ? -r : EPERM, "load kernel module %s", why);
+}
+
+/* Most often the modules run already, or there is nothing to load from: that is seen cheaply. */
+static int ensure_one(struct lookup *l, const char *name, struct err *err)
 {
     cleanup_call(strv_done) struct strv alternatives = {0};
-    char why[512] = "";
     bool optional;
     int r = parse(name, &alternatives, &optional, err);
 
-    if (r < 0)
+    if (r < 0 || !kernel_has_modules())
         return r;
-    /* Look at all before loading any: with kvm_amd there, do not try kvm_intel. */
     for (size_t i = 0; i < alternatives.n; i++)
-        if (state_of(ctx, NULL, alternatives.v[i]) >= HOSTMOD_UNKNOWN)
+        if (is_running(alternatives.v[i]))
             return 0;
-    for (size_t i = 0; i < alternatives.n; i++) {
-        r = insert(ctx, alternatives.v[i]);
-        if (r == 0)
-            return 0;
-        explain(why, sizeof(why), alternatives.v[i], r);
-    }
-    if (optional)
-        return 0;
-    return err_set_phase(err, PHASE_PLUGIN, r < 0 ? -r : EPERM, "load kernel module %s", why);
+    r = load_one_of(l, &alternatives, optional ? NULL : err);
+    return optional ? 0 : r;
 }
 
 int hostmod_ensure(const char *const *names, struct err *err)
 {
-    cleanup_call(unref_ctx) struct kmod_ctx *ctx = NULL;
-    int r;
+    cleanup_call(lookup_done) struct lookup l = {0};
+    int r = 0;
 
-    if (!names || !names[0])
-        return 0;
-    r = open_ctx(NULL, NULL, &ctx, err);
-    for (size_t i = 0; r == 0 && names[i]; i++)
-        r = ensure_one(ctx, names[i], err);
+    for (size_t i = 0; r == 0 && names && names[i]; i++)
+        r = ensure_one(&l, names[i], err);
     return r;
 }

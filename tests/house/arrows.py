@@ -31,7 +31,7 @@ THIRD = {
     "yaml.h": {"config"},
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},
-    "dlfcn.h": {"plugin"},
+    "dlfcn.h": {"plugin", "hostmod"},
     "libmnl/": {"net"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},

@@ -152,3 +152,13 @@ TEST(what_sysfs_lists_as_part_of_the_kernel_is_there)
     CHECK(state >= HOSTMOD_UNKNOWN);
     CHECK_STR_EQ(hostmod_state_name(HOSTMOD_LOADED), "loaded");
 }
+
+TEST(what_runs_is_not_loaded_again)
+{
+    const char *const names[] = {"av-no-such|kernel", NULL};
+    struct err err = ERR_INIT;
+
+    if (access("/sys/module/kernel", F_OK) < 0)
+        TEST_SKIP("no sysfs");
+    CHECK_OK(hostmod_ensure(names, &err), err);
+}
