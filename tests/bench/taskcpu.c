@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * taskcpu -o FILE CMD...: runs CMD, waits until all that it has started is gone, also what was left
- * to itself, and writes "NAME US" per name of a thread at its end: CPU time in the kernel and out of
- * it, to the microsecond. rusage cannot tell a monitor from the VMM that it has waited for, and
+ * to itself, and writes "NAME US" per name of a thread at its end: CPU time in the kernel and out
+ * of it, to the microsecond. rusage cannot tell a monitor from the VMM that it has waited for, and
  * /proc counts in ticks; a perf counter that children inherit reports each thread by itself.
  */
 #include <errno.h>
