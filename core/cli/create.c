@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "cli/creation.h"
+#include "cli/lifecycle.h"
 #include "cli/terminal.h"
 
 struct create_options {
@@ -23,17 +24,6 @@ static const struct option_row rows[] = {
      "accepted for runc's sake, ignored"},
 };
 
-static void warn_of_descriptors(const struct create_options *o)
-{
-    const char *notify = getenv("NOTIFY_SOCKET");
-
-    if (o->preserve_fds && o->preserve_fds[0] != '0')
-        log_warn("--preserve-fds %s: descriptors cannot be carried into a VM, ignoring",
-                 o->preserve_fds);
-    if (notify && *notify)
-        log_warn("NOTIFY_SOCKET: the notification socket is not carried into a VM, ignoring");
-}
-
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
 {
     const struct create_options *o = options;
@@ -47,8 +37,8 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     c.id = argv[0];
     c.bundle = o->bundle ? o->bundle : ".";
     c.pid_file = o->pid_file;
-    warn_of_descriptors(o);
-    if ((r = creation_prepare(&c, err)) < 0)
+    if ((r = not_carried_descriptors(o->preserve_fds, err)) < 0 ||
+        (r = creation_prepare(&c, err)) < 0)
         return r;
     p = &c.spec->process;
     if ((r = terminal_check(p->terminal, true, o->console_socket, err)) < 0)

@@ -280,10 +280,8 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
 
     if (!o->process.file && argc < 2)
         return cli_usage(&verb_exec, err);
-    if (o->preserve_fds && o->preserve_fds[0] != '0')
-        log_warn("--preserve-fds %s: descriptors cannot be carried into a VM, ignoring",
-                 o->preserve_fds);
-    if ((r = container_open(cli, argv[0], &x.c, err)) < 0 || (r = check_running(&x, o, err)) < 0 ||
+    if ((r = not_carried_descriptors(o->preserve_fds, err)) < 0 ||
+        (r = container_open(cli, argv[0], &x.c, err)) < 0 || (r = check_running(&x, o, err)) < 0 ||
         (r = make_plan(&x, o, argv + 1, err)) < 0)
         return r;
     return exec_it(&x, cli, o, err);

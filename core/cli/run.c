@@ -122,7 +122,8 @@ static int run_id(struct cli *cli, const struct run_options *o, const char *id, 
     r.creation.pid_file = o->pid_file;
     for (int i = 0; i < 3; i++)
         r.creation.stdio[i] = i;
-    if ((e = creation_prepare(&r.creation, err)) < 0)
+    if ((e = not_carried_descriptors(o->preserve_fds, err)) < 0 ||
+        (e = creation_prepare(&r.creation, err)) < 0)
         return e;
     terminal = r.creation.spec->process.terminal;
     if ((e = terminal_check(terminal, o->detach, o->console_socket, err)) < 0)

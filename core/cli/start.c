@@ -51,6 +51,7 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
     default:
         return err_set(err, EINVAL, "cannot start an already running container");
     }
+    not_carried_interfaces(c);
     r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
     if (r == 0)
         poststart(c);
