@@ -73,7 +73,7 @@ static void report(const struct cli *cli, const struct err *err)
 static int start_log(const struct cli *cli, int *ret_fd, struct err *err)
 {
     enum log_format format = LOG_TEXT;
-    enum log_level level = cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
+    enum log_level level = cli->debug ? LOG_L_DEBUG : cli->log ? LOG_L_INFO : LOG_L_WARN;
 
     if (cli->log_format && strcmp(cli->log_format, "json") == 0)
         format = LOG_JSON;
@@ -84,7 +84,7 @@ static int start_log(const struct cli *cli, int *ret_fd, struct err *err)
         if (*ret_fd < 0)
             return err_set(err, errno, "open log '%s': %m", cli->log);
     }
-    log_init(cli->log ? *ret_fd : cli->debug ? STDERR_FILENO : -1, format, level);
+    log_init(cli->log ? *ret_fd : STDERR_FILENO, format, level);
     return 0;
 }
 
