@@ -17,8 +17,8 @@ demo_packages=(
 # To test: sanitizers and fuzzing, linters, engines, and crun as the oracle.
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
-    catatonit conmon crun iproute2 podman procps strace uidmap valgrind
-    g++ man-db scdoc
+    catatonit conmon containerd crun docker.io iproute2 iptables podman procps runc strace
+    uidmap valgrind g++ man-db scdoc
 )
 
 installed() {

@@ -1,0 +1,121 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# daemons.sh - containerd and dockerd for one test: in the test's own mount and network namespaces,
+# on unix sockets below WORK, ended by their process ids. Sourced after lib.sh's setup:
+#
+#     daemons_setup            # folder $E with a wrapper $E/anyvisor that has the configuration
+#     containerd_start && dockerd_start
+#     ... checks ...
+#     daemons_stop; finish
+
+# The daemons' mounts, links and firewall rules stay in namespaces of the test.
+own_namespaces() {
+    [ -z "${ENGINE_NS:-}" ] || return 0
+    ENGINE_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
+}
+
+daemons_setup() {
+    E=$WORK/e
+    PARENT=av-test-${WORK##*.}      # of the containers' cgroups: leftover_cgroups looks for it
+    DAEMONS=()
+    mkdir -p "$E"/{containerd,docker/home} /run/containerd
+    mount -t tmpfs -o mode=711 shims /run/containerd    # where shims put their sockets
+    mount --make-rshared /                              # docker asks for it before :rslave
+    ip link set lo up
+    cat > "$E/anyvisor" <<X
+#!/bin/sh
+ANYVISOR_CONFIG=$ANYVISOR_CONFIG exec $AV "\$@"
+X
+    chmod +x "$E/anyvisor"
+}
+
+# daemon NAME CMD...: started in the background, its words in $E/NAME.log.
+daemon() {
+    local name=$1
+    shift
+    setsid "$@" > "$E/$name.log" 2>&1 < /dev/null &
+    DAEMONS+=($!)
+}
+
+containerd_start() {
+    cat > "$E/containerd/config.toml" <<X
+version = 2
+root = "$E/containerd/root"
+state = "$E/containerd/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "$E/containerd/sock"
+[ttrpc]
+  address = "$E/containerd/sock.ttrpc"
+X
+    daemon containerd containerd -c "$E/containerd/config.toml"
+    until_ok 60 ct version || { tail "$E/containerd.log"; return 1; }
+}
+
+ct() {
+    timeout --foreground -k 10 "$LIMIT" ctr -a "$E/containerd/sock" -n "$PARENT" "$@"
+}
+
+# $1: more of dockerd's options
+# shellcheck disable=SC2120
+dockerd_start() {
+    daemon dockerd dockerd -H "unix://$E/docker/sock" --data-root "$E/docker/data" \
+        --exec-root "$E/docker/exec" --pidfile "$E/docker/pid" --containerd "$E/containerd/sock" \
+        --add-runtime "anyvisor=$E/anyvisor" --default-runtime anyvisor \
+        --cgroup-parent "/$PARENT" --storage-driver overlay2 "$@"
+    until_ok 60 dk version || { tail "$E/dockerd.log"; return 1; }
+}
+
+# Debian's client, also where another one comes first in PATH.
+dk() {
+    HOME=$E/docker/home timeout --foreground -k 10 "$LIMIT" \
+        "$DOCKER" -H "unix://$E/docker/sock" "$@"
+}
+
+# dk or ct as a program, for tools that want one.
+as_program() {
+    cat > "$E/$1" <<X
+#!/bin/bash
+E=$E LIMIT=$LIMIT DOCKER=${DOCKER:-} PARENT=$PARENT
+$(declare -f "$1")
+$1 "\$@"
+X
+    chmod +x "$E/$1"
+    printf '%s\n' "$E/$1"
+}
+
+# An image as docker save would write it, for both engines: busybox_tar FILE NAME
+busybox_image() {
+    local dir=$WORK/image id
+    mkdir -p "$dir/layer"
+    tar -C "$WORK/rootfs" -cf "$dir/layer/layer.tar" .
+    id=$(sha256sum < "$dir/layer/layer.tar")
+    jq -n --arg id "sha256:${id%% *}" '{architecture: "amd64", os: "linux",
+        config: {Cmd: ["/bin/sh"], Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+        rootfs: {type: "layers", diff_ids: [$id]}}' > "$dir/config.json"
+    jq -n --arg name "$2" '[{Config: "config.json", RepoTags: [$name], Layers: ["layer/layer.tar"]}]' \
+        > "$dir/manifest.json"
+    tar -C "$dir" -cf "$1" manifest.json config.json layer
+    rm -rf "$dir"
+}
+
+no_shims() {
+    ! leftover_processes | grep -q containerd-shim
+}
+
+# What engines leave by design: the parent of the containers' cgroups.
+remove_parents() {
+    find /sys/fs/cgroup -depth -type d -path "*/$PARENT*" -exec rmdir {} + 2>/dev/null
+}
+
+# Newest first: dockerd needs its containerd to stop.
+daemons_stop() {
+    local i
+    same "no shim is left" "" "$(until_ok 20 no_shims || leftover_processes)"
+    for ((i = ${#DAEMONS[@]} - 1; i >= 0; i--)); do
+        kill "${DAEMONS[i]}" && wait "${DAEMONS[i]}"
+    done 2> /dev/null
+    umount -R "$E/docker/data" "$E/docker/exec" "$E/containerd" 2> /dev/null
+    remove_parents
+}
