@@ -8,8 +8,7 @@
 #include "monitor/monitor.h"
 
 /* How long a reader may take nothing while an exit waits for it. */
-#define GRACE_MS 2000
-#define GRACE_KILLED_MS 1000
+#define GRACE_MS 1000
 
 static void on_grace(void *ctx);
 
@@ -74,8 +73,9 @@ static void tell_proxy(struct process *p)
 }
 
 /*
- * The proxy exits when what the process wrote has reached the engine, and is not held back by a
- * reader that has stopped reading: what is left is relayed all the same.
+ * The proxy exits when what the process wrote has reached the engine. A reader that has stopped
+ * reading holds up a process that ended by itself, as a full pipe does without a VM, but not one
+ * that was killed: what is left of that is relayed all the same.
  */
 void process_try_finish(struct process *p)
 {
@@ -98,7 +98,14 @@ static void on_grace(void *ctx)
 /* Whoever has killed a process expects its end soon. */
 static void arm_grace(struct process *p)
 {
-    loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(p->status < 0 ? GRACE_KILLED_MS : GRACE_MS));
+    if (p->status < 0)
+        loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(GRACE_MS));
+}
+
+static bool is_meant_to_end(uint32_t signo)
+{
+    return signo == SIGTERM || signo == SIGKILL || signo == SIGINT || signo == SIGHUP ||
+           signo == SIGQUIT;
 }
 
 /* A slow reader is no stalled one. */
@@ -128,6 +135,11 @@ void process_signal(struct process *p, uint32_t signo, bool all)
     struct msg_signal msg = {.signo = signo, .all = all};
     struct wbuf w = {0};
 
+    if (p->exited && !p->finished && is_meant_to_end(signo)) {
+        p->no_wait = true;
+        process_try_finish(p);
+        return;
+    }
     if (p->open && p->c->m->channel) {
         msg_signal_put(&w, &msg);
         (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);
