@@ -31,8 +31,18 @@ struct binds {
     size_t n;
 };
 
-static const char *const system_dirs[] = {"/usr",   "/bin",    "/sbin", "/lib", "/lib32",
-                                          "/lib64", "/libx32", "/etc",  "/opt", "/sys"};
+/* Programs and libraries; of /etc only what finding them takes, for the rest are secrets. */
+static const char *const system_dirs[] = {"/usr",
+                                          "/bin",
+                                          "/sbin",
+                                          "/lib",
+                                          "/lib32",
+                                          "/lib64",
+                                          "/libx32",
+                                          "/opt",
+                                          "/sys",
+                                          "/etc/ld.so.cache",
+                                          "/etc/alternatives"};
 static const char *const device_nodes[] = {"/dev/null",    "/dev/zero",      "/dev/full",
                                            "/dev/tty",     "/dev/urandom",   "/dev/random",
                                            "/dev/kvm",     "/dev/vhost-net", "/dev/vhost-vsock",
@@ -132,10 +142,9 @@ static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err
         (r = add_parent(b, s->kernel, true, err)) < 0 ||
         (r = add_parent(b, s->initrd, true, err)) < 0 || (r = add_named(b, &s->config, err)) < 0 ||
         (r = add_named(b, &s->options, err)) < 0 ||
-        (r = add(b, s->cache_dir, false, false, err)) < 0)
-        return r;
-    /* The root of all state: containers of a pod that come later have their directories there. */
-    if ((r = add_parent(b, s->state_dir, false, err)) < 0)
+        (r = add(b, s->cache_dir, true, false, err)) < 0 ||
+        /* Not the root of all state: a VMM that was taken over must not find other sandboxes. */
+        (r = add(b, s->state_dir, false, false, err)) < 0)
         return r;
     return add(b, s->run_dir, false, false, err);
 }
