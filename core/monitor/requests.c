@@ -228,7 +228,9 @@ static bool must_run(struct request *q, const struct container *c)
 static void take_pause(struct request *q, struct container *c, const struct ipc_target *t)
 {
     (void)t;
-    if (must_run(q, c))
+    if (c->status == STATE_CREATED)
+        refuse(q, EINVAL, "cannot pause a container that has not been started");
+    else if (must_run(q, c))
         call_init(q, c, FRAME_PAUSE, NULL, on_paused);
 }
 
