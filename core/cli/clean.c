@@ -12,6 +12,7 @@
 
 #define KILL_MS 10000
 #define VM_MS 20000
+#define CGROUP_MS 2000
 
 /* Kill that very process and wait for its end; gone already is fine. */
 static int end_process(const struct proc_id *id, const char *what, struct err *err)
@@ -96,14 +97,24 @@ static int remove_run_dir(const struct container *c, struct err *err)
     return path_remove_tree(AT_FDCWD, dir, err);
 }
 
+/* All of ours have ended by now: who is still inside shares the path, and keeps the directory. */
+static int remove_cgroups(const struct container *c, struct err *err)
+{
+    int r = cgroup_remove(&c->state.cgroups, c->dir.path, deadline_in_ms(CGROUP_MS), err);
+
+    if (r != -EBUSY)
+        return r;
+    log_warn("%s, leaving it", err->msg);
+    return 0;
+}
+
 int container_clean(const struct cli *cli, struct container *c, const char *id, struct err *err)
 {
     int r;
 
     if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, err)) < 0 ||
         (r = end_process(&c->state.proxy, "the proxy", err)) < 0 ||
-        (r = cgroup_remove(&c->state.cgroups, c->dir.path, deadline_in_ms(KILL_MS), err)) < 0 ||
-        (r = remove_run_dir(c, err)) < 0)
+        (r = remove_cgroups(c, err)) < 0 || (r = remove_run_dir(c, err)) < 0)
         return r;
     return state_dir_remove(cli->root, id, err);
 }
