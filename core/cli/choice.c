@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/utsname.h>
 #include "base/cleanup.h"
 #include "base/path.h"
@@ -22,6 +23,17 @@ uint32_t choice_host_cpus(void)
     cpu_set_t set;
 
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? (uint32_t)CPU_COUNT(&set) : 1;
+}
+
+/*
+ * Engines pass limits on that no host has, meaning none; a VM has to have its memory, at least by
+ * promise. An eighth stays for the host itself.
+ */
+static void cap_memory(struct workload *w)
+{
+    uint64_t host = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+
+    w->memory_limit = MIN(w->memory_limit, host / 8 * 7);
 }
 
 int choice_load(const struct cli *cli, struct choice *ret, struct err *err)
@@ -196,6 +208,7 @@ int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *
     int cls, r;
 
     workload_from_spec(spec, NULL, choice_host_arch(), &c->workload);
+    cap_memory(&c->workload);
     if ((r = policy_class(&c->config, &c->workload, &cls, err)) < 0) {
         err_in_phase(err, PHASE_POLICY);
         return r;

@@ -23,6 +23,7 @@
 
 struct cli {
     const char *root, *log, *log_format, *config, *unused;
+    char *absolute_root; /* what root points to when it was relative */
     bool debug, systemd_cgroup, version;
     struct layout layout;
 };

@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {
@@ -54,7 +57,7 @@ static void print_verb_help(const struct verb *v, FILE *to)
 
 static void print_version(void)
 {
-    printf("anyvisor version %s\ncommit: %s\nspec: 1.0.2\n", layout_version(), AV_COMMIT);
+    printf("anyvisor version %s\ncommit: %s\nspec: 1.2.0\n", layout_version(), AV_COMMIT);
 }
 
 /* One line: engines show the last line of level error, and people want one sentence. */
@@ -156,6 +159,17 @@ static int run_verb(struct cli *cli, const struct verb *v, int argc, char **argv
     return r;
 }
 
+/* Monitor and proxy have other working directories. */
+static int make_root_absolute(struct cli *cli, struct err *err)
+{
+    cleanup_free char *here = getcwd(NULL, 0);
+
+    if (!here)
+        return err_set(err, errno, "find the working directory for --root '%s': %m", cli->root);
+    cli->root = cli->absolute_root = path_join(here, cli->root);
+    return 0;
+}
+
 static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
 {
     int r;
@@ -165,10 +179,10 @@ static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
     if (cli->systemd_cgroup)
         return err_set(err, ENOTSUP,
                        "--systemd-cgroup is not available yet: use the cgroupfs driver");
-    if (cli->root && cli->root[0] != '/')
-        return err_set(err, EINVAL, "--root must be an absolute path, not '%s'", cli->root);
     if (!cli->root || !*cli->root)
         cli->root = LAYOUT_DEFAULT_ROOT;
+    if (cli->root[0] != '/' && (r = make_root_absolute(cli, err)) < 0)
+        return r;
     return layout_find(&cli->layout, err);
 }
 
@@ -186,9 +200,16 @@ static void fill_stdio(void)
 
 static int finish(struct cli *cli, const struct verb *v, int r, const struct err *err)
 {
+    struct err unwritten = ERR_INIT;
+
+    if (fflush(stdout) != 0 && r == 0) {
+        r = err_set(&unwritten, errno, "write to standard output: %m");
+        err = &unwritten;
+    }
     if (r < 0)
         report(cli, err);
     layout_done(&cli->layout);
+    free(cli->absolute_root);
     if (r >= 0)
         return r;
     if (r == CLI_USAGE_ERROR)
