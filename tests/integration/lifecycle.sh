@@ -65,6 +65,29 @@ av create --bundle "$b" c3 > "$WORK/out3" 2>&1 < /dev/null
 check "delete --force of a created container" 0 '' av delete --force c3
 same "its program never ran" "" "$(cat "$WORK/out3")"
 
+# --- pausing needs something that runs
+b=$(bundle unstarted "$(sh_args 'exit 12')")
+av create --bundle "$b" c8 > /dev/null 2>&1 < /dev/null
+check "pause of a created container fails" 1 'not been started' av pause c8
+check "and does not keep it from starting" 0 '' av start c8
+check "delete --force it" 0 '' av delete --force c8
+
+# --- what the VMM could reach if it were taken over: nothing of other sandboxes
+b=$(bundle other "$(sh_args 'while :; do sleep 0.1; done')")
+av run --detach --bundle "$b" c9 > /dev/null 2>&1 < /dev/null
+b=$(bundle another "$(sh_args 'while :; do sleep 0.1; done')")
+av run --detach --bundle "$b" c10 > /dev/null 2>&1 < /dev/null
+monitor=$(cut -d' ' -f1 "$ROOT/c9/monitor")
+check "a monitor's mounts show its own state" 0 '' test -e "/proc/$monitor/root$ROOT/c9/state.json"
+check "but not another sandbox's" 1 '' test -e "/proc/$monitor/root$ROOT/c10"
+check "nor the host's secrets" 1 '' test -e "/proc/$monitor/root/etc/shadow"
+check "delete --force both" 0 '' av delete --force c9
+check "of them" 0 '' av delete --force c10
+
+# --- arguments that only look wrong
+check "a relative --root" 0 '' sh -c "cd '$WORK' && '$AV' --root root list"
+check "a full standard output is an error" 1 'standard output' sh -c "'$AV' --root '$ROOT' list > /dev/full"
+
 # --- foreground run forwards signals and reports death by signal as 128+n
 b=$(bundle death "$(sh_args 'while :; do sleep 0.1; done')")
 av run --bundle "$b" c4 > /dev/null 2>&1 < /dev/null &
