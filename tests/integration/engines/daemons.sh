@@ -15,6 +15,22 @@ own_namespaces() {
     ENGINE_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
 }
 
+# containerd finds no statistics, with any runtime, when a v1 hierarchy of the kernel is not mounted,
+# and another test may have made one in its own namespace: mount what there is, in ours.
+mount_hierarchies() {
+    local number names dir
+    grep -qv '^0:' /proc/self/cgroup || return 0    # cgroup v2 only
+    mount -t tmpfs -o mode=755 cgroups /sys/fs/cgroup
+    while IFS=: read -r number names _; do
+        dir=/sys/fs/cgroup/${names#name=}
+        case $number:$names in
+        0:) mkdir /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified ;;
+        *:name=*) mkdir "$dir" && mount -t cgroup -o "none,$names" cgroup "$dir" ;;
+        *) mkdir "$dir" && mount -t cgroup -o "$names" cgroup "$dir" ;;
+        esac
+    done < /proc/self/cgroup
+}
+
 daemons_setup() {
     E=$WORK/e
     PARENT=av-test-${WORK##*.}      # of the containers' cgroups: leftover_cgroups looks for it
@@ -23,6 +39,7 @@ daemons_setup() {
     mount -t tmpfs -o mode=711 shims /run/containerd    # where shims put their sockets
     mount --make-rshared /                              # docker asks for it before :rslave
     ip link set lo up
+    mount_hierarchies
     cat > "$E/anyvisor" <<X
 #!/bin/sh
 ANYVISOR_CONFIG=$ANYVISOR_CONFIG exec $AV "\$@"
