@@ -149,13 +149,13 @@ expected() {
 
 # Programs to run, one a line; what is not run says why.
 choose() {
-    local name want c
+    local name verdict reason c
     for name in "$@"; do
-        want=$(expected "$name")
+        read -r verdict _ reason <<< "$(expected "$name")"
         if c=$(lacks "$name"); then
             skip "$name" "the cgroup controller $c cannot be mounted here" >&2
-        elif [ "${want%% *}" = SKIP ] && [ -z "${SUITE_PRINT:-}" ]; then
-            skip "$name" "${want#SKIP - }" >&2
+        elif [ "$verdict" = SKIP ] && [ -z "${SUITE_PRINT:-}" ]; then
+            skip "$name" "$reason" >&2
         else
             echo "$name"
         fi
