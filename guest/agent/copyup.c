@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -15,6 +16,19 @@
 #define DEPTH_MAX 64
 
 static int copy_dir(int from, int to, int depth, struct err *err);
+
+/* What the tmpfs can hold: kernels before 6.6 have no user attributes there. */
+static void copy_xattrs(int in, int out)
+{
+    char names[2048], value[2048];
+    ssize_t n = flistxattr(in, names, sizeof(names)), len;
+
+    for (const char *k = names; n > 0 && k < names + n; k += strlen(k) + 1) {
+        len = fgetxattr(in, k, value, sizeof(value));
+        if (len >= 0)
+            (void)fsetxattr(out, k, value, (size_t)len, 0);
+    }
+}
 
 static int copy_file(int from, int to, const char *name, const struct stat *st, struct err *err)
 {
@@ -28,6 +42,15 @@ static int copy_file(int from, int to, const char *name, const struct stat *st, 
         n = sendfile(out, in, NULL, 1 << 20);
     if (n < 0 || fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0)
         return err_set(err, errno, "copy '%s': %m", name);
+    copy_xattrs(in, out);
+    return 0;
+}
+
+static int copy_fifo(int to, const char *name, const struct stat *st, struct err *err)
+{
+    if (mkfifoat(to, name, st->st_mode & 07777) < 0 ||
+        fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        return err_set(err, errno, "copy fifo '%s': %m", name);
     return 0;
 }
 
@@ -56,6 +79,7 @@ static int copy_sub(int from, int to, const char *name, const struct stat *st, i
         (out = openat(to, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return err_set(err, errno, "copy directory '%s': %m", name);
     r = copy_dir(in, out, depth + 1, err);
+    copy_xattrs(in, out);
     if (r == 0 && (fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0))
         r = err_set(err, errno, "copy directory '%s': %m", name);
     return r;
@@ -74,8 +98,10 @@ static int copy_one(int from, int to, const char *name, int depth, struct err *e
         return copy_sub(from, to, name, &st, depth, err);
     case S_IFLNK:
         return copy_link(from, to, name, &st, err);
+    case S_IFIFO:
+        return copy_fifo(to, name, &st, err);
     default:
-        return 0; /* sockets, fifos and nodes have no content */
+        return 0; /* sockets belong to who listens, nodes to the machine */
     }
 }
 
