@@ -79,12 +79,12 @@ static int take_device(struct builder *b, const struct oci_device *d)
 {
     uint32_t major, minor;
 
-    if (device_is_standard(d->path))
-        return 1;
     if (d->type[0] == 'p')
         add_device(b, d, 0, 0);
-    else if (is_harmless(d))
+    else if (is_harmless(d)) /* a standard one as well: with the bundle's owner and mode */
         add_device(b, d, (uint32_t)d->major, (uint32_t)d->minor);
+    else if (device_is_standard(d->path))
+        return 1;
     else if (d->type[0] != 'b' && device_in_guest(b->in, d->path, &major, &minor))
         add_device(b, d, major, minor);
     else

@@ -8,11 +8,14 @@
 #define DEV(path, type, major, minor)                                                              \
     "{\"path\":\"" path "\",\"type\":\"" type "\",\"major\":" #major ",\"minor\":" #minor "}"
 
-TEST(standard_devices_are_the_agents_business)
+TEST(standard_devices_have_the_bundles_owner_and_mode_and_consoles_are_the_agents_business)
 {
-    rig_must(NULL,
-             "\"devices\":[" DEV("/dev/null", "c", 1, 3) "," DEV("/dev/console", "c", 5, 1) "]");
-    CHECK_INT_EQ(rig.c.n_devices, 0);
+    rig_must(NULL, "\"devices\":[{\"path\":\"/dev/null\",\"type\":\"c\",\"major\":1,\"minor\":3,"
+                   "\"fileMode\":384,\"uid\":7}," DEV("/dev/console", "c", 5, 1) "]");
+    CHECK_INT_EQ(rig.c.n_devices, 1);
+    CHECK_STR_EQ(rig.c.devices[0].path, "/dev/null");
+    CHECK_INT_EQ(rig.c.devices[0].mode, 0600);
+    CHECK_INT_EQ(rig.c.devices[0].uid, 7);
 }
 
 TEST(devices_whose_numbers_all_kernels_share_are_made)
