@@ -192,7 +192,7 @@ static void describe(const char *path, int times)
         return;
     }
     if (S_ISLNK(st.st_mode) && readlink(path, target, sizeof(target) - 1) < 0)
-        strcpy(target, "?");
+        target[0] = '?';
     printf("file %s %c %04o %u:%u", path, kinds[(st.st_mode >> 12) & 15], st.st_mode & 07777,
            st.st_uid, st.st_gid);
     if (S_ISREG(st.st_mode))

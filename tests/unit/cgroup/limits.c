@@ -167,6 +167,32 @@ TEST(limits_are_exact_and_memory_is_the_callers)
     drop(&h);
 }
 
+TEST(huge_pages_and_the_network_are_written_where_the_host_has_them)
+{
+    struct oci_hugepage_limit huge[] = {{(char *)"2MB", 4194304}, {(char *)"1GB", 0}};
+    struct oci_net_priority lo = {(char *)"lo", 10};
+    struct oci_resources r = {.hugepages = huge,
+                              .n_hugepages = 2,
+                              .net_class_id = {true, 255},
+                              .net_priorities = &lo,
+                              .n_net_priorities = 1};
+    struct cgroup_host h;
+    struct plan p;
+
+    fake_host(&h);
+    plan_make(&h, "/c1", &p);
+    CHECK_OK(cgroup_make(&h, &p.leaves, &err), err);
+    put(p.leaves.v[0], "hugetlb.2MB.limit_in_bytes");
+    put(p.leaves.v[0], "net_cls.classid");
+    put(p.leaves.v[1], "net_prio.ifpriomap");
+    CHECK_OK(cgroup_limit(&p.leaves, &r, 0, &err), err);
+    check_file(p.leaves.v[0], "hugetlb.2MB.limit_in_bytes", "4194304");
+    check_file(p.leaves.v[0], "net_cls.classid", "255");
+    check_file(p.leaves.v[1], "net_prio.ifpriomap", "lo 10");
+    plan_done(&p);
+    drop(&h);
+}
+
 TEST(zero_is_no_limit_and_unlimited_memory_stays_so)
 {
     struct oci_resources none = {.cpu = {.shares = {true, 0}, .quota = {true, 0}}};

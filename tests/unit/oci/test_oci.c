@@ -52,6 +52,23 @@ TEST(process_fields_arrive)
     oci_spec_free(s);
 }
 
+TEST(a_page_size_is_a_power_of_two_and_no_path)
+{
+    static const char *const bad[] = {"3MB", "0MB", "", "MB", "2MBx", "2M", "../2MB", "99999999KB"};
+    struct oci_resources *r = NULL;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        char json[128];
+
+        snprintf(json, sizeof(json), "{\"hugepageLimits\":[{\"pageSize\":\"%s\",\"limit\":1}]}",
+                 bad[i]);
+        CHECK_ERR(oci_resources_parse(json, strlen(json), &r, &err), -EINVAL);
+        CHECK_CONTAINS(err.msg, "pageSize");
+        err = (struct err)ERR_INIT;
+    }
+}
+
 TEST(resources_keep_what_was_set_apart_from_what_was_not)
 {
     static const char json[] =
