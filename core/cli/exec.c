@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/exec_process.h"
 #include "cli/foreground.h"
+#include "cli/last_words.h"
 #include "cli/lifecycle.h"
 #include "cli/planning.h"
 #include "cli/proxy_command.h"
@@ -263,7 +264,10 @@ static int exec_it(struct exec *x, const struct cli *cli, const struct exec_opti
         return 0;
     if (!terminal)
         foreground_release_stdio();
-    return foreground_wait(&x->front, x->proxy, x->pidfd, x->terminal.master, err);
+    r = foreground_wait(&x->front, x->proxy, x->pidfd, x->terminal.master, err);
+    foreground_end(&x->front);
+    last_words_tell(cli, x->c.dir.fd, r);
+    return r;
 }
 
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)

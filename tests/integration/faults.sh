@@ -83,9 +83,34 @@ for v in qemu-system anyvisor-monitor anyvisor-proxy fake-vmm 'agent --fd'; do
     same "kill $v: the container runs" running "$(status_of k1)"
     victim "$v"
     check "kill $v: the container stops" 0 '' until_ok 20 has_status k1 stopped
+    [ "$v" = anyvisor-monitor ] || same "kill $v: the log names the signal" 1 \
+        "$(grep -c "container 'k1' was killed by signal 9" "$ROOT/k1/monitor.log")"
     check "kill $v: exec says so" 255 'stopped|not running' av exec k1 true
     sweep "kill $v" k1
 done
+
+# --- who watches the process is told why it ended, before run deletes the log
+sleeper=$(bundle w "$(sh_args 'echo up; sleep 1000')")
+watched() {     # watched NAME VICTIM WORDS: run and exec end with 137 and one sentence
+    av --log "$WORK/w.log" run --bundle "$sleeper" w1 > "$WORK/run.out" 2>&1 < /dev/null &
+    local run=$! exec
+    check "$1: the container runs" 0 '' until_ok 60 grep -q up "$WORK/run.out"
+    av exec w1 sleep 1000 > "$WORK/exec.out" 2>&1 < /dev/null &
+    exec=$!
+    execs() { [ "$(leftover_processes | grep -c 'anyvisor-proxy')" = 2 ]; }
+    check "$1: the exec runs" 0 '' until_ok 30 execs
+    victim "$2"
+    wait $run; same "$1: run's status" 137 $?
+    wait $exec; same "$1: exec's status" 137 $?
+    same "$1: run tells why, once" 1 "$(grep -cE "^anyvisor: $3" "$WORK/run.out")"
+    same "$1: exec tells why, once" 1 "$(grep -cE "^anyvisor: $3" "$WORK/exec.out")"
+    same "$1: --log has it" 1 "$(grep -cE "^error: $3" "$WORK/w.log")"
+    rm -f "$WORK/w.log"
+    sweep "$1" w1
+}
+if [ "$BACKEND" = kvm ]; then watched "watched VM" qemu-system '.*(QEMU was killed: signal 9|closed its channel)'
+else watched "watched VM" fake-vmm '.*the VM has ended'; fi
+watched "watched monitor" anyvisor-monitor "the container's monitor was killed"
 
 # --- gc removes what crashes left, and leaves to engines what stopped by itself
 av run --detach --bundle "$(bundle e "$(sh_args 'exit 3')")" g1 > "$WORK/out" 2>&1 < /dev/null
