@@ -32,6 +32,9 @@ void events_oom(struct container *c)
 
 void events_exit(struct container *c, int32_t status)
 {
-    log_info("container '%s' has exited with status %d", c->id, status);
+    if (status < 0)
+        log_info("container '%s' was killed by signal %d", c->id, -status);
+    else
+        log_info("container '%s' has exited with status %d", c->id, status);
     publish(c, IPC_EV_EXIT, status);
 }
