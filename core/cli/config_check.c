@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "cli/config_check.h"
 #include "cli/inspect.h"
+
+#define OPEN_MS 10000
 
 bool config_word_at(const char *text, const char *word, unsigned from, unsigned *ret_line,
                     unsigned *ret_column)
@@ -69,6 +73,35 @@ void config_check_names(const struct config *c, const char *text, const struct d
     }
 }
 
+/* What only the plug-ins know: their keys. Nothing is probed, nothing on the host changes. */
+static void check_plugins(const struct cli *cli, const struct descriptor_list *l,
+                          struct strv *problems)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        cleanup_free char *guest_dir = NULL;
+        struct err err = ERR_INIT;
+        struct hvp_host host;
+
+        choice_host(cli, l->v[i].arch, &host, &guest_dir);
+        if (plugin_open_isolated(&l->v[i], &host, OPEN_MS, &err) < 0)
+            strv_add(problems, err.msg);
+    }
+}
+
+static bool has_plugins_dir(const struct config *c, const char *text, struct strv *problems)
+{
+    unsigned line, column;
+
+    if (access(c->plugins_dir, F_OK) == 0)
+        return true;
+    if (text && config_word_at(text, "plugins_dir:", 1, &line, &column))
+        strv_addf(problems, "%s:%u:%u: key 'plugins_dir': '%s': %s", c->file, line, column,
+                  c->plugins_dir, strerror(errno));
+    else
+        strv_addf(problems, "plugins_dir '%s': %s", c->plugins_dir, strerror(errno));
+    return false;
+}
+
 /* Everything that is wrong, as sentences; *ret_file is what was looked at. */
 static void collect(const struct cli *cli, const char *file, char **ret_file, size_t *ret_n,
                     struct strv *problems)
@@ -82,9 +115,12 @@ static void collect(const struct cli *cli, const char *file, char **ret_file, si
         strv_add(problems, err.msg);
         return;
     }
-    inspect_descriptors(c.plugins_dir, cli->layout.backend_dir, &l, problems);
     if (c.file && path_read(AT_FDCWD, c.file, CONFIG_FILE_MAX, &text, NULL, &err) < 0)
         strv_add(problems, err.msg);
+    if (has_plugins_dir(&c, text, problems)) {
+        inspect_descriptors(c.plugins_dir, cli->layout.backend_dir, &l, problems);
+        check_plugins(cli, &l, problems);
+    }
     /* A descriptor that cannot be read may be the one that is named. */
     if (text && problems->n == 0)
         config_check_names(&c, text, &l, problems);

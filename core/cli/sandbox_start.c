@@ -207,8 +207,10 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
     m->descriptor_file = xstrdup(d->file);
     m->library = xstrdup(d->so);
     m->arch = xstrdup(d->arch);
-    for (size_t i = 0; i < d->n_config; i++)
+    for (size_t i = 0; i < d->n_config; i++) {
         kvs_add(&m->config, d->config[i].key, d->config[i].value);
+        strv_addf(&m->config_places, "%u:%u", d->config[i].line, d->config[i].column);
+    }
     copy_list(&d->modules, &m->modules);
     copy_list(&c->cgroups, &m->cgroups);
     m->share_options = xstrdup(SHARE_OPTIONS);

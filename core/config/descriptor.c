@@ -42,14 +42,15 @@ const struct descriptor *descriptor_find(const struct descriptor_list *l, const 
     return NULL;
 }
 
-static void add_config(void *ctx, const char *key, const char *value, unsigned line)
+static void add_config(void *ctx, const char *key, const char *value, unsigned line,
+                       unsigned column)
 {
     struct descriptor *d = ctx;
     struct descriptor_key *k;
 
     d->config = xreallocarray(d->config, d->n_config + 1, sizeof(*d->config));
     k = &d->config[d->n_config++];
-    *k = (struct descriptor_key){xstrdup(key), xstrdup(value), line};
+    *k = (struct descriptor_key){xstrdup(key), xstrdup(value), line, column};
 }
 
 static YAML_READER(read_config)

@@ -9,8 +9,8 @@
 #include "base/str.h"
 
 struct descriptor_key {
-    char *key, *value; /* as written; the plug-in judges them */
-    unsigned line;     /* in the descriptor's file, counted from 1; 0 = unknown */
+    char *key, *value;     /* as written; the plug-in judges them */
+    unsigned line, column; /* of the key in the descriptor's file, from 1; line 0 = unknown */
 };
 
 struct descriptor {

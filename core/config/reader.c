@@ -149,7 +149,8 @@ void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_ke
 }
 
 void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
-                void (*each)(void *ctx, const char *key, const char *value, unsigned line),
+                void (*each)(void *ctx, const char *key, const char *value, unsigned line,
+                             unsigned column),
                 void *ctx)
 {
     if (!is_mapping(y, node))
@@ -157,6 +158,7 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start;
          p < node->data.mapping.pairs.top && y->code == 0; p++) {
         const char *name = pair_key(y, node, p), *value = NULL;
+        yaml_node_t *k = yaml_document_get_node(&y->doc, p->key);
         yaml_node_t *v = yaml_document_get_node(&y->doc, p->value);
 
         if (name) {
@@ -166,7 +168,8 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
             leave_key(y, outer);
         }
         if (value)
-            each(ctx, name, value, (unsigned)v->start_mark.line + 1);
+            each(ctx, name, value, (unsigned)k->start_mark.line + 1,
+                 (unsigned)k->start_mark.column + 1);
     }
 }
 

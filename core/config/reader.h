@@ -48,9 +48,10 @@ const char *yaml_text(struct yaml_reader *y, const yaml_node_t *node, const char
 void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *keys, void *to);
 /* Item of a sequence, NULL after the last; a node that is none is a mistake. */
 yaml_node_t *yaml_item(struct yaml_reader *y, yaml_node_t *list, size_t i);
-/* Call each(key text, value text) for a free mapping of scalars. */
+/* Call each(key text, value text, the key's place) for a free mapping of scalars. */
 void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
-                void (*each)(void *ctx, const char *key, const char *value, unsigned line),
+                void (*each)(void *ctx, const char *key, const char *value, unsigned line,
+                             unsigned column),
                 void *ctx);
 
 /* Readers for the tables. */

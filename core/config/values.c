@@ -169,9 +169,9 @@ YAML_READER(yaml_duration)
         *(uint64_t *)to = value * unit;
 }
 
-static void add_pair(void *ctx, const char *key, const char *value, unsigned line)
+static void add_pair(void *ctx, const char *key, const char *value, unsigned line, unsigned column)
 {
-    (void)line;
+    (void)line, (void)column;
     kvs_add(ctx, key, value);
 }
 

@@ -26,6 +26,20 @@ static int fault(const char *name, struct err *err)
     return r < 0 ? err_set(err, -r, "fault point '%s': %m", name) : 0;
 }
 
+/* For the sentence about a key that the plug-in refuses. */
+static void place_key(const char *place, struct descriptor_key *k)
+{
+    const char *colon = strchr(place, ':');
+    cleanup_free char *line = xstrndup(place, strcspn(place, ":"));
+    uint64_t l, c;
+
+    if (!colon || str_to_u64(line, 1, UINT32_MAX, &l) < 0 ||
+        str_to_u64(colon + 1, 1, UINT32_MAX, &c) < 0)
+        return;
+    k->line = (unsigned)l;
+    k->column = (unsigned)c;
+}
+
 static void fill_descriptor(struct boot *b)
 {
     const struct ipc_sandbox *s = b->spec;
@@ -40,6 +54,8 @@ static void fill_descriptor(struct boot *b)
     for (size_t i = 0; i < s->config.n; i++) {
         d->config[i].key = xstrdup(s->config.v[i].key);
         d->config[i].value = xstrdup(s->config.v[i].value);
+        if (i < s->config_places.n)
+            place_key(s->config_places.v[i], &d->config[i]);
     }
 }
 

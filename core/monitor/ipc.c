@@ -90,6 +90,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(27, U32, struct ipc_sandbox, log_level),
     CODEC_F(28, LIST, struct ipc_sandbox, cgroups),
     CODEC_F(29, LIST, struct ipc_sandbox, late_modules),
+    CODEC_F(30, LIST, struct ipc_sandbox, config_places),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);

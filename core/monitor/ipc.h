@@ -68,7 +68,8 @@ struct ipc_sandbox {
     char *descriptor; /* name of the chosen back-end's descriptor */
     char *descriptor_file, *library; /* both absolute; checked again by the monitor */
     char *arch;
-    struct kvs config; /* the descriptor's key/value pairs */
+    struct kvs config;         /* the descriptor's key/value pairs */
+    struct strv config_places; /* "LINE:COLUMN" of each */
     struct strv modules;
     char *guest_dir; /* assets of that architecture */
     char *kernel, *initrd, *cmdline;

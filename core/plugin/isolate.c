@@ -34,7 +34,7 @@ static void describe(const struct plugin *p, struct plugin_info *ret)
 }
 
 /* No core file and no message of the C library: the parent tells what happened. */
-static _Noreturn void run_child(const struct descriptor *d, const struct hvp_host *host,
+static _Noreturn void run_child(const struct descriptor *d, const struct hvp_host *host, bool probe,
                                 uint32_t timeout_ms, int fd)
 {
     static const struct rlimit no_core = {0, 0};
@@ -44,7 +44,7 @@ static _Noreturn void run_child(const struct descriptor *d, const struct hvp_hos
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     report.r = plugin_open(d, host, &p, &report.err);
-    if (report.r == 0)
+    if (report.r == 0 && probe)
         report.r = plugin_probe(p, timeout_ms, NULL, &report.err);
     if (p)
         describe(p, &report.info);
@@ -104,8 +104,8 @@ static int judge(const struct descriptor *d, int waited, int status, const struc
     return report->r;
 }
 
-int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *host,
-                          uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
+static int ask(const struct descriptor *d, const struct hvp_host *host, bool probe,
+               uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
 {
     cleanup_fd int read_end = -1;
     cleanup_fd int write_end = -1;
@@ -123,7 +123,7 @@ int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *hos
     if (pid < 0)
         return err_set(err, errno, "fork: %m");
     if (pid == 0)
-        run_child(d, host, timeout_ms, write_end);
+        run_child(d, host, probe, timeout_ms, write_end);
     close_fd(&write_end);
     /* The plug-in knows the time-out too: let it speak first. */
     waited = receive(read_end,
@@ -137,4 +137,18 @@ int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *hos
     if (r == 0)
         *ret = report.info;
     return r;
+}
+
+int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *host,
+                          uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
+{
+    return ask(d, host, true, timeout_ms, ret, err);
+}
+
+int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,
+                         uint32_t timeout_ms, struct err *err)
+{
+    struct plugin_info ignored;
+
+    return ask(d, host, false, timeout_ms, &ignored, err);
 }

@@ -35,7 +35,9 @@ static int refuse_key(const struct plugin *p, const struct descriptor_key *k, st
         used = strlen(err->msg);
         snprintf(err->msg + used, sizeof(err->msg) - used, "; did you mean '%s'?", near);
     }
-    return err_wrap(err, "%s:%u: config key '%s'", p->d->file, k->line, k->key);
+    if (!k->line)
+        return err_wrap(err, "%s: config key '%s'", p->d->file, k->key);
+    return err_wrap(err, "%s:%u:%u: config key '%s'", p->d->file, k->line, k->column, k->key);
 }
 
 static int configure(struct plugin *p, struct err *err)

@@ -55,6 +55,9 @@ struct plugin_info {
 };
 int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *host,
                           uint32_t timeout_ms, struct plugin_info *ret, struct err *err);
+/* Only open: whether the plug-in can be loaded and takes each key of the descriptor. */
+int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,
+                         uint32_t timeout_ms, struct err *err);
 
 /* Names for people and machines: "template"; NULL for an unknown bit or number. */
 const char *plugin_cap_name(unsigned bit);

@@ -14,7 +14,8 @@ static void add_key(struct descriptor *d, const char *text)
     d->config = xreallocarray(d->config, d->n_config + 1, sizeof(*d->config));
     d->config[d->n_config] = (struct descriptor_key){.key = xstrndup(text, (size_t)(eq - text)),
                                                      .value = xstrdup(eq + 1),
-                                                     .line = 7 + (unsigned)d->n_config};
+                                                     .line = 7 + (unsigned)d->n_config,
+                                                     .column = 3};
     d->n_config++;
 }
 

@@ -88,7 +88,7 @@ TEST(an_unknown_key_is_refused_with_place_and_nearest_key)
 {
     const char *const keys[] = {"probe=ok", "anser=ok", NULL};
 
-    refused("plug", keys, EINVAL, "plug.yaml:8: config key 'anser'");
+    refused("plug", keys, EINVAL, "plug.yaml:8:3: config key 'anser'");
     refused("plug", keys, EINVAL, "no key 'anser' here");
     refused("plug", keys, EINVAL, "did you mean 'answer'?");
 }

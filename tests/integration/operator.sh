@@ -127,6 +127,19 @@ check "config check tells all bad descriptors: the second" 1 "bad2.yaml:3:1: .*'
 check "a bad descriptor stops create" 1 'bad1.yaml:2:1' av create --bundle "$b" no3
 check "backends shows it and goes on" 0 'bad1.yaml:2:1' av backends
 rm "$ETC"/plugins.d/bad?.yaml
+cp "$ETC/plugins.d/$BACKEND.yaml" "$WORK/$BACKEND.good"
+printf 'config:\n  nosuchkey: 1\n' > "$WORK/typo"
+sed -i '/^config:/,$d' "$ETC/plugins.d/$BACKEND.yaml"
+typo_line=$(($(wc -l < "$ETC/plugins.d/$BACKEND.yaml") + 2))
+cat "$WORK/typo" >> "$ETC/plugins.d/$BACKEND.yaml"
+check "config check asks the plug-in about its keys" 1 \
+    "$BACKEND.yaml:$typo_line:3: config key 'nosuchkey'" av config check
+check "create refuses the key with its place, too" 1 \
+    "$BACKEND.yaml:$typo_line:3: config key 'nosuchkey'" av create --bundle "$b" no4
+cp "$WORK/$BACKEND.good" "$ETC/plugins.d/$BACKEND.yaml"
+printf 'version: 1\nplugins_dir: /nonexistent\n' > "$ETC/bad.yaml"
+check "a missing plugins_dir is told with its place" 1 \
+    "bad.yaml:2:1: key 'plugins_dir': '/nonexistent': No such file" av config check "$ETC/bad.yaml"
 with_config 'defaults: {hypervisor: [hyperv-stub]}'
 check "--config counts before ANYVISOR_CONFIG" 1 'mshv' other explain "$b"
 ANYVISOR_CONFIG=$ETC/other.yaml check "ANYVISOR_CONFIG counts" 1 'mshv' av explain "$b"

@@ -32,6 +32,7 @@ TEST(every_key_of_a_descriptor_arrives)
     CHECK_STR_EQ(d.config[1].key, "n");
     CHECK_STR_EQ(d.config[1].value, "1");
     CHECK_INT_EQ(d.config[1].line, 6);
+    CHECK_INT_EQ(d.config[1].column, 23);
     descriptor_done(&d);
 }
 
