@@ -174,8 +174,10 @@ static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
 {
     int r;
 
-    if ((r = start_log(cli, ret_log_fd, err)) < 0)
+    if ((r = start_log(cli, ret_log_fd, err)) < 0) {
+        cli->log = NULL; /* there is none to report to */
         return r;
+    }
     if (cli->systemd_cgroup)
         return err_set(err, ENOTSUP,
                        "--systemd-cgroup is not available yet: use the cgroupfs driver");

@@ -221,6 +221,8 @@ check "its delete" 0 '' av delete --force c2
 
 # --- mistakes on the command line
 check "an unknown format" 1 "unknown format 'xml'" av backends --format xml
+same "a log that cannot be opened is told once" 1 \
+    "$(av --log /nonexistent/log list 2>&1 | grep -c /nonexistent/log)"
 check "an unknown verb" 1 "did you mean 'check'" av chek
 for verb in check backends explain "config check" logs timings features spec; do
     # shellcheck disable=SC2086
