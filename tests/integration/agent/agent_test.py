@@ -247,6 +247,18 @@ class Lifecycle(AgentTest):
         self.refused(5, "error running startContainer hook #0: '/bin/false': exit status 1", self.agent.request,
                      ap.START, ident)
 
+    def test_a_failing_hook_is_heard(self):
+        hook = ('/bin/sh', '-c', 'echo this is why >&2; exit 3')
+        ident = self.agent.create(self.plan(shell('echo ran'), hooks=[hook]))
+        self.ids.append(ident)
+        self.refused(5, "error running startContainer hook #0: '/bin/sh': exit status 3, "
+                        'output: this is why', self.agent.request, ap.START, ident)
+
+    def test_a_hook_may_write_more_than_a_pipe_holds(self):
+        hook = ('/bin/sh', '-c', 'head -c 300000 /dev/zero; exit 0')
+        _, status = self.run_to_end(shell('exit 4'), hooks=[hook])
+        self.assertEqual(status, 4)
+
     def test_a_request_that_nobody_knows_is_refused(self):
         with self.assertRaises(AgentError):
             self.agent.request(63)
