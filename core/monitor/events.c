@@ -25,7 +25,8 @@ static void publish(struct container *of, uint32_t kind, int32_t status)
 
 void events_oom(struct container *c)
 {
-    log_warn("container '%s': the guest's kernel killed a process: its cgroup is out of memory",
+    log_warn("container '%s': the guest's kernel killed a process: its cgroup or the whole "
+             "guest is out of memory",
              c->id);
     publish(c, IPC_EV_OOM, 0);
 }
