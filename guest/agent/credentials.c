@@ -64,8 +64,11 @@ static int drop_bounding(uint64_t keep, struct err *err)
     for (unsigned cap = 0; cap < 64; cap++) {
         if (keep & (UINT64_C(1) << cap))
             continue;
-        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
-            return err_set(err, errno, "drop capability %u: %m", cap);
+        if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+            continue;
+        if (errno == EINVAL) /* beyond the kernel's last */
+            return 0;
+        return err_set(err, errno, "drop capability %u: %m", cap);
     }
     return 0;
 }

@@ -36,6 +36,9 @@ static int watch_signals(struct agent *a, struct err *err)
     sigset_t set;
     int r;
 
+    /* Nothing that was ignored when the agent started shall be ignored in a container. */
+    for (int i = 1; i < 65; i++)
+        (void)signal(i, SIG_DFL);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);

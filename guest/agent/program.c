@@ -17,6 +17,8 @@
 
 #include "base/cleanup.h"
 
+#define PASSWD_MAX (1u << 20)
+
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
 #endif
@@ -29,19 +31,21 @@ static const char *go_text(int code, char buf[128])
     return buf;
 }
 
-/* 0, or a positive errno; *ret_stat tells that it came from stat. */
+/*
+ * 0, or a positive errno; *ret_stat tells that it came from finding the file. The path is walked
+ * once: on a share each of its parts is a question to the host.
+ */
 static int executable(const char *path, bool *ret_stat)
 {
+    cleanup_fd int fd = open(path, O_PATH | O_CLOEXEC);
     struct stat st;
 
-    *ret_stat = false;
-    if (stat(path, &st) < 0) {
-        *ret_stat = true;
+    *ret_stat = fd < 0 || fstat(fd, &st) < 0;
+    if (*ret_stat)
         return errno;
-    }
     if (S_ISDIR(st.st_mode))
         return EISDIR;
-    if (syscall(SYS_faccessat2, AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+    if (syscall(SYS_faccessat2, fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)
         return errno;
     /* Capabilities let root "execute" anything; exec wants one x bit all the same. */
     return st.st_mode & 0111 ? 0 : EACCES;
@@ -123,29 +127,51 @@ int program_cwd(const struct plan_process *p, struct err *err)
                    go_text(errno, text));
 }
 
-/* The sixth field of the user's line; the file is the container's and may hold anything. */
+/* The sixth field of the line if it is the user's, else NULL. */
+static char *home_in(char *line, uint32_t uid)
+{
+    char *field[7] = {line}, *end;
+    int n = 1;
+
+    for (char *s = line; *s && n < 7; s++)
+        if (*s == ':') {
+            *s = '\0';
+            field[n++] = s + 1;
+        }
+    if (n < 7 || !*field[2] || strtoul(field[2], &end, 10) != uid || *end != '\0')
+        return NULL;
+    return *field[5] ? field[5] : (char *)"/";
+}
+
+/* The file is the container's and may hold anything; most fit into one read, and a short one is the
+ * last: on a share each is a question to the host. */
+static size_t read_passwd(char *text, size_t size)
+{
+    cleanup_fd int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    size_t used = 0;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return 0;
+    do {
+        n = read(fd, text + used, size - used);
+        used += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && used < size && used < (size_t)st.st_size);
+    return used;
+}
+
 static char *home_of(uint32_t uid)
 {
-    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    cleanup_file FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-    struct stat st;
-    char line[1024];
+    cleanup_free char *text = malloc(PASSWD_MAX + 1);
+    char *rest = text, *line, *home = NULL;
 
-    if (!f || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (1 << 20))
-        return strdup("/");
-    while (fgets(line, sizeof(line), f)) {
-        char *field[7] = {line}, *end, n = 1;
-
-        line[strcspn(line, "\n")] = '\0';
-        for (char *s = line; *s && n < 7; s++)
-            if (*s == ':') {
-                *s = '\0';
-                field[(int)n++] = s + 1;
-            }
-        if (n == 7 && *field[2] && strtoul(field[2], &end, 10) == uid && *end == '\0')
-            return strdup(*field[5] ? field[5] : "/");
-    }
-    return strdup("/");
+    if (!text)
+        return NULL;
+    text[read_passwd(text, PASSWD_MAX)] = '\0';
+    while (!home && (line = strsep(&rest, "\n")))
+        home = home_in(line, uid);
+    return strdup(home ? home : "/");
 }
 
 /* env becomes a list of its own with HOME in it; the strings stay the plan's. */
