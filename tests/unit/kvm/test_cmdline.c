@@ -148,6 +148,29 @@ TEST(each_channel_is_a_port_with_the_abi_name)
     args_done(&s.args);
 }
 
+TEST(emulated_doorbells_are_served_without_a_thread_switch)
+{
+    const struct hvp_share share = {
+        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "s0"},
+        .dir = "/a",
+        .fs = HVP_FS_9P};
+    const struct hvp_device *devices[] = {&share.d};
+    struct setup s;
+
+    setup(&s);
+    s.spec.devices = devices;
+    s.spec.n_devices = 1;
+    CHECK_OK(build(&s), s.err);
+    CHECK_CONTAINS(value(&s, "-device", "virtio-9p-pci"), "\"ioeventfd\":false");
+    CHECK_CONTAINS(value(&s, "-device", "virtio-serial-pci"), "\"ioeventfd\":false");
+    args_done(&s.args);
+
+    s.c.accel = ACCEL_KVM;
+    CHECK_OK(build(&s), s.err);
+    CHECK(!value(&s, "-device", "ioeventfd"));
+    args_done(&s.args);
+}
+
 TEST(commas_in_paths_stay_in_the_path)
 {
     const struct hvp_share share = {
