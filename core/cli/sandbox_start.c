@@ -14,7 +14,7 @@
 #include "cli/creation.h"
 #include "cli/proxy_command.h"
 
-#define SHARE_OPTIONS "version=9p2000.L,msize=262144,cache=mmap,access=any"
+#define SHARE_OPTIONS "version=9p2000.L,msize=262144,cache=mmap,access=client"
 #define CMDLINE "quiet panic=-1"
 
 static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)

@@ -23,7 +23,7 @@
 #define CONSOLE_LINES 10
 #define ENTROPY_BYTES 256
 #define HOSTNAME_BYTES 63
-#define SHARE_OPTIONS "version=9p2000.L,msize=512000,cache=mmap,access=any" /* by default */
+#define SHARE_OPTIONS "version=9p2000.L,msize=512000,cache=mmap,access=client" /* by default */
 #define BOOT_TIMEOUT_MS 60000 /* when the CLI has not said */
 
 static void on_vm_event(void *ctx, uint32_t events);

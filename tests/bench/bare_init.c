@@ -60,7 +60,7 @@ int main(void)
     load_boot_modules();
     mkdir(ROOT, 0755);
     if (mount("share", ROOT, "9p", 0,
-              "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any") < 0)
+              "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=client") < 0)
         fprintf(stderr, "bare_init: mount the share: %m\n");
     else
         printf("bare_init: status %d\n", run_program());

@@ -81,12 +81,17 @@ fi
 check "delete" 0 '' av delete --force i
 
 # --- another user, read-only root, and memory
+b=$(bundle owner "$(sh_args 'touch /tmp/f && chmod 600 /tmp/f && echo own > /tmp/f && mkdir /tmp/d && cat /tmp/f') | .process.user={uid:1000,gid:1001}")
+chmod 1777 "$b/rootfs/tmp"
+check "what another user makes is its own" 0 '^own$' av run --bundle "$b" u0
+same "also on the host" "1000:1001:600 1000:1001:755" "$(stat -c %u:%g:%a "$b/rootfs/tmp/f" "$b/rootfs/tmp/d" | xargs)"
 b=$(bundle user "$(sh_args 'id -u; id -G; touch /x') | .process.user={uid:1000,gid:1001,additionalGids:[44]} | .root.readonly=true")
 check "user, groups, read-only root" 1 '1000' av run --bundle "$b" u1
-b=$(bundle uns "$(sh_args 'cat /proc/self/uid_map') | .linux.namespaces += [{type:\"user\"}]
+b=$(bundle uns "$(sh_args 'cat /proc/self/uid_map; echo made > /made') | .linux.namespaces += [{type:\"user\"}]
   | .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}] | .linux.gidMappings=[{containerID:0,hostID:100000,size:65536}]")
 chown -R 100000:100000 "$b/rootfs"
 check "a user namespace" 0 '0 +100000 +65536' av run --bundle "$b" u2
+same "its root's files are the mapped user's" 100000:100000 "$(stat -c %u:%g "$b/rootfs/made")"
 if [ "$BACKEND" != fake ]; then
     b=$(bundle oom "$(sh_args 'head -c 200m /dev/zero | tail') | .linux.resources.memory={limit:33554432}")
     av run --bundle "$b" oom > /dev/null 2>&1 < /dev/null

@@ -74,7 +74,7 @@ class Rig:
         atexit.register(self.leave_nothing)
         self.agent = self.connect()
         begin = time.monotonic()
-        self.agent.setup(tag='share', options='trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=any')
+        self.agent.setup(tag='share', options='trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=client')
         print(f'# VM ready after {time.monotonic() - begin:.1f} s', file=sys.stderr)
 
     def leave_nothing(self):
