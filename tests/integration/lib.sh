@@ -119,7 +119,7 @@ until_ok() {
     shift
     until "$@" > /dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || return 1
-        read -r -t 0.05 < /dev/zero || true
+        read -r -t 0.05 <> <(:) || true     # a pipe that says nothing: bash has no other wait
     done
 }
 

@@ -92,6 +92,7 @@ mkdir -p "$P/v"
 check "limits, mounts, user, groups, init" 0 'uid=1000.*groups=.*44' pm run --rm "${N[@]}" -m 64m --cpus 1 \
     --pids-limit 100 --read-only --tmpfs /tt -v "$P/v:/v" --hostname hh -u 1000:1000 --group-add 44 \
     -w /tmp -e X=1 --ulimit nofile=100:200 --ulimit nproc=1000:1000 $I id
+check "a user namespace" 0 '100000 +65536' pm run --rm "${N[@]}" --uidmap 0:100000:65536 $I cat /proc/self/uid_map
 check "a volume" 0 '' pm run --rm "${N[@]}" -v "$P/v:/v" $I sh -c 'echo v > /v/f'
 same "its file is on the host" v "$(cat "$P/v/f")"
 same "no container is left in podman" "" "$(pm ps -aq)"
