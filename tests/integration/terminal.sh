@@ -23,7 +23,7 @@ WAIT=ready INPUT='\x03' check "Ctrl-C interrupts inside" 6 'interrupted' "$tty" 
 b=$(bundle t5 "$(sh_args 'while :; do sleep 0.1; done')")
 av run --detach --bundle "$b" t5 > /dev/null 2>&1 < /dev/null
 WAIT="pts" INPUT='exit 8\n' check "exec --tty in the foreground" 8 '/dev/pts/' "$tty" fg "${AVR[@]}" exec --tty t5 sh -c 'tty; exec sh'
-WAIT='# ' INPUT='sleep 100 &\njobs\nkill %1\nexit 0\n' \
+WAIT='# ' INPUT='sleep 100 &\njobs\nkill -9 %1\nexit 0\n' \
     check "job control works" 0 'Running|sleep 100' "$tty" fg "${AVR[@]}" exec --tty t5 sh -i
 WAIT="pts" INPUT='exit 0\n' check "exec --console-socket" 0 '/dev/pts/' \
     "$tty" console "$WORK/s2" "${AVR[@]}" exec --detach --tty --console-socket "$WORK/s2" t5 sh -c 'tty; exec sh'
