@@ -10,11 +10,11 @@ same "the container runs" running "$(status_of e)"
 
 check "output and status" 3 '^in$' av exec e sh -c 'echo in; exit 3'
 bad=""
-for code in 0 1 2 125 126 127 128 137 200 254 255; do
+for code in $(seq 0 255); do
     av exec e sh -c "exit $code" < /dev/null > /dev/null 2>&1
     [ $? = "$code" ] || bad="$bad $code"
 done
-same "exit codes come back" "" "$bad"
+same "exit codes 0 to 255 come back" "" "$bad"
 bad=""
 for sig in HUP INT KILL USR1 SEGV PIPE ALRM TERM; do
     av exec e sh -c "kill -$sig \$\$; sleep 5" < /dev/null > /dev/null 2>&1
