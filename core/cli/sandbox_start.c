@@ -2,6 +2,7 @@
 /* The processes of a new sandbox, and what its monitor is told to boot. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <string.h>
 #include <linux/nsfs.h>
@@ -14,7 +15,6 @@
 #include "cli/creation.h"
 #include "cli/proxy_command.h"
 
-#define SHARE_OPTIONS "version=9p2000.L,msize=262144,cache=mmap,access=client"
 #define CMDLINE "quiet panic=-1"
 
 static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)
@@ -181,8 +181,10 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
     m->initrd = asset(d->image, m->guest_dir, "initramfs.cpio");
     m->cmdline =
         xasprintf(CMDLINE "%s%s", d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
-    m->machine = xstrdup("");
-    m->cpu_model = xstrdup("");
+    m->machine = xstrdup(d->machine ? d->machine : "");
+    m->cpu_model = xstrdup(d->cpu_model ? d->cpu_model : "");
+    for (size_t i = 0; i < d->vm_options.n; i++)
+        kvs_add(&m->options, d->vm_options.v[i].key, d->vm_options.v[i].value);
     m->vcpus = m->vcpus_max = d->size.vcpus;
     m->memory = m->memory_max = d->size.memory;
     m->boot_timeout_ms = (uint32_t)MIN(d->boot_timeout_s * 1000, UINT32_MAX - 1);
@@ -213,7 +215,10 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
     }
     copy_list(&d->modules, &m->modules);
     copy_list(&c->cgroups, &m->cgroups);
-    m->share_options = xstrdup(SHARE_OPTIONS);
+    m->share_options =
+        xasprintf("version=9p2000.L,msize=%" PRIu64 ",cache=%s,access=client",
+                  c->choice.decision.storage.msize, c->choice.decision.storage.cache);
+    m->share_model = xstrdup(c->choice.decision.storage.security_model);
     m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
     fill_vm(c, m);
     return 0;

@@ -12,6 +12,8 @@
 /* Debian's kernel, the agent and the files of both in memory take 75 MiB before a container starts.
  */
 #define OVERHEAD_DEFAULT (128 * MIB)
+#define MSIZE_DEFAULT (256 * KIB)
+#define CACHE_DEFAULT (10 * GIB)
 #define BOOT_TIMEOUT_DEFAULT 60 /* seconds: software emulation on a busy host takes ten */
 
 static void vm_done(struct config_vm *vm)
@@ -19,18 +21,35 @@ static void vm_done(struct config_vm *vm)
     free(vm->kernel);
     free(vm->image);
     free(vm->kernel_args);
+    free(vm->machine);
+    free(vm->cpu_model);
+    kvs_done(&vm->options);
 }
 
 static void storage_done(struct config_storage *s)
 {
     strv_done(&s->rootfs);
     strv_done(&s->volumes);
+    free(s->share.cache);
+    free(s->share.security_model);
+    free(s->tmp.kind);
+    free(s->scratch.kind);
+}
+
+static void volume_done(struct config_volume *v)
+{
+    free(v->destination);
+    free(v->source);
+    free(v->type);
+    free(v->secret);
+    strv_done(&v->options);
 }
 
 void config_class_init(struct config_class *c)
 {
     memset(c, 0, sizeof(*c));
     c->vm.vcpus = c->vm.memory = c->vm.memory_overhead = CONFIG_UNSET;
+    c->storage.share.msize = c->storage.tmp.size = c->storage.scratch.size = CONFIG_UNSET;
 }
 
 void config_class_done(struct config_class *c)
@@ -47,6 +66,9 @@ void config_class_done(struct config_class *c)
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
     vm_done(&c->vm);
+    for (size_t i = 0; i < c->n_volumes; i++)
+        volume_done(&c->volumes[i]);
+    free(c->volumes);
 }
 
 void config_done(struct config *c)
@@ -56,11 +78,19 @@ void config_done(struct config *c)
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
     vm_done(&c->vm);
+    free(c->cache.dir);
+    free(c->secrets_dir);
     for (size_t i = 0; i < c->n_classes; i++)
         config_class_done(&c->classes[i]);
     free(c->classes);
     strv_done(&c->annotations_allow);
     memset(c, 0, sizeof(*c));
+}
+
+static void fill_text(char **text, const char *value)
+{
+    if (!*text)
+        *text = xstrdup(value);
 }
 
 /* Lists have their defaults only when the file says nothing: readers append. */
@@ -74,6 +104,25 @@ static void fill_lists(struct config *c, const char *dir)
         strv_add(&c->storage.volumes, "9pfs");
     if (!c->plugins_dir)
         c->plugins_dir = path_join(dir, "plugins.d");
+    if (!c->secrets_dir)
+        c->secrets_dir = path_join(dir, "secrets");
+    fill_text(&c->cache.dir, "/var/cache/anyvisor/images");
+    fill_text(&c->storage.share.cache, "mmap");
+    fill_text(&c->storage.tmp.kind, "share");
+    fill_text(&c->storage.scratch.kind, "disk");
+}
+
+/* A secret's name is one of secrets_dir, which may stand behind it in the file. */
+static void place_secrets(struct config *c)
+{
+    for (size_t i = 0; i < c->n_classes; i++)
+        for (size_t k = 0; k < c->classes[i].n_volumes; k++) {
+            cleanup_free char *name = c->classes[i].volumes[k].secret;
+
+            if (name)
+                c->classes[i].volumes[k].secret =
+                    *name == '/' ? steal_ptr(&name) : path_join(c->secrets_dir, name);
+        }
 }
 
 static void set_numbers(struct config *c)
@@ -82,6 +131,9 @@ static void set_numbers(struct config *c)
     c->vm.memory = CONFIG_AUTO;
     c->vm.memory_overhead = OVERHEAD_DEFAULT;
     c->boot_timeout_s = BOOT_TIMEOUT_DEFAULT;
+    c->storage.share.msize = MSIZE_DEFAULT;
+    c->storage.tmp.size = c->storage.scratch.size = CONFIG_AUTO;
+    c->cache.max_size = CACHE_DEFAULT;
 }
 
 void config_defaults(const char *dir, struct config *ret)
@@ -111,6 +163,7 @@ int config_parse(const char *text, size_t len, const char *name, const char *dir
         return r;
     }
     fill_lists(&f.c, dir);
+    place_secrets(&f.c);
     *ret = f.c;
     return 0;
 }

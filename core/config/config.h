@@ -15,17 +15,42 @@
 #define CONFIG_AUTO UINT64_MAX        /* "auto" of a number */
 #define CONFIG_UNSET (UINT64_MAX - 1) /* a class does not say: the default counts */
 
-/* Storage policies in the order of preference, as words: "9pfs", "block", "network". */
+/* A file system of a size; in a class NULL and CONFIG_UNSET: the default's. */
+struct config_sized {
+    char *kind;
+    uint64_t size; /* bytes; CONFIG_AUTO: the code that makes it decides */
+};
+
+/* In a class what is not said is empty, NULL or CONFIG_UNSET: the default counts. */
 struct config_storage {
-    struct strv rootfs, volumes; /* empty in a class: the default counts */
+    struct strv rootfs, volumes; /* "9pfs", "block", "network", best first */
+    struct {
+        uint64_t msize;          /* bytes of one message */
+        char *cache;             /* "none", "mmap", "loose": of the guest's mount */
+        char *security_model;    /* "passthrough", "none", "mapped-xattr"; NULL = the back-end's */
+    } share;                     /* key "9pfs" */
+    struct config_sized tmp;     /* /tmp, /var/tmp that the bundle leaves alone: "share", "tmpfs" */
+    struct config_sized scratch; /* writable layer over a read-only image: "disk", "tmpfs" */
+};
+
+/* A network volume that the operator gives to every container of a class. */
+struct config_volume {
+    char *destination;   /* absolute path in the container */
+    char *source;        /* URI: "nbd://HOST/EXPORT", ... */
+    char *type;          /* of its file system; NULL = found by what is on it */
+    char *secret;        /* absolute path of the file with its password or key; NULL = none */
+    struct strv options; /* mount options */
+    bool readonly;
 };
 
 struct config_vm {
-    uint64_t vcpus;           /* CONFIG_AUTO, CONFIG_UNSET or a count */
-    uint64_t memory;          /* bytes; CONFIG_AUTO, CONFIG_UNSET */
-    uint64_t memory_overhead; /* bytes; CONFIG_UNSET */
-    char *kernel, *image;     /* absolute paths; NULL = that of the guest assets */
-    char *kernel_args;        /* appended; NULL = none */
+    uint64_t vcpus;            /* CONFIG_AUTO, CONFIG_UNSET or a count */
+    uint64_t memory;           /* bytes; CONFIG_AUTO, CONFIG_UNSET */
+    uint64_t memory_overhead;  /* bytes; CONFIG_UNSET */
+    char *kernel, *image;      /* absolute paths; NULL = that of the guest assets */
+    char *kernel_args;         /* appended; NULL = none */
+    char *machine, *cpu_model; /* of this hypervisor; NULL = the back-end's choice */
+    struct kvs options;        /* for the plug-in, which judges them; a class's come on top */
 };
 
 /* What a workload must be like; every pattern given must match (fnmatch). NULL = any. */
@@ -42,7 +67,9 @@ struct config_class {
     struct strv hypervisor; /* empty: the default list */
     struct config_storage storage;
     struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
-    bool selectable;     /* a workload may ask for it by annotation */
+    struct config_volume *volumes;
+    size_t n_volumes;
+    bool selectable; /* a workload may ask for it by annotation */
 };
 
 struct config {
@@ -52,6 +79,11 @@ struct config {
     struct config_storage storage;
     struct config_vm vm; /* no CONFIG_UNSET here */
     uint64_t boot_timeout_s;
+    struct {
+        char *dir;         /* absolute: images made from directories */
+        uint64_t max_size; /* bytes; the oldest images go */
+    } cache;               /* key "storage.cache" */
+    char *secrets_dir;     /* absolute: relative names of secrets are in it */
     struct config_class *classes;
     size_t n_classes;
     struct strv annotations_allow; /* fnmatch patterns of keys a workload may set */

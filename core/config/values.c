@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kinds of values that the tables of schema.c and descriptor.c use. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
@@ -86,24 +87,42 @@ YAML_READER(yaml_strings)
     }
 }
 
+/* The node's text if it is one of the words (NULL: any), else NULL after yaml_fail. */
+static const char *word(struct yaml_reader *y, const yaml_node_t *node, const char *const *words)
+{
+    const char *text = filled(y, node), *near;
+    size_t n = 0;
+
+    if (!text || !words)
+        return text;
+    for (; words[n]; n++)
+        if (strcmp(words[n], text) == 0)
+            return text;
+    near = str_nearest(text, words, n);
+    if (near)
+        yaml_fail(y, node, "unknown word '%s', did you mean '%s'?", text, near);
+    else
+        yaml_fail(y, node, "unknown word '%s'", text);
+    return NULL;
+}
+
+YAML_READER(yaml_word)
+{
+    const char *text = word(y, node, key->words);
+
+    if (text)
+        set_string(to, xstrdup(text));
+}
+
 YAML_READER(yaml_words)
 {
     struct strv *list = to;
     yaml_node_t *item;
 
     for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
-        const char *text = filled(y, item), *near = NULL;
-        size_t n = 0;
-        bool known = false;
+        const char *text = word(y, item, key->words);
 
-        for (; text && key->words && key->words[n]; n++)
-            known |= strcmp(key->words[n], text) == 0;
-        if (text && key->words && !known)
-            near = str_nearest(text, key->words, n);
-        if (text && key->words && !known)
-            yaml_fail(y, item, near ? "unknown word '%s', did you mean '%s'?" : "unknown word '%s'",
-                      text, near);
-        else if (text && strv_has(list, text))
+        if (text && strv_has(list, text))
             yaml_fail(y, item, "'%s' is there twice", text);
         else if (text)
             strv_add(list, text);
@@ -129,13 +148,24 @@ YAML_READER(yaml_size)
     const char *text = yaml_text(y, node, "a size such as 64MiB");
     uint64_t size;
 
-    (void)key;
     if (!text)
         return;
     if (str_to_size(text, &size) < 0 || size >= UINT64_C(1) << 60)
         yaml_fail(y, node, "expected a size such as 64MiB, not '%s'", text);
+    else if (key->max && (size < key->min || size > key->max))
+        yaml_fail(y, node, "expected %" PRIu64 " KiB to %" PRIu64 " KiB, not '%s'", key->min / KIB,
+                  key->max / KIB, text);
     else
         *(uint64_t *)to = size;
+}
+
+YAML_READER(yaml_size_auto)
+{
+    if (node->type == YAML_SCALAR_NODE &&
+        strcmp((const char *)node->data.scalar.value, "auto") == 0)
+        *(uint64_t *)to = CONFIG_AUTO;
+    else
+        yaml_size(y, node, key, to);
 }
 
 YAML_READER(yaml_memory)

@@ -114,10 +114,13 @@ static int create(struct boot *b)
     cleanup_free char *console = path_join(b->spec->state_dir, "console.log");
     cleanup_free struct hvp_kv *options = pairs(&b->spec->options);
     cleanup_free struct hvp_kv *metadata = pairs(&b->spec->metadata);
+    const struct hvp_kv model = {"security_model", text(b->spec->share_model)};
     struct hvp_share share = {
         .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = SHARE_TAG},
         .dir = SHARE_DIR,
         .fs = HVP_FS_9P,
+        .options = &model,
+        .n_options = *model.value ? 1 : 0,
     };
     const struct hvp_device *const devices[] = {&share.d};
     struct hvp_vm_spec spec = spec_of(b->spec, console);

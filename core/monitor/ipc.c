@@ -91,6 +91,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(28, LIST, struct ipc_sandbox, cgroups),
     CODEC_F(29, LIST, struct ipc_sandbox, late_modules),
     CODEC_F(30, LIST, struct ipc_sandbox, config_places),
+    CODEC_F(40, STR, struct ipc_sandbox, share_model),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);

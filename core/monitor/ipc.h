@@ -82,6 +82,7 @@ struct ipc_sandbox {
     uint32_t log_level;
     struct strv cgroups;      /* directories that monitor and VMM live in; empty = stay */
     struct strv late_modules; /* guest module groups to load at SETUP */
+    char *share_model;        /* 9p security model; "" or NULL = the back-end's own */
 };
 
 /* One mount that the host puts into the share before the guest sees the plan. */

@@ -33,6 +33,9 @@ void decision_done(struct decision *d)
     free(d->kernel);
     free(d->image);
     free(d->kernel_args);
+    free(d->machine);
+    free(d->cpu_model);
+    kvs_done(&d->vm_options);
     strv_done(&d->notes);
     memset(d, 0, sizeof(*d));
     d->chosen = -1;
@@ -51,12 +54,9 @@ static void name_rule(struct job *j, int index)
     }
 }
 
-/* Said in the class or in the defaults; only 9pfs exists yet, the others are words for later. */
-static int choose_storage(struct job *j, const char *what, const struct strv *of_class,
-                          const struct strv *of_defaults, char **ret)
+/* Only 9pfs exists yet, the others are words for later. */
+static int choose_storage(struct job *j, const char *what, const struct strv *list, char **ret)
 {
-    const struct strv *list = of_class && of_class->n > 0 ? of_class : of_defaults;
-
     for (size_t i = 0; i < list->n; i++) {
         if (strcmp(list->v[i], "9pfs") == 0) {
             *ret = xstrdup(list->v[i]);
@@ -70,22 +70,37 @@ static int choose_storage(struct job *j, const char *what, const struct strv *of
                          j->d->cls, what, list->n ? list->v[list->n - 1] : "");
 }
 
+/* A workload must not start without a volume that its class gives it. */
+static int check_volumes(struct job *j)
+{
+    const struct config_volume *v = j->d->storage.extra;
+
+    if (j->d->storage.n_extra == 0)
+        return 0;
+    return err_set_phase(j->err, PHASE_POLICY, ENOTSUP,
+                         "class '%s': the volume for '%s' is '%s', and network volumes are not "
+                         "available yet",
+                         j->d->cls, v->destination, v->source);
+}
+
 static int choose_storages(struct job *j)
 {
-    const struct config_storage *c = j->cls ? &j->cls->storage : NULL;
-    int r = choose_storage(j, "rootfs", c ? &c->rootfs : NULL, &j->config->storage.rootfs,
-                           &j->d->rootfs_storage);
+    int r = choose_storage(j, "rootfs", j->d->storage.rootfs, &j->d->rootfs_storage);
 
-    if (r < 0)
-        return r;
-    return choose_storage(j, "volumes", c ? &c->volumes : NULL, &j->config->storage.volumes,
-                          &j->d->volume_storage);
+    return r < 0 ? r : choose_storage(j, "volumes", j->d->storage.volumes, &j->d->volume_storage);
 }
 
 /* The path or text of the class, else of the defaults. */
 static char *either(const char *of_class, const char *of_defaults)
 {
     return xstrdup(of_class ? of_class : of_defaults);
+}
+
+static void add_options(const struct kvs *from, struct kvs *to)
+{
+    for (size_t i = 0; i < from->n; i++)
+        if (!kvs_get(to, from->v[i].key))
+            kvs_add(to, from->v[i].key, from->v[i].value);
 }
 
 static void take_assets(struct job *j)
@@ -95,7 +110,37 @@ static void take_assets(struct job *j)
     j->d->kernel = either(c->kernel, d->kernel);
     j->d->image = either(c->image, d->image);
     j->d->kernel_args = either(c->kernel_args, d->kernel_args);
+    j->d->machine = either(c->machine, d->machine);
+    j->d->cpu_model = either(c->cpu_model, d->cpu_model);
     j->d->boot_timeout_s = j->config->boot_timeout_s;
+    /* The first one of a key counts. */
+    add_options(&c->options, &j->d->vm_options);
+    add_options(&d->options, &j->d->vm_options);
+}
+
+static struct config_sized sized(const struct config_sized *of_class,
+                                 const struct config_sized *of_defaults)
+{
+    return (struct config_sized){
+        of_class->kind ? of_class->kind : of_defaults->kind,
+        of_class->size == CONFIG_UNSET ? of_defaults->size : of_class->size,
+    };
+}
+
+static void take_storage(struct job *j)
+{
+    const struct config_storage *d = &j->config->storage, *c = j->cls ? &j->cls->storage : d;
+
+    j->d->storage.rootfs = c->rootfs.n ? &c->rootfs : &d->rootfs;
+    j->d->storage.volumes = c->volumes.n ? &c->volumes : &d->volumes;
+    j->d->storage.msize = c->share.msize == CONFIG_UNSET ? d->share.msize : c->share.msize;
+    j->d->storage.cache = c->share.cache ? c->share.cache : d->share.cache;
+    j->d->storage.security_model =
+        c->share.security_model ? c->share.security_model : d->share.security_model;
+    j->d->storage.tmp = sized(&c->tmp, &d->tmp);
+    j->d->storage.scratch = sized(&c->scratch, &d->scratch);
+    j->d->storage.extra = j->cls ? j->cls->volumes : NULL;
+    j->d->storage.n_extra = j->cls ? j->cls->n_volumes : 0;
 }
 
 /* Why this back-end cannot carry the workload; NULL = it can. Malloc'ed. */
@@ -223,7 +268,8 @@ static int decide(struct job *j, uint32_t host_cpus)
     name_rule(j, index);
     note_unknown_annotations(j);
     take_assets(j);
-    if ((r = choose_storages(j)) < 0)
+    take_storage(j);
+    if ((r = choose_storages(j)) < 0 || (r = check_volumes(j)) < 0)
         return r;
     if ((r = policy_size(j->config, j->cls, j->w, host_cpus, j->d, j->err)) < 0)
         return r;

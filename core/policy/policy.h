@@ -84,6 +84,17 @@ struct decision {
     int chosen; /* index into candidates[]; -1 = none */
     struct policy_size size;
     char *kernel, *image, *kernel_args; /* NULL = default assets */
+    char *machine, *cpu_model;          /* NULL = the back-end's choice */
+    struct kvs vm_options;              /* for the plug-in, defaults and class together */
+    /* The class's or the defaults' storage, whole: borrowed from the configuration. */
+    struct {
+        const struct strv *rootfs, *volumes; /* the words in order */
+        uint64_t msize;
+        const char *cache, *security_model; /* of the 9p share; security_model NULL = back-end's */
+        struct config_sized tmp, scratch;   /* strings borrowed */
+        const struct config_volume *extra;  /* volumes that the class adds */
+        size_t n_extra;
+    } storage;
     uint64_t boot_timeout_s;
     struct strv notes; /* what was asked for and not granted, ignored annotations */
 };

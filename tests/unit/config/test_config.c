@@ -82,6 +82,50 @@ TEST(every_key_arrives)
     config_done(&c);
 }
 
+TEST(keys_of_storage_arrive_and_have_defaults)
+{
+    struct config c =
+        parse("version: 1\n"
+              "defaults:\n"
+              "  storage: {9pfs: {msize: 64KiB, cache: none, security_model: none},\n"
+              "            tmp: {kind: tmpfs, size: 1GiB}, scratch: {kind: tmpfs, size: 2GiB}}\n"
+              "  vm: {machine: q35, cpu_model: max, options: {a: b}}\n"
+              "storage: {cache: {dir: img, max_size: 1GiB}, secrets_dir: s}\n"
+              "classes:\n"
+              "  - name: one\n"
+              "    selectable: true\n"
+              "    volumes:\n"
+              "      - {destination: /d, source: 'nbd+unix:///x', type: ext4, secret: k, readonly: "
+              "true,\n"
+              "         options: [noatime]}\n"
+              "      - {destination: /e, source: 'rbd:p/i', secret: /abs}\n");
+    struct config d = parse("version: 1\n");
+    const struct config_volume *v = c.classes[0].volumes;
+
+    CHECK_U64_EQ(c.storage.share.msize, 64 * KIB);
+    CHECK_STR_EQ(c.storage.share.cache, "none");
+    CHECK_STR_EQ(c.storage.share.security_model, "none");
+    CHECK_STR_EQ(c.storage.tmp.kind, "tmpfs");
+    CHECK_U64_EQ(c.storage.tmp.size, GIB);
+    CHECK_U64_EQ(c.storage.scratch.size, 2 * GIB);
+    CHECK_STR_EQ(c.vm.machine, "q35");
+    CHECK_STR_EQ(kvs_get(&c.vm.options, "a"), "b");
+    CHECK_STR_EQ(c.cache.dir, "/etc/av/img");
+    CHECK_U64_EQ(c.cache.max_size, GIB);
+    CHECK_INT_EQ(c.classes[0].n_volumes, 2);
+    CHECK_STR_EQ(v[0].secret, "/etc/av/s/k");
+    CHECK_STR_EQ(v[1].secret, "/abs");
+    CHECK(v[0].readonly && !v[1].readonly && !v[1].type);
+    CHECK_STR_EQ(v[0].options.v[0], "noatime");
+    CHECK_U64_EQ(c.classes[0].storage.tmp.size, CONFIG_UNSET);
+    CHECK_U64_EQ(d.storage.share.msize, 256 * KIB);
+    CHECK_STR_EQ(d.storage.scratch.kind, "disk");
+    CHECK_U64_EQ(d.storage.scratch.size, CONFIG_AUTO);
+    CHECK_STR_EQ(d.secrets_dir, "/etc/av/secrets");
+    config_done(&c);
+    config_done(&d);
+}
+
 TEST(a_mistake_names_file_line_column_and_the_nearest_key)
 {
     static const struct {
@@ -119,6 +163,19 @@ TEST(a_mistake_names_file_line_column_and_the_nearest_key)
          "key 'defaults.vm.memory': expected a size such as 64MiB"},
         {"version: 1\ndefaults: {vm: {kernel: ''}}\n", "is empty"},
         {"version: 1\ndefaults: {vm: {kernel: ~}}\n", "expected a string"},
+        {"version: 1\ndefaults: {storage: {9pfs: {msize: 1MiB}}}\n",
+         "key 'defaults.storage.9pfs.msize': expected 4 KiB to 500 KiB, not '1MiB'"},
+        {"version: 1\ndefaults: {storage: {9pfs: {cache: lose}}}\n", "did you mean 'loose'?"},
+        {"version: 1\ndefaults: {storage: {tmp: {size: [1]}}}\n", "expected a size"},
+        {"version: 1\nclasses: [{name: a, volumes: [{destination: x}]}]\n",
+         "f.yaml:2:31: key 'classes.volumes': a volume needs a 'destination', an absolute path"},
+        {"version: 1\nclasses: [{name: a, volumes: [{destination: /x}]}]\n",
+         "the volume for '/x' needs a 'source'"},
+        {"version: 1\nclasses: [{name: a, volumes: [{destination: /x, source: /y}]}]\n",
+         "the source of the volume for '/x' is no URI"},
+        {"version: 1\nclasses: [{name: a, volumes: [{destination: /x, source: 'nbd:a'},\n"
+         "  {destination: /x, source: 'nbd:b'}]}]\n",
+         "f.yaml:3:3: key 'classes.volumes': there are two volumes for '/x'"},
         {"version: 1\ndefaults: {boot_timeout: 0}\n", "expected a time such as 30s or 2m"},
         {"version: 1\ndefaults: {boot_timeout: 5h}\n", "not '5h'"},
         {"version: 1\nclasses: [{selectable: true}]\n",

@@ -135,6 +135,38 @@ TEST(assets_come_from_the_class_then_the_defaults)
     done(&j);
 }
 
+TEST(a_class_changes_single_words_of_storage_and_machine)
+{
+    struct job j =
+        run("defaults: {hypervisor: [good], storage: {9pfs: {msize: 8KiB}, tmp: {size: 2MiB}},\n"
+            "           vm: {machine: q35, options: {a: '1', b: '2'}}}\n"
+            "classes: [{name: c, match: {user: '0'}, vm: {cpu_model: max, options: {b: '3'}},\n"
+            "           storage: {9pfs: {cache: none}, tmp: {kind: tmpfs}}}]\n");
+
+    CHECK_OK(j.r, j.err);
+    CHECK_STR_EQ(j.d.machine, "q35");
+    CHECK_STR_EQ(j.d.cpu_model, "max");
+    CHECK_STR_EQ(kvs_get(&j.d.vm_options, "a"), "1");
+    CHECK_STR_EQ(kvs_get(&j.d.vm_options, "b"), "3");
+    CHECK_U64_EQ(j.d.storage.msize, 8 * KIB);
+    CHECK_STR_EQ(j.d.storage.cache, "none");
+    CHECK(!j.d.storage.security_model);
+    CHECK_STR_EQ(j.d.storage.tmp.kind, "tmpfs");
+    CHECK_U64_EQ(j.d.storage.tmp.size, 2 * MIB);
+    CHECK_STR_EQ(j.d.storage.scratch.kind, "disk");
+    done(&j);
+}
+
+TEST(a_class_whose_volume_cannot_be_had_starts_nothing)
+{
+    struct job j = run("classes: [{name: c, match: {user: '0'},\n"
+                       "           volumes: [{destination: /d, source: 'nbd://h/e'}]}]\n");
+
+    CHECK_ERR(j.r, -ENOTSUP);
+    CHECK_CONTAINS(j.err.msg, "the volume for '/d' is 'nbd://h/e', and network volumes are not");
+    done(&j);
+}
+
 TEST(explain_tells_rule_sizes_and_every_alternative)
 {
     struct job j = run("defaults: {hypervisor: [absent, good]}\n");
