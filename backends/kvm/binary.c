@@ -14,6 +14,11 @@ static const char *const program_dirs[] = {"/usr/local/bin", "/usr/bin", "/bin",
 static const char *const data_dirs[] = {"/usr/share/qemu", "/usr/local/share/qemu",
                                         "/usr/share/qemu-kvm"};
 
+/* Some of these are in every QEMU that was built with modules. */
+static const char *const common_modules[] = {
+    "accel-tcg-x86_64.so", "accel-qtest-x86_64.so", "hw-display-virtio-gpu.so",
+    "block-iscsi.so",      "block-rbd.so",          "block-curl.so"};
+
 static int is_program(const char *path)
 {
     struct stat st;
@@ -104,10 +109,9 @@ static void read_pipe(int fd, char *text, size_t len, const struct deadline *d)
     text[used] = '\0';
 }
 
-static void ask_version(const struct hvp_host *host, const char *path, char *text, size_t len,
-                        const struct deadline *d)
+static void ask(const struct hvp_host *host, const char *const *argv, char *text, size_t len,
+                const struct deadline *d)
 {
-    const char *const argv[] = {path, "--version", NULL};
     struct child child = CHILD_INIT;
     struct hvp_error ignored = {.struct_size = sizeof(ignored)};
     int32_t pid;
@@ -134,21 +138,94 @@ static void ask_version(const struct hvp_host *host, const char *path, char *tex
     close(fds[0]);
 }
 
-void binary_version(const struct hvp_host *host, const char *path, const char *build_id,
-                    char *version, size_t len, const struct deadline *d)
+/* argv's answer, cut down by parse, from the cache where it is known; text is "" on failure. */
+static void ask_once(const struct hvp_host *host, const char *const *argv, const char *cache_name,
+                     void (*parse)(const char *answer, char *text, size_t len), char *text,
+                     size_t len, const struct deadline *d)
 {
     cleanup_free char *cache = NULL;
-    char text[256] = "";
+    char answer[4096] = "";
 
-    version[0] = '\0';
-    if (host->cache_dir && asprintf(&cache, "%s/qemu-%s", host->cache_dir, build_id) < 0)
+    text[0] = '\0';
+    if (host->cache_dir && asprintf(&cache, "%s/%s", host->cache_dir, cache_name) < 0)
         return;
-    if (cache && file_read_text(cache, version, len) > 0)
+    if (cache && file_read_text(cache, text, len) > 0)
         return;
     if (!host->spawn || deadline_left_ms(d) == 0)
         return;
-    ask_version(host, path, text, sizeof(text), d);
-    parse_version(text, version, len);
-    if (cache && version[0])
-        file_write_atomic(cache, version); /* a failure costs the next probe time, no more */
+    ask(host, argv, answer, sizeof(answer), d);
+    parse(answer, text, len);
+    if (cache && text[0])
+        file_write_atomic(cache, text); /* a failure costs the next probe time, no more */
+}
+
+void binary_version(const struct hvp_host *host, const char *path, const char *build_id,
+                    char *version, size_t len, const struct deadline *d)
+{
+    const char *const argv[] = {path, "--version", NULL};
+    char name[96];
+
+    snprintf(name, sizeof(name), "qemu-%s", build_id);
+    ask_once(host, argv, name, parse_version, version, len, d);
+}
+
+/* "Supported formats: blkdebug ... iscsi ... rbd ...": of them, those we could use. */
+static void parse_drivers(const char *answer, char *text, size_t len)
+{
+    snprintf(text, len, "drivers%s%s", strstr(answer, " iscsi") ? " iscsi" : "",
+             strstr(answer, " rbd") ? " rbd" : "");
+}
+
+/*
+ * Where a QEMU that has its drivers in modules looks for them, from its own place; false: it is
+ * not of that kind.  Distributions install the modules one by one, and QEMU itself lists those
+ * that are not there, too.
+ */
+static bool find_modules(const char *path, char *dir, size_t len)
+{
+    static const char *const below[] = {"lib/" AV_MULTIARCH "/qemu", "lib64/qemu-kvm", "lib64/qemu",
+                                        "lib/qemu-kvm", "lib/qemu"};
+    char module[BINARY_PATH_MAX + 64], prefix[BINARY_PATH_MAX];
+
+    snprintf(prefix, sizeof(prefix), "%s", path);
+    for (int up = 0; up < 2; up++)
+        if (strrchr(prefix, '/'))
+            *strrchr(prefix, '/') = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
+        snprintf(dir, len, "%s/%s", prefix, below[i]);
+        for (size_t m = 0; m < ARRAY_SIZE(common_modules); m++) {
+            snprintf(module, sizeof(module), "%s/%s", dir, common_modules[m]);
+            if (access(module, R_OK) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool has_module(const char *dir, const char *name)
+{
+    char file[BINARY_PATH_MAX + 64];
+
+    snprintf(file, sizeof(file), "%s/block-%s.so", dir, name);
+    return access(file, R_OK) == 0;
+}
+
+uint32_t binary_protocols(const struct hvp_host *host, const char *path, const char *build_id,
+                          const struct deadline *d)
+{
+    const char *const argv[] = {path, "-drive", "format=help", NULL};
+    uint32_t always = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK | 1u << HVP_PROTO_NBD;
+    char dir[BINARY_PATH_MAX + 32], name[112], drivers[64];
+    bool iscsi, rbd;
+
+    if (find_modules(path, dir, sizeof(dir))) {
+        iscsi = has_module(dir, "iscsi");
+        rbd = has_module(dir, "rbd");
+    } else {
+        snprintf(name, sizeof(name), "qemu-drivers-%s", build_id);
+        ask_once(host, argv, name, parse_drivers, drivers, sizeof(drivers), d);
+        iscsi = strstr(drivers, " iscsi");
+        rbd = strstr(drivers, " rbd");
+    }
+    return always | (iscsi ? 1u << HVP_PROTO_ISCSI : 0) | (rbd ? 1u << HVP_PROTO_RBD : 0);
 }

@@ -23,4 +23,9 @@ int binary_build_id(const char *path, char *id, size_t len, struct hvp_error *er
 void binary_version(const struct hvp_host *host, const char *path, const char *build_id,
                     char *version, size_t len, const struct deadline *d);
 
+/* Mask of HVP_PROTO_* that this QEMU can open now; costs a few look-ups of files, or where it was
+ * built without modules a question, asked once per build like the version. */
+uint32_t binary_protocols(const struct hvp_host *host, const char *path, const char *build_id,
+                          const struct deadline *d);
+
 #endif

@@ -55,7 +55,6 @@ static void fill_devices(struct kvm_inst *in, const struct machine *m, struct hv
     if (m->root_ports && in->config.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
     c->update = disk_nic;
-    c->disk_protocols = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK | 1u << HVP_PROTO_NBD;
     c->disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2 | 1u << HVP_FORMAT_VMDK |
                       1u << HVP_FORMAT_VHDX;
     c->max_channels = KVM_MAX_CHANNELS;
@@ -80,6 +79,7 @@ int kvm_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
         return err->code;
     binary_version(in->host, path, c.build_id, c.version, sizeof(c.version), &d);
     fill_devices(in, m, &c);
+    c.disk_protocols = binary_protocols(in->host, path, c.build_id, &d);
     snprintf(c.hypervisor, sizeof(c.hypervisor), "qemu");
     snprintf(c.arch, sizeof(c.arch), "%s", m->arch);
     snprintf(c.machine, sizeof(c.machine), "%s", m->name);
