@@ -5,6 +5,7 @@
 #include <string.h>
 #include "common/util.h"
 #include "device.h"
+#include "disk.h"
 #include "kvm.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -212,6 +213,16 @@ static int add_share(struct builder *b, const struct hvp_share *s, const struct 
     return 0;
 }
 
+static void add_disk(struct builder *b, const struct hvp_disk *k, const struct device_place *at)
+{
+    if (k->secret_file)
+        add_json(b->a, "-object", disk_secret(k, b->next_fd++));
+    if (disk_has_tls(k))
+        add_json(b->a, "-object", disk_tls(k));
+    add_json(b->a, "-blockdev", disk_node(k));
+    add_json(b->a, "-device", device_disk(k, b->c->machine, at));
+}
+
 static int add_device(struct builder *b, size_t index, struct hvp_error *err)
 {
     const struct hvp_device *dev = b->c->spec->devices[index];
@@ -225,8 +236,7 @@ static int add_device(struct builder *b, size_t index, struct hvp_error *err)
                         m->name);
     switch (dev->kind) {
     case HVP_DEV_DISK:
-        add_json(b->a, "-blockdev", device_blockdev((const struct hvp_disk *)dev));
-        add_json(b->a, "-device", device_disk((const struct hvp_disk *)dev, m, &at));
+        add_disk(b, (const struct hvp_disk *)dev, &at);
         return 0;
     case HVP_DEV_NIC:
         add_netdev(b, (const struct hvp_nic *)dev);

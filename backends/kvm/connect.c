@@ -76,14 +76,14 @@ int kvm_qmp(struct kvm_vm *vm, const char *command, struct json_object *args,
 }
 
 int kvm_qmp_fd(struct kvm_vm *vm, const char *command, struct json_object *args, int fd,
-               const struct deadline *d, struct hvp_error *err)
+               struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err)
 {
     if (connected(vm, d, err) < 0) {
         json_object_put(args);
         return err->code;
     }
     kvm_events_mute(vm, true);
-    return finish(vm, qmp_run_fd(&vm->qmp, command, args, fd, d, err), err);
+    return finish(vm, qmp_run_fd(&vm->qmp, command, args, fd, ret_reply, d, err), err);
 }
 
 /* Take events in until ready() says so; core's poll does not see them meanwhile. */

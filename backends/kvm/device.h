@@ -22,7 +22,6 @@ struct device_place {
 };
 
 /* New objects, the caller puts them; NULL without memory. */
-struct json_object *device_blockdev(const struct hvp_disk *disk);
 struct json_object *device_disk(const struct hvp_disk *disk, const struct machine *m,
                                 const struct device_place *at);
 struct json_object *device_nic(const struct hvp_nic *nic, const struct machine *m,
@@ -38,7 +37,5 @@ struct json_object *device_virtio(const char *name, const char *id, const struct
 struct json_object *device_strings(const char *key, ...) __attribute__((sentinel));
 /* Value for -fsdev; NULL without memory. */
 char *device_fsdev(const struct hvp_share *share, bool privileged);
-/* Descriptors that QEMU gets for the device. */
-size_t device_n_fds(const struct hvp_device *dev);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "common/util.h"
 #include "device.h"
+#include "disk.h"
 #include "kvm.h"
 
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag)
@@ -57,6 +58,13 @@ static int free_port(struct kvm_vm *vm, unsigned *ret, struct hvp_error *err)
                     vm->root_ports);
 }
 
+static int64_t number(struct json_object *o, const char *key)
+{
+    struct json_object *v;
+
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+}
+
 /* Undo on the way out of a failed attach: what there is to complain about is known already. */
 static void run_quietly(struct kvm_vm *vm, const char *command, struct json_object *args,
                         const struct deadline *d)
@@ -66,18 +74,51 @@ static void run_quietly(struct kvm_vm *vm, const char *command, struct json_obje
     kvm_qmp(vm, command, args, NULL, d, &ignored);
 }
 
+static struct json_object *id_of(const char *key, char kind, const char *tag)
+{
+    char id[HVP_TAG_MAX + 3];
+
+    snprintf(id, sizeof(id), "%c-%s", kind, tag);
+    return device_strings(key, id, NULL);
+}
+
+/* QEMU reads the secret when the object is made; then it has no use for the descriptor. */
+static int attach_secret(struct kvm_vm *vm, const struct hvp_disk *k, const struct deadline *d,
+                         struct hvp_error *err)
+{
+    cleanup_close int fd = -1;
+    struct json_object *reply = NULL, *set;
+    int r;
+
+    if (disk_secret_open(k, &fd, err) < 0 || kvm_qmp_fd(vm, "add-fd", NULL, fd, &reply, d, err) < 0)
+        return err->code;
+    r = kvm_qmp(vm, "object-add", disk_secret(k, (int)number(reply, "fd")), NULL, d, err);
+    set = json_object_new_object();
+    json_object_object_add(set, "fdset-id", json_object_new_int64(number(reply, "fdset-id")));
+    run_quietly(vm, "remove-fd", set, d);
+    json_object_put(reply);
+    return r;
+}
+
+/* Of a disk that is not open (any more). Most have none: QEMU's "no such object" is no news. */
+static void drop_objects(struct kvm_vm *vm, const char *tag, const struct deadline *d)
+{
+    run_quietly(vm, "object-del", id_of("id", 's', tag), d);
+    run_quietly(vm, "object-del", id_of("id", 'c', tag), d);
+}
+
 static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct machine *m,
                        const struct device_place *at, const struct deadline *d,
                        struct hvp_error *err)
 {
-    char node[HVP_TAG_MAX + 3];
-
-    snprintf(node, sizeof(node), "n-%s", k->d.tag);
-    if (kvm_qmp(vm, "blockdev-add", device_blockdev(k), NULL, d, err) < 0)
-        return err->code;
-    if (kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
-        return 0;
-    run_quietly(vm, "blockdev-del", device_strings("node-name", node, NULL), d);
+    if ((!k->secret_file || attach_secret(vm, k, d, err) == 0) &&
+        (!disk_has_tls(k) || kvm_qmp(vm, "object-add", disk_tls(k), NULL, d, err) == 0) &&
+        kvm_qmp(vm, "blockdev-add", disk_node(k), NULL, d, err) == 0) {
+        if (kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
+            return 0;
+        run_quietly(vm, "blockdev-del", id_of("node-name", 'n', k->d.tag), d);
+    }
+    drop_objects(vm, k->d.tag, d);
     return err->code;
 }
 
@@ -92,8 +133,8 @@ static int pass_taps(struct kvm_vm *vm, const struct hvp_nic *n, char *names, si
 
         snprintf(name, sizeof(name), "tap%u", vm->next_fd_id++);
         snprintf(names + used, len - used, "%s%s", i ? ":" : "", name);
-        if (kvm_qmp_fd(vm, "getfd", device_strings("fdname", name, NULL), n->tap_fds[i], d, err) <
-            0)
+        if (kvm_qmp_fd(vm, "getfd", device_strings("fdname", name, NULL), n->tap_fds[i], NULL, d,
+                       err) < 0)
             return err->code;
     }
     return 0;
@@ -115,13 +156,6 @@ static int attach_nic(struct kvm_vm *vm, const struct hvp_nic *n, const struct m
         return 0;
     run_quietly(vm, "netdev_del", device_strings("id", id, NULL), d);
     return err->code;
-}
-
-static int64_t number(struct json_object *o, const char *key)
-{
-    struct json_object *v;
-
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
 }
 
 /* The device of that id among a bus's devices and, below its bridges, theirs. */
@@ -206,12 +240,12 @@ int kvm_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms
 static int drop_backing(struct kvm_vm *vm, struct kvm_device *dev, const struct deadline *d,
                         struct hvp_error *err)
 {
-    bool disk = dev->kind == HVP_DEV_DISK;
-    char id[HVP_TAG_MAX + 3];
-
-    snprintf(id, sizeof(id), "%s-%s", disk ? "n" : "t", dev->tag);
-    return kvm_qmp(vm, disk ? "blockdev-del" : "netdev_del",
-                   device_strings(disk ? "node-name" : "id", id, NULL), NULL, d, err);
+    if (dev->kind == HVP_DEV_NIC)
+        return kvm_qmp(vm, "netdev_del", id_of("id", 't', dev->tag), NULL, d, err);
+    if (kvm_qmp(vm, "blockdev-del", id_of("node-name", 'n', dev->tag), NULL, d, err) < 0)
+        return err->code;
+    drop_objects(vm, dev->tag, d);
+    return 0;
 }
 
 int kvm_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)

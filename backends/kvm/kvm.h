@@ -94,7 +94,7 @@ int kvm_qmp_connect(struct kvm_vm *vm, const struct deadline *d, struct hvp_erro
 int kvm_qmp(struct kvm_vm *vm, const char *command, struct json_object *args,
             struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err);
 int kvm_qmp_fd(struct kvm_vm *vm, const char *command, struct json_object *args, int fd,
-               const struct deadline *d, struct hvp_error *err);
+               struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err);
 
 /* event.c */
 int kvm_events_init(struct kvm_vm *vm, struct hvp_error *err);

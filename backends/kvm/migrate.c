@@ -46,7 +46,7 @@ static int prepare(struct kvm_vm *vm, int fd, const struct deadline *d, struct h
         return err->code;
     args = json_object_new_object();
     json_object_object_add(args, "fdname", json_object_new_string(FD_NAME));
-    return kvm_qmp_fd(vm, "getfd", args, fd, d, err);
+    return kvm_qmp_fd(vm, "getfd", args, fd, NULL, d, err);
 }
 
 static int run(struct kvm_vm *vm, const char *command, const struct deadline *d,

@@ -229,9 +229,9 @@ int qmp_run(struct qmp *q, const char *command, struct json_object *args,
 }
 
 int qmp_run_fd(struct qmp *q, const char *command, struct json_object *args, int fd,
-               const struct deadline *d, struct hvp_error *err)
+               struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err)
 {
-    return run(q, command, args, fd, NULL, d, err);
+    return run(q, command, args, fd, ret_reply, d, err);
 }
 
 /* {"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}}}} */

@@ -38,7 +38,7 @@ int qmp_run(struct qmp *q, const char *command, struct json_object *args,
             struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err);
 /* The same with a descriptor that travels along (getfd). */
 int qmp_run_fd(struct qmp *q, const char *command, struct json_object *args, int fd,
-               const struct deadline *d, struct hvp_error *err);
+               struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err);
 /* Handle what has arrived, without waiting. */
 void qmp_drain(struct qmp *q);
 

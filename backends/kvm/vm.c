@@ -14,6 +14,7 @@
 #include "common/file.h"
 #include "common/util.h"
 #include "device.h"
+#include "disk.h"
 #include "kvm.h"
 #include "vsock.h"
 
@@ -88,31 +89,59 @@ static int make_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *
     return 0;
 }
 
+static int map_taps(struct launch *l, const struct hvp_nic *nic, int *child_fd,
+                    struct hvp_error *err)
+{
+    for (uint32_t q = 0; q < nic->queues; q++)
+        if (map_fd(l, nic->tap_fds[q], (*child_fd)++, false, err) < 0)
+            return err->code;
+    return 0;
+}
+
+static int map_vsock(struct launch *l, const struct hvp_vsock *v, int *child_fd,
+                     struct hvp_error *err)
+{
+    int fd;
+
+    if (l->n_cids == FD_MAPS_MAX)
+        return hvp_fail(err, ENOSPC, "too many vsock devices");
+    if (vsock_claim(v->cid, &l->cids[l->n_cids], &fd, err) < 0 ||
+        map_fd(l, fd, (*child_fd)++, true, err) < 0)
+        return err->code;
+    l->n_cids++;
+    return 0;
+}
+
+static int map_secret(struct launch *l, const struct hvp_disk *k, int *child_fd,
+                      struct hvp_error *err)
+{
+    int fd;
+
+    if (!k->secret_file)
+        return 0;
+    if (disk_secret_open(k, &fd, err) < 0)
+        return err->code;
+    return map_fd(l, fd, (*child_fd)++, true, err);
+}
+
 /* Descriptors of the devices, in the order in which cmdline.c counts them. */
 static int collect_device_fds(struct launch *l, struct hvp_error *err)
 {
-    int child_fd = CMDLINE_FD_DEVICES, fd;
+    int child_fd = CMDLINE_FD_DEVICES, r = 0;
 
-    for (size_t i = 0; i < l->c.spec->n_devices; i++) {
+    for (size_t i = 0; i < l->c.spec->n_devices && r == 0; i++) {
         const struct hvp_device *dev = l->c.spec->devices[i];
-        const struct hvp_nic *nic = (const struct hvp_nic *)dev;
 
-        if (device_check(dev, err) < 0)
-            return err->code;
-        for (uint32_t q = 0; dev->kind == HVP_DEV_NIC && q < nic->queues; q++)
-            if (map_fd(l, nic->tap_fds[q], child_fd++, false, err) < 0)
-                return err->code;
-        if (dev->kind != HVP_DEV_VSOCK)
-            continue;
-        if (l->n_cids == FD_MAPS_MAX)
-            return hvp_fail(err, ENOSPC, "too many vsock devices");
-        if (vsock_claim(((const struct hvp_vsock *)dev)->cid, &l->cids[l->n_cids], &fd, err) < 0 ||
-            map_fd(l, fd, child_fd++, true, err) < 0)
-            return err->code;
-        l->n_cids++;
+        r = device_check(dev, err);
+        if (r == 0 && dev->kind == HVP_DEV_NIC)
+            r = map_taps(l, (const struct hvp_nic *)dev, &child_fd, err);
+        else if (r == 0 && dev->kind == HVP_DEV_VSOCK)
+            r = map_vsock(l, (const struct hvp_vsock *)dev, &child_fd, err);
+        else if (r == 0 && dev->kind == HVP_DEV_DISK)
+            r = map_secret(l, (const struct hvp_disk *)dev, &child_fd, err);
     }
     l->c.cids = l->cids;
-    return 0;
+    return r;
 }
 
 /* kHz of the host's TSC, for a guest that cannot measure it; 0 = unknown. */

@@ -131,6 +131,36 @@ TEST(a_machine_without_timers_is_told_the_tsc_under_tcg_only)
     args_done(&s.args);
 }
 
+TEST(a_disk_comes_after_its_credentials)
+{
+    const struct hvp_kv options[] = {{"portal", "h"}, {"target", "t"}, {"user", "u"}};
+    const struct hvp_disk first = {
+        .d = {.struct_size = sizeof(first), .kind = HVP_DEV_DISK, .tag = "one"},
+        .protocol = HVP_PROTO_ISCSI,
+        .format = HVP_FORMAT_RAW,
+        .path = "",
+        .options = options,
+        .n_options = 3,
+        .secret_file = "/password"};
+    struct hvp_disk second = first;
+    const struct hvp_device *const devices[] = {&first.d, &second.d};
+    struct setup s;
+    char fd[40];
+
+    setup(&s);
+    second.d.tag = "two";
+    s.spec.devices = devices;
+    s.spec.n_devices = 2;
+    CHECK_OK(build(&s), s.err);
+    for (int i = 0; i < 2; i++) {
+        snprintf(fd, sizeof(fd), "fd\\/%d\"", CMDLINE_FD_DEVICES + i);
+        CHECK_CONTAINS(value(&s, "-object", i ? "s-two" : "s-one"), fd);
+        CHECK_CONTAINS(value(&s, "-blockdev", i ? "n-two" : "n-one"),
+                       i ? "\"password-secret\":\"s-two\"" : "\"password-secret\":\"s-one\"");
+    }
+    args_done(&s.args);
+}
+
 TEST(each_channel_is_a_port_with_the_abi_name)
 {
     struct setup s;

@@ -49,33 +49,6 @@ TEST(a_device_smaller_than_its_kind_is_refused)
     CHECK_ERR(device_check(&d.d, &err), -ENOTSUP);
 }
 
-TEST(disks_that_we_cannot_open_are_refused)
-{
-    const struct hvp_kv key = {"pool", "p"};
-    struct hvp_error err = {0};
-    struct hvp_disk d = file_disk();
-
-    d.path = "relative";
-    CHECK_ERR(device_check(&d.d, &err), -EINVAL);
-    d = file_disk();
-    d.protocol = HVP_PROTO_RBD;
-    CHECK_ERR(device_check(&d.d, &err), -ENOTSUP);
-    d = file_disk();
-    d.format = 17;
-    CHECK_ERR(device_check(&d.d, &err), -ENOTSUP);
-    d = file_disk();
-    d.secret_file = "/s";
-    CHECK_ERR(device_check(&d.d, &err), -ENOTSUP);
-    d = file_disk();
-    d.options = &key;
-    d.n_options = 1;
-    CHECK_ERR(device_check(&d.d, &err), -EINVAL);
-    CHECK_CONTAINS(err.msg, "unknown option 'pool'");
-    d = file_disk();
-    d.protocol = HVP_PROTO_NBD;
-    CHECK_ERR(device_check(&d.d, &err), -EINVAL);
-}
-
 TEST(shares_other_than_9p_and_unknown_models_are_refused)
 {
     struct hvp_kv model = {"security_model", "mapped-xattr"};
@@ -94,19 +67,6 @@ TEST(shares_other_than_9p_and_unknown_models_are_refused)
     CHECK_ERR(device_check(&s.d, &err), -ENOTSUP);
 }
 
-TEST(a_read_only_disk_is_opened_read_only_below_too)
-{
-    struct hvp_disk d = file_disk();
-
-    d.d.flags = HVP_F_READONLY;
-    d.cache = HVP_CACHE_NONE;
-    CHECK_STR_EQ(text(device_blockdev(&d)),
-                 "{\"driver\":\"qcow2\",\"node-name\":\"n-data\",\"read-only\":true,"
-                 "\"discard\":\"ignore\",\"cache\":{\"direct\":true,\"no-flush\":false},"
-                 "\"file\":{\"driver\":\"file\",\"filename\":\"\\/img \\\"x\\\"\","
-                 "\"cache\":{\"direct\":true,\"no-flush\":false},\"read-only\":true}}");
-}
-
 TEST(the_disk_carries_its_tag_as_serial_number)
 {
     const struct device_place at = {.bus = "port1", .slot = 0};
@@ -115,25 +75,6 @@ TEST(the_disk_carries_its_tag_as_serial_number)
 
     CHECK_CONTAINS(got, "\"driver\":\"virtio-blk-pci\"");
     CHECK_CONTAINS(got, "\"serial\":\"data\"");
+    CHECK_CONTAINS(got, "\"werror\":\"report\",\"rerror\":\"report\"");
     CHECK_CONTAINS(got, "\"bus\":\"port1\",\"addr\":\"0x0\"");
-}
-
-TEST(nbd_takes_a_socket_or_a_host)
-{
-    const struct hvp_kv unix_socket[] = {{"socket", "/s"}, {"export", "e"}};
-    const struct hvp_kv host[] = {{"host", "h"}};
-    struct hvp_error err = {0};
-    struct hvp_disk d = file_disk();
-
-    d.protocol = HVP_PROTO_NBD;
-    d.path = "";
-    d.options = unix_socket;
-    d.n_options = 2;
-    CHECK_OK(device_check(&d.d, &err), err);
-    CHECK_CONTAINS(text(device_blockdev(&d)),
-                   "\"server\":{\"type\":\"unix\",\"path\":\"\\/s\"},\"export\":\"e\"");
-    d.options = host;
-    d.n_options = 1;
-    CHECK_CONTAINS(text(device_blockdev(&d)),
-                   "\"server\":{\"type\":\"inet\",\"host\":\"h\",\"port\":\"10809\"}");
 }
