@@ -21,6 +21,7 @@ static int look_at_source(void *ctx, const char *path, struct plan_source *ret, 
         .fs_size = s.fs_size,
         .fs_id = s.fs_id,
         .mode = s.mode,
+        .shared = s.shared,
     };
     return 0;
 }

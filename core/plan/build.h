@@ -28,6 +28,7 @@ struct plan_source {
     uint64_t fs_size; /* bytes of that file system */
     uint64_t fs_id;   /* names it: st_dev; members of a pod share by it */
     uint32_t mode;    /* permission bits of the source */
+    bool shared;      /* its mount has peers: mounts below it show up in other mount namespaces */
 };
 
 struct plan_input {

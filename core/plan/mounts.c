@@ -231,14 +231,15 @@ static int mount_bind(struct builder *b, struct mount_job *j)
     if ((r = find_source(b, j)) < 0)
         return r;
     free(steal_ptr(&j->words.data)); /* means nothing on a bind: the file system is there already */
-    if (j->words.propagation & MS_SHARED)
+    if (b->in->source && (r = b->in->source(b->in->ctx, j->source, &j->facts, b->err)) < 0)
+        return err_wrap(b->err, "config.json: mounts[%zu] '%s'", j->index, j->m->destination);
+    /* A mount without peers on the host gets its first ones in the container, as with runc. */
+    if ((j->words.propagation & MS_SHARED) && j->facts.shared)
         return refuse(b, j,
                       "propagation 'shared' would carry mounts of the guest to the host, "
                       "which a VM cannot; 'rslave' works");
     if (mount_kernel_tree(b, j))
         return 0;
-    if (b->in->source && (r = b->in->source(b->in->ctx, j->source, &j->facts, b->err)) < 0)
-        return err_wrap(b->err, "config.json: mounts[%zu] '%s'", j->index, j->m->destination);
     switch (j->facts.kind) {
     case PLAN_SRC_SOCKET:
         return refuse_source(b, j, "unix socket");

@@ -24,6 +24,7 @@ struct storage_source {
     uint64_t fs_size; /* bytes; 0 = unlimited */
     uint64_t fs_id;   /* st_dev: equal for all sources of one file system */
     uint32_t mode;    /* permission bits */
+    bool shared;      /* what is mounted below it shows up in other mount namespaces, too */
 };
 
 /* What a bind source is; symbolic links are followed, as mount(2) does. Never opens a device. */

@@ -16,7 +16,7 @@ static int fake_source(void *ctx, const char *path, struct plan_source *ret, str
     if (strstr(path, "missing"))
         return err_set(err, ENOENT, "'%s': %m", path);
     if (str_ends_with(path, "shm"))
-        *ret = (struct plan_source){PLAN_SRC_DIR, true, 64 * MIB, 0x2a, 01777};
+        *ret = (struct plan_source){PLAN_SRC_DIR, true, 64 * MIB, 0x2a, 01777, false};
     else if (str_ends_with(path, ".sock"))
         ret->kind = PLAN_SRC_SOCKET;
     else if (str_ends_with(path, ".fifo"))
@@ -25,6 +25,7 @@ static int fake_source(void *ctx, const char *path, struct plan_source *ret, str
         ret->kind = PLAN_SRC_DEVICE;
     else if (strstr(path, "hosts") || strstr(path, "resolv") || strstr(path, "file"))
         ret->kind = PLAN_SRC_FILE;
+    ret->shared = strstr(path, "peers") != NULL;
     return 0;
 }
 

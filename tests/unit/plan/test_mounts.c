@@ -43,6 +43,14 @@ TEST(a_bind_goes_through_the_share)
     CHECK(!s->is_file && !s->nosuid && !s->nodev);
 }
 
+TEST(shared_holds_in_the_container_where_the_host_has_no_peers)
+{
+    CHECK_U64_EQ(
+        rig_mount(BIND "\"source\":\"/h\",\"options\":[\"rbind\",\"rshared\"]")->propagation,
+        MS_SHARED | MS_REC);
+    CHECK(!rig.shares.v[1].slave);
+}
+
 TEST(a_bind_of_one_file_says_so)
 {
     const struct plan_mount *m =
@@ -113,8 +121,8 @@ TEST(what_cannot_cross_into_a_vm_is_refused_with_a_sentence)
     } t[] = {
         {BIND "\"source\":\"/run/x.sock\"", "'/run/x.sock' is a unix socket of the host", ENOTSUP},
         {BIND "\"source\":\"/run/x.fifo\"", "named pipe", ENOTSUP},
-        {BIND "\"source\":\"/h\",\"options\":[\"rshared\"]", "guest to the host", ENOTSUP},
-        {BIND "\"source\":\"/h\",\"options\":[\"shared\"]", "guest to the host", ENOTSUP},
+        {BIND "\"source\":\"/h/peers\",\"options\":[\"rshared\"]", "guest to the host", ENOTSUP},
+        {BIND "\"source\":\"/h/peers\",\"options\":[\"shared\"]", "guest to the host", ENOTSUP},
         {BIND "\"source\":\"/h\",\"options\":[\"idmap\"]", "idmapped", ENOTSUP},
         {BIND "\"source\":\"/h\",\"uidMappings\":[{\"containerID\":0,\"hostID\":1,\"size\":1}]",
          "uidMappings", ENOTSUP},

@@ -96,6 +96,12 @@ TEST(recursive_clones_hold_the_mounts_below_and_outlive_them)
     CHECK_OK(storage_inspect(sub, &s, &err), err);
     CHECK(s.on_tmpfs);
     CHECK_U64_EQ(s.fs_size, 1048576);
+    CHECK(mount(NULL, sub, NULL, MS_PRIVATE, NULL) == 0);
+    CHECK_OK(storage_inspect(file, &s, &err), err);
+    CHECK(!s.shared);
+    CHECK(mount(NULL, sub, NULL, MS_SHARED, NULL) == 0);
+    CHECK_OK(storage_inspect(file, &s, &err), err);
+    CHECK(s.shared);
     CHECK_OK(storage_clone(&(struct storage_bind){top, false, true, true}, &tree, &err), err);
     CHECK_OK(storage_clone(&(struct storage_bind){top, false, false, false}, &flat, &err), err);
     close_fd(&f);
