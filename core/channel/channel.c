@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -15,6 +16,7 @@
 #define READ_SIZE (64u << 10) /* of one read */
 #define READS_PER_CALL 4      /* then others have their turn */
 #define LOG_LINE_MAX 1024
+#define STALE_MAX (1u << 20) /* bytes of an older session: what carrier and guest may hold */
 
 struct pending {
     struct pending *next;
@@ -37,7 +39,9 @@ struct channel {
     struct pending *first, **tail;
     size_t n_pending;
     uint32_t next_seq;
+    uint32_t session; /* seq of ATTACH and HELLO */
     bool greeted;
+    size_t stale; /* bytes skipped before HELLO */
     struct streams streams;
     struct bucket log, stray;
     uint64_t log_lost;
@@ -65,6 +69,19 @@ static struct bucket bucket_of(uint64_t burst, uint64_t per_second)
     return (struct bucket){now_ns(), burst, burst, per_second};
 }
 
+static int put_frame(struct channel *c, const struct frame_head *h, const void *body);
+
+/* The guest, too, may hold bytes for us that answer nobody: the number must not be guessed. */
+static int attach(struct channel *c, struct err *err)
+{
+    struct frame_head h = {.type = FRAME_ATTACH};
+
+    if (getrandom(&c->session, sizeof(c->session), 0) != (ssize_t)sizeof(c->session))
+        return err_set(err, errno, "getrandom: %m");
+    h.seq = c->session;
+    return put_frame(c, &h, NULL);
+}
+
 int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel **ret,
                 struct err *err)
 {
@@ -82,6 +99,11 @@ int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel
     c->log = bucket_of(256, 20);
     /* A killed process may still have windows full of data on the way. */
     c->stray = bucket_of(16384, 1000);
+    if ((r = attach(c, err)) < 0) {
+        c->fd = -1; /* stays the caller's */
+        channel_free(c);
+        return r;
+    }
     *ret = c;
     return 0;
 }
@@ -385,8 +407,6 @@ static int take(struct channel *c, const struct frame_head *h, const uint8_t *bo
 {
     struct wire w = wire_over(body, h->len);
 
-    if (h->type != FRAME_HELLO && h->type != FRAME_LOG && !c->greeted)
-        return broke(err, "the first frame is no HELLO");
     switch (h->type) {
     case FRAME_HELLO:
         return take_hello(c, w, err);
@@ -416,6 +436,8 @@ static int take_all(struct channel *c, struct err *err)
     const uint8_t *body;
     int r;
 
+    if (!c->greeted && !frame_reader_seek(&c->in, FRAME_HELLO, c->session, &c->stale))
+        return c->stale > STALE_MAX ? broke(err, "no HELLO in what it sends") : 0;
     while ((r = frame_reader_next(&c->in, &h, &body)) > 0)
         if ((r = take(c, &h, body, err)) < 0)
             return r;

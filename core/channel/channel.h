@@ -42,7 +42,10 @@ struct channel_ops {
  */
 typedef void channel_reply_fn(void *ctx, const struct msg_reply *reply);
 
-/* Takes over fd, which becomes non-blocking. */
+/*
+ * Takes over fd, which becomes non-blocking, and begins a session: ATTACH is queued. Until the
+ * guest's HELLO answers it, what comes is skipped as an older session's.
+ */
 int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel **ret,
                 struct err *err);
 void channel_free(struct channel *c); /* pending requests get EPIPE; NULL is fine */

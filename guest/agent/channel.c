@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The byte stream to the host. virtio-serial tells of the host's coming and going only at the edge
- * (a level-triggered EPOLLHUP would spin), hence EPOLLET: every event reads and writes until
- * EAGAIN.
+ * The byte stream to the host. A session begins with the host's ATTACH, never with what the carrier
+ * says about its coming: virtio-serial tells that only at the edge (a level-triggered EPOLLHUP
+ * would spin), and merges edges. Hence EPOLLET: every event reads and writes until EAGAIN.
  */
 #include "agent/agent.h"
 
@@ -170,7 +170,7 @@ void channel_done(struct agent *a)
     free(steal_ptr(&a->channel.out));
 }
 
-static void send_hello(struct agent *a)
+static void send_hello(struct agent *a, uint32_t session)
 {
     struct msg_hello m = {.version = PROTO_VERSION, .agent = (char *)AGENT_VERSION};
     struct wbuf w = {0};
@@ -185,8 +185,20 @@ static void send_hello(struct agent *a)
     }
     fault_point(a, "hello");
     msg_hello_put(&w, &m);
-    channel_send(a, FRAME_HELLO, 0, 0, w.data, w.len);
+    channel_send(a, FRAME_HELLO, 0, session, w.data, w.len);
     wbuf_done(&w);
+}
+
+/* What the last host left unread is nobody's. */
+static void attach(struct agent *a, uint32_t session)
+{
+    struct channel *ch = &a->channel;
+
+    ch->out_at = ch->out_len = 0;
+    ch->connected = true;
+    streams_reset_credit(a);
+    send_hello(a, session);
+    processes_report(a);
 }
 
 /* All whole frames; -EPROTO when the host does not speak our protocol. */
@@ -194,14 +206,13 @@ static int take_frames(struct agent *a)
 {
     struct frame_head h;
     const uint8_t *body;
-    int r;
+    int r = 0;
 
-    while ((r = frame_reader_next(&a->channel.reader, &h, &body)) == 1) {
-        r = request_dispatch(a, &h, body);
-        if (r < 0)
+    while (!a->stop && (r = frame_reader_next(&a->channel.reader, &h, &body)) == 1) {
+        if (h.type == FRAME_ATTACH)
+            attach(a, h.seq);
+        else if (a->channel.connected && (r = request_dispatch(a, &h, body)) < 0)
             return r;
-        if (!a->channel.connected || a->stop)
-            return 0;
     }
     return r;
 }
@@ -210,7 +221,7 @@ static void read_in(struct agent *a)
 {
     struct channel *ch = &a->channel;
 
-    while (ch->source.fd >= 0 && ch->connected && !a->stop) {
+    while (ch->source.fd >= 0 && !a->stop) {
         size_t room;
         uint8_t *to = frame_reader_space(&ch->reader, READ_CHUNK, &room);
         ssize_t n = to ? read(ch->source.fd, to, room) : -1;
@@ -225,11 +236,16 @@ static void read_in(struct agent *a)
         }
         frame_reader_commit(&ch->reader, (size_t)n);
         if (take_frames(a) < 0) {
-            agent_debug(a, "garbage on the channel, dropping the connection");
+            agent_debug(a, "garbage on the channel, ending the session");
+            frame_reader_done(&ch->reader);
             disconnected(a);
-            return;
         }
     }
+}
+
+static bool is_port(const struct agent *a)
+{
+    return a->at.channel_fd < 0 && !a->at.vsock_port;
 }
 
 static void channel_ready(struct agent *a, struct source *s, uint32_t events)
@@ -237,19 +253,15 @@ static void channel_ready(struct agent *a, struct source *s, uint32_t events)
     struct channel *ch = &a->channel;
 
     (void)s;
-    if (!(events & EPOLLHUP) && !ch->connected) {
-        ch->connected = true;
+    /* A port's hang-up is the last host's: the next one's bytes may be there already. */
+    if (is_port(a) && (events & EPOLLHUP)) {
+        disconnected(a);
         frame_reader_done(&ch->reader);
-        streams_reset_credit(a);
-        send_hello(a);
-        processes_report(a);
     }
-    if (ch->connected && (events & EPOLLIN))
-        read_in(a);
+    if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+        read_in(a); /* a socket's end is in what it reads */
     if (ch->connected && (events & EPOLLOUT))
         write_out(a);
-    if (ch->connected && (events & (EPOLLHUP | EPOLLERR)))
-        disconnected(a);
 }
 
 /* The node of our port: numbers differ from boot to boot, the name does not. */

@@ -25,6 +25,7 @@ static uint32_t body_max(uint16_t type)
     switch (type) {
     case FRAME_DATA:
         return STREAM_DATA_MAX;
+    case FRAME_ATTACH:
     case FRAME_EOF:
     case FRAME_CLOSE:
         return 0;
@@ -101,6 +102,17 @@ void frame_reader_commit(struct frame_reader *r, size_t n)
     if (n > r->cap - r->len)
         n = r->cap - r->len;
     r->len += n;
+}
+
+bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped)
+{
+    struct frame_head h;
+
+    for (; r->len - r->used >= FRAME_HEAD_SIZE; r->used++, (*skipped)++)
+        if (frame_head_get(r->buf + r->used, &h) == 0 && h.type == type && h.id == 0 &&
+            h.seq == seq)
+            return true;
+    return false;
 }
 
 int frame_reader_next(struct frame_reader *r, struct frame_head *ret, const uint8_t **ret_body)

@@ -6,13 +6,18 @@
  * u32 seq. id names a process (HELLO and sandbox requests: 0), seq pairs a reply with its request.
  * A body has at most FRAME_BODY_MAX bytes, stream data at most STREAM_DATA_MAX.
  *
- * Flow of a session:  guest HELLO -> host SETUP -> guest REPLY -> requests, replies, events, data.
- * Streams have credit: a sender may have at most STREAM_WINDOW bytes unacknowledged per stream and
- * direction; the receiver returns credit when the bytes have left it (pipe or file written), so one
- * stalled reader stops one stream only.
+ * Flow of a session:  host ATTACH -> guest HELLO -> host SETUP -> guest REPLY -> requests, replies,
+ * events, data. The host speaks first, with a number of its choice in seq, because no carrier tells
+ * both ends reliably that the other one is new: virtio-serial merges a leaving and a coming host
+ * into one edge, a Xen console keeps bytes for the next reader. HELLO repeats the number; whatever
+ * the host reads before it belongs to an older session, cut off anywhere, and is skipped byte by
+ * byte. Streams have credit: a sender may have at most STREAM_WINDOW bytes unacknowledged per
+ * stream and direction; the receiver returns credit when the bytes have left it (pipe or file
+ * written), so one stalled reader stops one stream only.
  */
 #ifndef PROTO_FRAME_H
 #define PROTO_FRAME_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,7 +29,7 @@
 
 enum frame_type {
     /* guest -> host */
-    FRAME_HELLO = 1, /* struct msg_hello; the first frame of a session */
+    FRAME_HELLO = 1, /* struct msg_hello; seq of the ATTACH it answers */
     FRAME_REPLY,     /* struct msg_reply; seq of the request */
     FRAME_EXITED,    /* struct msg_exited; id = process; tells what of its output follows */
     FRAME_OOM,       /* id = the container's init process; no body */
@@ -45,6 +50,7 @@ enum frame_type {
     FRAME_POWEROFF, /* kill all, sync, power off; reply, then the VM ends */
     FRAME_NETWORK,  /* later: struct of addresses and routes */
     FRAME_PING,
+    FRAME_ATTACH, /* seq = any number, no body; answered by HELLO: a new session begins */
     /* both directions: streams of a process; the low two bits of seq name the stream */
     FRAME_DATA = 64, /* raw bytes */
     FRAME_EOF,       /* no more data in this direction */
@@ -76,6 +82,9 @@ void frame_reader_done(struct frame_reader *r);
 /* Room for at least min bytes; the caller reads into it and calls commit. NULL without memory. */
 uint8_t *frame_reader_space(struct frame_reader *r, size_t min, size_t *ret_room);
 void frame_reader_commit(struct frame_reader *r, size_t n);
+/* Skip to the head of a frame of this type and seq with id 0: true when it is the next one. Adds
+ * what was skipped to *skipped. */
+bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped);
 /* 1 with *ret and *ret_body (borrowed), 0 more bytes needed, -EPROTO. */
 int frame_reader_next(struct frame_reader *r, struct frame_head *ret, const uint8_t **ret_body);
 

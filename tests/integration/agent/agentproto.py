@@ -7,7 +7,7 @@ import time
 
 (HELLO, REPLY, EXITED, OOM, LOG) = range(1, 6)
 (SETUP, CREATE, START, EXEC, SIGNAL, RESIZE, PAUSE, RESUME, UPDATE, STATS, PS, DELETE, POWEROFF,
- NETWORK, PING) = range(32, 47)
+ NETWORK, PING, ATTACH) = range(32, 48)
 (DATA, EOF, CREDIT, CLOSE) = range(64, 68)
 STREAM_WINDOW = 256 << 10
 TERMINAL, NNP, CAPS, OOMSCORE, STDIN = 1, 2, 4, 8, 16
@@ -106,6 +106,8 @@ class Agent:
         self.hold = set()       # processes whose output gets no credit
         self.order = []
         self.due = {}           # (process, stream) -> output length at which a dead process is drained
+        self.session = struct.unpack('<I', os.urandom(4))[0]
+        self.send(ATTACH, 0, self.session)
 
     def fileno(self):
         return self.sock.fileno()
@@ -127,6 +129,11 @@ class Agent:
             self.frames()
 
     def frames(self):
+        if not self.hello:      # what an older session left is skipped
+            at = self.buf.find(struct.pack('<BBH', 0xA5, 0x56, HELLO))
+            if at < 0 or len(self.buf) < at + 16 or self.buf[at + 12:at + 16] != struct.pack('<I', self.session):
+                return
+            self.buf = self.buf[at:]
         while len(self.buf) >= 16:
             a, b, kind, n, ident, seq = struct.unpack('<BBHIII', self.buf[:16])
             assert (a, b) == (0xA5, 0x56), self.buf[:16]

@@ -118,10 +118,13 @@ static int pump(struct fixture *f)
 static void greet(struct fixture *f)
 {
     struct msg_hello hello = {.version = PROTO_VERSION};
+    struct frame_head attach;
     struct wbuf w = {0};
 
+    attach = guest_take(f, NULL);
+    CHECK_INT_EQ(attach.type, FRAME_ATTACH);
     msg_hello_put(&w, &hello);
-    guest_send(f, FRAME_HELLO, 0, 0, w.data, w.len);
+    guest_send(f, FRAME_HELLO, 0, attach.seq, w.data, w.len);
     wbuf_done(&w);
     CHECK_OK(pump(f), f->err);
 }
@@ -223,14 +226,41 @@ TEST(one_request_is_answered_only_once)
     done(&f);
 }
 
-TEST(the_first_frame_must_be_hello_and_the_only_one)
+TEST(what_an_older_session_left_is_skipped)
 {
+    static const uint8_t half[] = {0xA5, 0x56, FRAME_DATA, 0, 0, 1, 0, 0, 1,
+                                   0,    0,    0,          1, 0, 0, 0, 7};
     struct fixture f;
 
     setup(&f);
     guest_send(&f, FRAME_OOM, 1, 0, NULL, 0);
-    CHECK_ERR(pump(&f), -EPROTO);
+    guest_send(&f, FRAME_HELLO, 0, 0, NULL, 0);
+    CHECK_OK(fd_write_all(f.guest, half, sizeof(half), &f.err), f.err);
+    greet(&f);
+    CHECK_INT_EQ(f.seen.hello, 1);
+    CHECK_INT_EQ(f.seen.oom, 0);
     done(&f);
+}
+
+TEST(bytes_without_end_and_without_hello_end_the_channel)
+{
+    static const uint8_t zeros[64 << 10];
+    struct fixture f;
+    int r = 0;
+
+    setup(&f);
+    for (int i = 0; i < 32 && r == 0; i++) {
+        CHECK_OK(fd_write_all(f.guest, zeros, sizeof(zeros), &f.err), f.err);
+        r = pump(&f);
+    }
+    CHECK_ERR(r, -EPROTO);
+    done(&f);
+}
+
+TEST(a_second_hello_ends_the_channel)
+{
+    struct fixture f;
+
     setup_greeted(&f);
     f.seen.hello = 0;
     guest_send(&f, FRAME_HELLO, 0, 0, NULL, 0);
@@ -243,7 +273,7 @@ TEST(garbage_ends_the_channel)
 {
     struct fixture f;
 
-    setup(&f);
+    setup_greeted(&f);
     CHECK_OK(fd_write_all(f.guest, "GET / HTTP/1.0\r\n\r\n", 18, &f.err), f.err);
     CHECK_ERR(pump(&f), -EPROTO);
     done(&f);

@@ -61,6 +61,7 @@ TEST(heads_without_magic_or_with_hostile_lengths_are_refused)
     } bad[] = {{FRAME_DATA, STREAM_DATA_MAX + 1},
                {FRAME_EOF, 1},
                {FRAME_CLOSE, 1},
+               {FRAME_ATTACH, 1},
                {FRAME_CREDIT, 3},
                {FRAME_CREDIT, 5},
                {FRAME_CREATE, FRAME_BODY_MAX + 1},
