@@ -45,6 +45,9 @@ extern const struct verb verb_create, verb_start, verb_run, verb_exec, verb_stat
     verb_features, verb_spec, verb_check, verb_backends, verb_explain, verb_gc, verb_logs,
     verb_timings, verb_config;
 
+/* One line to stderr, and to --log. */
+void cli_report(const struct cli *cli, const struct err *err);
+
 /* --format of the operator's verbs: "table" (or NULL, "text") or "json". */
 int cli_format(const char *value, bool *ret_json, struct err *err);
 

@@ -60,19 +60,6 @@ static void print_version(void)
     printf("anyvisor version %s\ncommit: %s\nspec: 1.2.0\n", layout_version(), AV_COMMIT);
 }
 
-/* One line: engines show the last line of level error, and people want one sentence. */
-static void report(const struct cli *cli, const struct err *err)
-{
-    bool phase = err->phase != PHASE_NONE && err->phase != PHASE_PROCESS;
-    const char *name = phase ? err_phase_name(err->phase) : "";
-    char text[2 * sizeof(err->msg)]; /* part of it may be a guest's */
-
-    if (cli->log)
-        log_error("%s%s%s", name, phase ? ": " : "", err->msg);
-    log_tame(text, sizeof(text), err->msg);
-    fprintf(stderr, "anyvisor: %s%s%s\n", name, phase ? ": " : "", text);
-}
-
 static int start_log(const struct cli *cli, int *ret_fd, struct err *err)
 {
     enum log_format format = LOG_TEXT;
@@ -209,7 +196,7 @@ static int finish(struct cli *cli, const struct verb *v, int r, const struct err
         err = &unwritten;
     }
     if (r < 0)
-        report(cli, err);
+        cli_report(cli, err);
     layout_done(&cli->layout);
     free(cli->absolute_root);
     if (r >= 0)

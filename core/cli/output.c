@@ -41,3 +41,16 @@ int cli_usage(const struct verb *v, struct err *err)
                   v->name, *v->arguments ? " " : "", v->arguments);
     return CLI_USAGE_ERROR;
 }
+
+/* One line: engines show the last line of level error, and people want one sentence. */
+void cli_report(const struct cli *cli, const struct err *err)
+{
+    bool phase = err->phase != PHASE_NONE && err->phase != PHASE_PROCESS;
+    const char *name = phase ? err_phase_name(err->phase) : "";
+    char text[2 * sizeof(err->msg)]; /* part of it may be a guest's */
+
+    if (cli->log)
+        log_error("%s%s%s", name, phase ? ": " : "", err->msg);
+    log_tame(text, sizeof(text), err->msg);
+    fprintf(stderr, "anyvisor: %s%s%s\n", name, phase ? ": " : "", text);
+}

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
@@ -60,12 +58,10 @@ struct running {
     struct creation creation;
     struct terminal terminal;
     struct foreground front;
-    int dir; /* the state directory, to look into when the process has ended */
 };
 
 static void running_done(struct running *r)
 {
-    close_fd(&r->dir);
     foreground_end(&r->front);
     terminal_close(&r->terminal);
     creation_done(&r->creation);
@@ -106,7 +102,7 @@ static int in_front(struct cli *cli, struct running *r, bool terminal, const cha
         foreground_release_stdio();
     status = foreground_wait(&r->front, proxy->pid, proxy->pidfd, r->terminal.master, err);
     foreground_end(&r->front);
-    last_words_tell(cli, r->dir, status);
+    last_words_tell(cli, r->creation.sock, status);
     if (!o->keep && delete_by_id(cli, id, true, &ignored) < 0)
         log_warn("delete container '%s': %s, ignoring", id, ignored.msg);
     return status;
@@ -116,7 +112,7 @@ static int run_id(struct cli *cli, const struct run_options *o, const char *id, 
                   struct err *err)
 {
     cleanup_call(running_done) struct running r = {
-        .creation = CREATION_INIT, .terminal = TERMINAL_INIT, .front = FOREGROUND_INIT, .dir = -1};
+        .creation = CREATION_INIT, .terminal = TERMINAL_INIT, .front = FOREGROUND_INIT};
     struct err ignored = ERR_INIT;
     bool terminal;
     int e;
@@ -139,8 +135,6 @@ static int run_id(struct cli *cli, const struct run_options *o, const char *id, 
         (e = creation_execute(&r.creation, err)) < 0)
         return e;
     close_fd(&r.terminal.slave);
-    /* Opened anew: a duplicate would keep the lock. */
-    r.dir = openat(r.creation.dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     state_dir_close(&r.creation.dir);
     /* Only now: until here ^C shall still be a signal. */
     if (!o->detach && r.terminal.master >= 0)

@@ -216,6 +216,21 @@ void reply_ok(struct monitor *m, struct reply_to *to, const uint8_t *body, size_
     send_reply(m, to, &reply);
 }
 
+void conn_tell_end(struct monitor *m)
+{
+    struct ipc_reply reply = {.code = m->lost.code, .phase = m->lost.phase, .text = m->lost.msg};
+    struct wbuf w = {0};
+
+    if (m->end_told)
+        return;
+    m->end_told = true;
+    ipc_reply_put(&w, &reply);
+    for (struct conn *c = m->conns; c; c = c->next)
+        if (!c->is_proxy)
+            conn_send(c, IPC_END, 0, &w);
+    wbuf_done(&w);
+}
+
 void reply_err(struct monitor *m, struct reply_to *to, const struct err *err)
 {
     struct ipc_reply reply = {

@@ -368,6 +368,28 @@ int ipc_wait(int sock, uint32_t seq, uint64_t deadline_ns, struct ipc_reply *ret
     }
 }
 
+int ipc_last_words(int sock, struct err *err)
+{
+    for (;;) {
+        cleanup_free uint8_t *body = NULL;
+        cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
+        struct frame_head head;
+        int r = read_frame(sock, now_ns(), &head, &body, err);
+
+        if (r == -ETIMEDOUT)
+            return 0;
+        if (r < 0) {
+            (void)err_set(err, EPIPE, "the container's monitor was killed");
+            return 1;
+        }
+        if (head.type != IPC_END || ipc_reply_get(wire_over(body, head.len), &reply) < 0)
+            continue;
+        if (reply.code)
+            (void)reply_error(&reply, err);
+        return reply.code != 0;
+    }
+}
+
 int ipc_call(int sock, uint16_t type, const struct wbuf *body, uint64_t deadline_ns,
              struct ipc_reply *ret, struct err *err)
 {

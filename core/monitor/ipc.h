@@ -43,6 +43,8 @@ enum ipc_type {
     IPC_EVENTS,  /* struct ipc_target: IPC_EVENT frames follow until either side closes */
     IPC_TIMINGS, /* reply.body = fields of struct ipc_timings */
     IPC_EVENT,   /* monitor -> CLI: struct ipc_event */
+    IPC_END, /* monitor -> CLI, once, before the proxies hear of it: struct ipc_reply: the sandbox
+              * ends; code 0 = in order, else why VM or agent are gone */
     /* proxy <-> monitor */
     IPC_PROXY_SIGNAL, /* proxy: struct msg_signal: forward to my guest process */
     IPC_PROXY_RESIZE, /* proxy: struct msg_resize */
@@ -164,6 +166,13 @@ int ipc_send(int sock, uint16_t type, uint32_t seq, const struct wbuf *body, con
  * caller's to ipc_reply_done.  EOF is -EPIPE: the monitor has died.
  */
 int ipc_wait(int sock, uint32_t seq, uint64_t deadline_ns, struct ipc_reply *ret, struct err *err);
+
+/*
+ * Why a sandbox has ended, from a connection that was open all the time: 1 and *err with the
+ * reason, which is its monitor's own death where that said nothing; 0 when it ended in order or has
+ * not ended.
+ */
+int ipc_last_words(int sock, struct err *err);
 
 /* ipc_send and ipc_wait in one. */
 int ipc_call(int sock, uint16_t type, const struct wbuf *body, uint64_t deadline_ns,

@@ -137,6 +137,7 @@ struct monitor {
     int oom_score; /* what children get back */
     bool stdin_stalled, vm_gone, failed;
     struct err end_err;
+    bool end_told;
     struct reply_to end_waiters[END_WAITERS_MAX];
     size_t n_end_waiters;
     struct loop_source console; /* tells that console.log grows */
@@ -150,6 +151,7 @@ void conn_close(struct conn *c);
 void conn_send(struct conn *c, uint16_t type, uint32_t seq, const struct wbuf *body);
 void conn_flush_all(struct monitor *m, uint64_t deadline_ns);
 void conn_sweep(struct monitor *m);
+void conn_tell_end(struct monitor *m); /* that the sandbox ends, and m->lost why; once */
 void reply_ok(struct monitor *m, struct reply_to *to, const uint8_t *body, size_t len);
 void reply_err(struct monitor *m, struct reply_to *to, const struct err *err);
 void reply_agent(struct monitor *m, struct reply_to *to, const struct msg_reply *reply,

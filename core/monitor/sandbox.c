@@ -146,6 +146,7 @@ static void vm_lost(struct monitor *m, const struct err *err)
     if (m->channel)
         lose_channel(m, &full);
     log_error("%s: %s", err_phase_name(full.phase), full.msg);
+    conn_tell_end(m);
     for (struct container *c = m->containers; c; c = c->next) {
         reply_err(m, &c->reply_create, &full);
         container_vm_lost(c);

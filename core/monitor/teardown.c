@@ -119,6 +119,7 @@ void teardown_begin(struct monitor *m)
     if (was == MON_ENDING)
         return;
     m->phase = MON_ENDING;
+    conn_tell_end(m);
     (void)loop_watch(&m->loop, &m->vm_events, 0);
     if (was == MON_BOOT) {
         (void)!write(m->cancel_fd, &one, sizeof(one));
