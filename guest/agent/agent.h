@@ -94,6 +94,9 @@ struct container {
     bool freeze_wanted, owes_freeze;
     uint32_t delete_seq;
     bool deleting;
+    uint32_t wait_seq;          /* CREATE that waits for disks; 0 = none */
+    size_t n_disk_mounts;       /* of the plan's first mounts, those on disks are mounted */
+    bool root_used, upper_used; /* disks of the root are mounted */
 };
 
 struct shm {
@@ -101,6 +104,8 @@ struct shm {
     char *name;
     unsigned users;
 };
+
+struct disk;
 
 struct agent {
     struct surroundings at;
@@ -111,11 +116,12 @@ struct agent {
     char *cgroup_made; /* fake: the directory to remove at the end */
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
-    struct source inotify, signals, timer;
+    struct source inotify, signals, timer, uevents, disk_timer;
     struct channel channel;
     struct container *containers;
     struct process *processes;
     struct shm *shm;
+    struct disk *disks;
     bool share_mounted, stop, powering_off;
     uint32_t poweroff_seq;
 };
@@ -166,6 +172,8 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
                      struct err *err);
 int container_exec(struct agent *a, uint32_t id, uint32_t seq, struct msg_exec *m, struct err *err);
 void container_discard(struct agent *a, struct container *c); /* frees it; all are dead */
+/* What it waited for is there, or will not come. May free it. */
+void container_disks_there(struct agent *a, struct container *c);
 void container_init_gone(struct agent *a, struct container *c);
 int container_freeze(struct agent *a, struct container *c, uint32_t seq, bool freeze,
                      struct err *err);
@@ -232,6 +240,21 @@ int ps_gather(struct agent *a, struct container *c, struct msg_ps *ret, struct e
 int shm_prepare(struct agent *a, const struct plan_container *c, struct err *err);
 void shm_release(struct agent *a, const struct plan_container *c);
 const char *shm_dir(const struct agent *a);
+
+/* disks.c: mounted disks of the machine, counted; layers.c: roots on them */
+bool disks_wanted(const struct plan_container *c);
+const char *disks_missing(const struct plan_container *c); /* serial number; NULL = none */
+int disks_prepare(struct agent *a, struct container *c, struct err *err);
+void disks_release(struct agent *a, struct container *c);
+int disk_use(struct agent *a, const char *tag, const char *type, const char *data, struct err *err);
+void disk_drop(struct agent *a, const char *tag);
+int disk_dir(const char *tag, const char *subdir, struct err *err); /* O_PATH; also in the child */
+int layers_prepare(struct agent *a, struct container *c, struct err *err);
+void layers_release(struct agent *a, struct container *c);
+int layers_root(const struct container *c, struct err *err); /* in the child */
+
+/* diskwait.c. 1: all disks are there; 0: container_disks_there will be called */
+int disks_await(struct agent *a, struct container *c, struct err *err);
 
 /*
  * mounts.c: file systems that a container in a user namespace may not make by itself, since the

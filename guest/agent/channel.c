@@ -172,7 +172,9 @@ void channel_done(struct agent *a)
 
 static void send_hello(struct agent *a, uint32_t session)
 {
-    struct msg_hello m = {.version = PROTO_VERSION, .agent = (char *)AGENT_VERSION};
+    struct msg_hello m = {.version = PROTO_VERSION,
+                          .features = AGENT_F_OVERLAY | AGENT_F_DISKS,
+                          .agent = (char *)AGENT_VERSION};
     struct wbuf w = {0};
     struct timespec t;
     struct utsname u;

@@ -46,6 +46,9 @@ void container_discard(struct agent *a, struct container *c)
         agent_log(a, "remove cgroup of '%s': %s, ignoring", c->plan.id, strerror(-r));
     if (c->deleting)
         channel_reply(a, c->id, c->delete_seq, 0, NULL);
+    if (c->wait_seq)
+        channel_reply(a, c->id, c->wait_seq, -ECANCELED, NULL);
+    disks_release(a, c);
     shm_release(a, &c->plan);
     close_fd(&c->devfilter_fd);
     plan_container_done(&c->plan);
@@ -55,15 +58,46 @@ void container_discard(struct agent *a, struct container *c)
 static int check_plan(struct agent *a, uint32_t id, const struct plan_container *plan,
                       struct err *err)
 {
-    if (!plan->id || !plan->rootfs || id == 0)
+    if (!plan->id || (!plan->rootfs && !plan->root.disk) || id == 0)
         return err_set(err, EPROTO, "plan without id or root file system");
     if (plan->process.args.n == 0)
         return err_set(err, EINVAL, "process has no arguments");
     if (container_find(a, plan->id) || process_find(a, id) || container_of_init(a, id))
         return err_set(err, EEXIST, "container with id '%s' exists", plan->id);
-    if (a->share_fd < 0)
+    if (a->share_fd < 0 && plan->rootfs)
         return err_set(err, ENOTCONN, "the sandbox has no share yet");
     return 0;
+}
+
+static int make(struct agent *a, struct container *c, uint32_t seq, struct err *err)
+{
+    int r = shm_prepare(a, &c->plan, err);
+
+    if (r == 0)
+        r = disks_prepare(a, c, err);
+    if (r == 0)
+        r = cgroup_create(a, c, err);
+    if (r == 0)
+        r = process_spawn(a, c, c->id, seq, true, &c->plan.process, err);
+    return r;
+}
+
+void container_disks_there(struct agent *a, struct container *c)
+{
+    const char *missing = disks_missing(&c->plan);
+    uint32_t seq = c->wait_seq, id = c->id;
+    struct err err = ERR_INIT;
+    int r;
+
+    c->wait_seq = 0;
+    if (missing)
+        r = err_set(&err, ENODEV, "disk '%s' has not appeared in the VM", missing);
+    else
+        r = make(a, c, seq, &err);
+    if (r == 0)
+        return;
+    container_discard(a, c);
+    channel_reply(a, id, seq, r, &err);
 }
 
 /* Takes what is in *plan. */
@@ -87,11 +121,11 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
                             .next = a->containers};
     memset(plan, 0, sizeof(*plan));
     a->containers = c;
-    r = shm_prepare(a, &c->plan, err);
+    r = disks_await(a, c, err);
     if (r == 0)
-        r = cgroup_create(a, c, err);
-    if (r == 0)
-        r = process_spawn(a, c, id, seq, true, &c->plan.process, err);
+        c->wait_seq = seq;
+    else if (r > 0)
+        r = make(a, c, seq, err);
     if (r < 0)
         container_discard(a, c);
     return r;
@@ -210,6 +244,8 @@ static void power_off_progress(struct agent *a)
     for (struct container *c = a->containers; c; c = c->next)
         if (cgroup_populated(c))
             return;
+    for (struct container *c = a->containers; c; c = c->next)
+        disks_release(a, c); /* the host finds its images clean */
     if (a->at.machine)
         sync();
     channel_reply(a, 0, a->poweroff_seq, 0, NULL);

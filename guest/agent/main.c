@@ -108,6 +108,8 @@ int main(int argc, char **argv)
         .inotify.fd = -1,
         .signals.fd = -1,
         .timer.fd = -1,
+        .uevents.fd = -1,
+        .disk_timer.fd = -1,
         .channel.source.fd = -1,
         .at.channel_fd = -1,
     };

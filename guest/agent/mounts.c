@@ -37,6 +37,13 @@ static int from_shm(struct job *j, const struct plan_mount *m, int *ret_mount, s
     return mountapi_clone(from, false, ret_mount, err);
 }
 
+static int from_disk(const struct plan_mount *m, int *ret_mount, struct err *err)
+{
+    cleanup_fd int from = disk_dir(m->source, m->subdir, err);
+
+    return from < 0 ? from : mountapi_clone(from, false, ret_mount, err);
+}
+
 static int from_root(int root, const struct plan_mount *m, int *ret_mount, struct err *err)
 {
     cleanup_fd int from = inroot_open(root, m->source, O_PATH);
@@ -121,6 +128,9 @@ static int make(struct job *j, int root, const struct plan_mount *m, int *ret_mo
         break;
     case PLAN_M_SHM:
         r = from_shm(j, m, ret_mount, err);
+        break;
+    case PLAN_M_DISK:
+        r = from_disk(m, ret_mount, err);
         break;
     default:
         r = from_root(root, m, ret_mount, err);

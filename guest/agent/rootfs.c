@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The container's root: from the share, with all its mounts, then the only thing that is left. */
+/* The container's root: from the share or a disk, with all its mounts, then the only thing that is
+ * left. */
 #include "agent/agent.h"
 
 #include <errno.h>
@@ -9,19 +10,31 @@
 #include "agent/sys.h"
 #include "base/cleanup.h"
 
-int rootfs_build(struct job *j, int *ret_root, struct err *err)
+static int open_source(const struct job *j, struct err *err)
 {
-    cleanup_fd int share = open(j->a->share_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    cleanup_fd int dir = -1, root = -1;
-    int r;
+    const struct plan_container *c = &j->c->plan;
+    cleanup_fd int share = -1;
+    int fd;
 
+    if (c->root.disk)
+        return layers_root(j->c, err);
+    share = open(j->a->share_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (share < 0)
         return err_set(err, errno, "open the share: %m");
-    dir = sys_openat2(share, j->c->plan.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC,
-                      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    fd = sys_openat2(share, c->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC,
+                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    return fd < 0 ? err_set(err, errno, "open root file system '%s' in the share: %m", c->rootfs)
+                  : fd;
+}
+
+int rootfs_build(struct job *j, int *ret_root, struct err *err)
+{
+    cleanup_fd int dir = open_source(j, err);
+    cleanup_fd int root = -1;
+    int r;
+
     if (dir < 0)
-        return err_set(err, errno, "open root file system '%s' in the share: %m",
-                       j->c->plan.rootfs);
+        return dir;
     r = mountapi_clone(dir, true, &root, err);
     if (r < 0)
         return r;

@@ -11,6 +11,7 @@
 
 /* Feature words of HELLO: what this agent can do beyond version 1's requests. */
 #define AGENT_F_OVERLAY (UINT64_C(1) << 0)
+#define AGENT_F_DISKS (UINT64_C(1) << 1) /* PLAN_M_DISK, plan_root, devices by serial number */
 
 struct msg_hello {
     uint32_t version; /* PROTO_VERSION */

@@ -48,11 +48,11 @@ static int mount_check(const void *obj)
 {
     const struct plan_mount *m = obj;
 
-    if (m->kind < PLAN_M_FS || m->kind > PLAN_M_CGROUP || !m->dest)
+    if (m->kind < PLAN_M_FS || m->kind > PLAN_M_DISK || !m->dest)
         return -EPROTO;
     if (m->kind == PLAN_M_FS && !m->type)
         return -EPROTO;
-    if ((m->kind == PLAN_M_SHARE || m->kind == PLAN_M_BIND || m->kind == PLAN_M_SHM) && !m->source)
+    if (m->kind != PLAN_M_FS && m->kind != PLAN_M_CGROUP && !m->source)
         return -EPROTO;
     return 0;
 }
@@ -63,6 +63,7 @@ static const struct codec_field mount_fields[] = {
     CODEC_F(5, STR, struct plan_mount, type),     CODEC_F(6, STR, struct plan_mount, data),
     CODEC_F(7, U64, struct plan_mount, ms_flags), CODEC_F(8, U64, struct plan_mount, propagation),
     CODEC_F(9, U64, struct plan_mount, attr_set), CODEC_F(10, U64, struct plan_mount, attr_clr),
+    CODEC_F(11, STR, struct plan_mount, subdir),
 };
 static const struct codec mount_codec = CODEC_OF(struct plan_mount, mount_fields, mount_check);
 
@@ -77,7 +78,7 @@ static const struct codec_field device_fields[] = {
     CODEC_F(1, STR, struct plan_device, path),  CODEC_F(2, U32, struct plan_device, type),
     CODEC_F(3, U32, struct plan_device, major), CODEC_F(4, U32, struct plan_device, minor),
     CODEC_F(5, U32, struct plan_device, mode),  CODEC_F(6, U32, struct plan_device, uid),
-    CODEC_F(7, U32, struct plan_device, gid),
+    CODEC_F(7, U32, struct plan_device, gid),   CODEC_F(8, STR, struct plan_device, disk),
 };
 static const struct codec device_codec = CODEC_OF(struct plan_device, device_fields, device_check);
 
@@ -96,6 +97,7 @@ static const struct codec_field rule_fields[] = {
     CODEC_F(3, I64, struct plan_device_rule, major),
     CODEC_F(4, I64, struct plan_device_rule, minor),
     CODEC_F(5, U32, struct plan_device_rule, access),
+    CODEC_F(6, STR, struct plan_device_rule, disk),
 };
 static const struct codec rule_codec = CODEC_OF(struct plan_device_rule, rule_fields, rule_check);
 
@@ -138,6 +140,14 @@ static const struct codec_field hook_fields[] = {
 };
 static const struct codec hook_codec = CODEC_OF(struct plan_hook, hook_fields, hook_check);
 
+static const struct codec_field root_fields[] = {
+    CODEC_F(1, STR, struct plan_root, disk),       CODEC_F(2, STR, struct plan_root, type),
+    CODEC_F(3, STR, struct plan_root, data),       CODEC_F(4, STR, struct plan_root, subdir),
+    CODEC_F(5, U32, struct plan_root, flags),      CODEC_F(6, STR, struct plan_root, upper),
+    CODEC_F(7, U64, struct plan_root, upper_size),
+};
+static const struct codec root_codec = CODEC_OF(struct plan_root, root_fields, NULL);
+
 static int container_check(const void *obj)
 {
     const struct plan_container *c = obj;
@@ -168,6 +178,7 @@ static const struct codec_field container_fields[] = {
     CODEC_FSUB(17, struct plan_container, cgroup, &plan_cgroup_codec),
     CODEC_FSUBS(18, struct plan_container, hooks, n_hooks, &hook_codec),
     CODEC_FSUB(19, struct plan_container, process, &plan_process_codec),
+    CODEC_FSUB(20, struct plan_container, root, &root_codec),
 };
 static const struct codec container_codec =
     CODEC_OF(struct plan_container, container_fields, container_check);

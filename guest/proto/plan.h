@@ -64,6 +64,7 @@ enum plan_mount_kind {
     PLAN_M_BIND,   /* bind source (a path of the container itself) to dest */
     PLAN_M_SHM,    /* bind the sandbox's tmpfs named source; data = its options */
     PLAN_M_CGROUP, /* cgroup v2 of this container */
+    PLAN_M_DISK,   /* the file system on the disk with serial number source, or subdir of it */
 };
 enum {
     PLAN_MF_COPYUP = 1,  /* tmpfs: keep what was at dest (tmpcopyup) */
@@ -77,18 +78,22 @@ struct plan_mount {
     uint64_t ms_flags;           /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, atime flags */
     uint64_t propagation;        /* MS_PRIVATE, MS_RSLAVE, ...; 0 = rprivate */
     uint64_t attr_set, attr_clr; /* recursive MOUNT_ATTR_* (rro, rnosuid, ...) by mount_setattr */
+    char
+        *subdir; /* DISK: below the disk's root; NULL = all of it. type NULL: by its magic number */
 };
 
 struct plan_device {
     char *path;    /* below the container's root */
     uint32_t type; /* 'c', 'b', 'p' */
     uint32_t major, minor, mode, uid, gid;
+    char *disk; /* numbers are those that the guest gave the disk of this serial number */
 };
 
 struct plan_device_rule { /* in the order of the bundle; the last match wins */
     uint32_t allow, type; /* 0/1; 'a', 'c', 'b' */
     int64_t major, minor; /* -1 = any */
     uint32_t access;      /* BPF_DEVCG_ACC_MKNOD 1, _READ 2, _WRITE 4 */
+    char *disk;           /* as in plan_device */
 };
 
 struct plan_pair { /* cgroup file or sysctl name -> text to write */
@@ -130,9 +135,19 @@ struct plan_hook { /* startContainer: runs in the container right before exec */
 
 enum { PLAN_C_READONLY = 1 }; /* remount / read-only at the end */
 
+/* A root file system on a disk instead of in the share. */
+enum { PLAN_R_OVERLAY = 1 }; /* the disk is the lower layer, what is written goes elsewhere */
+struct plan_root {
+    char *disk;                 /* serial number; NULL = rootfs in the share counts */
+    char *type, *data, *subdir; /* as in plan_mount */
+    uint32_t flags;             /* PLAN_R_* */
+    char *upper;                /* OVERLAY: disk for what is written; NULL = a tmpfs */
+    uint64_t upper_size;        /* OVERLAY: bytes of that tmpfs; 0 = half of the memory */
+};
+
 struct plan_container {
     char *id;                    /* the OCI id */
-    char *rootfs;                /* path below the share */
+    char *rootfs;                /* path below the share; NULL = root.disk */
     char *hostname, *domainname; /* NULL = leave */
     char *state;                 /* OCI state JSON for startContainer hooks (stdin); may be NULL */
     uint32_t flags;              /* PLAN_C_* */
@@ -152,6 +167,7 @@ struct plan_container {
     struct plan_hook *hooks;
     size_t n_hooks;
     struct plan_process process;
+    struct plan_root root;
 };
 
 void plan_process_done(struct plan_process *p);
