@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/path.h"
 #include "base/timing.h"
+#include "monitor/disks.h"
 #include "monitor/monitor.h"
 
 #define CHANNEL_TIMEOUT_SLICE 1 /* ms that are always left for an op */
@@ -109,6 +110,34 @@ static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *conso
     };
 }
 
+/* The share and the disks, for vm_spec.devices; the caller frees the array, then disk_device_done.
+ */
+static const struct hvp_device **
+list_devices(const struct ipc_sandbox *s, const struct hvp_device *share, struct disk_device *disks)
+{
+    const struct hvp_device **v = xcalloc(1 + s->n_disks, sizeof(*v));
+
+    v[0] = share;
+    for (size_t i = 0; i < s->n_disks; i++) {
+        disk_device_init(&disks[i], &s->disks[i]);
+        v[1 + i] = &disks[i].disk.d;
+    }
+    return v;
+}
+
+static int make_vm(struct boot *b, const struct hvp_vm_spec *spec)
+{
+    char ref[HVP_REF_MAX];
+    int r;
+
+    if ((r = plugin_spec_check(plugin_caps(b->plugin), spec, &b->err)) < 0 ||
+        (r = plugin_vm_create(b->plugin, spec, left_ms(b), &b->vm, &b->err)) < 0 ||
+        (r = plugin_vm_ref(b->vm, ref, &b->err)) < 0 ||
+        (r = state_vm_write(b->state_fd, ref, &b->err)) < 0)
+        return r;
+    return plugin_vm_event_fd(b->vm, &b->event_fd, &b->err);
+}
+
 static int create(struct boot *b)
 {
     cleanup_free char *console = path_join(b->spec->state_dir, "console.log");
@@ -122,22 +151,21 @@ static int create(struct boot *b)
         .options = &model,
         .n_options = *model.value ? 1 : 0,
     };
-    const struct hvp_device *const devices[] = {&share.d};
+    cleanup_free struct disk_device *disks = xcalloc(b->spec->n_disks + 1, sizeof(*disks));
+    cleanup_free const struct hvp_device **devices = list_devices(b->spec, &share.d, disks);
     struct hvp_vm_spec spec = spec_of(b->spec, console);
-    char ref[HVP_REF_MAX];
     int r;
 
     spec.options = options;
     spec.metadata = metadata;
     spec.devices = devices;
-    spec.n_devices = ARRAY_SIZE(devices);
+    spec.n_devices = 1 + b->spec->n_disks;
     if (!(plugin_caps(b->plugin)->flags & HVP_CAP_CONSOLE_LOG))
         spec.console_log = "";
-    if ((r = plugin_spec_check(plugin_caps(b->plugin), &spec, &b->err)) < 0 ||
-        (r = plugin_vm_create(b->plugin, &spec, left_ms(b), &b->vm, &b->err)) < 0 ||
-        (r = plugin_vm_ref(b->vm, ref, &b->err)) < 0 ||
-        (r = state_vm_write(b->state_fd, ref, &b->err)) < 0 ||
-        (r = plugin_vm_event_fd(b->vm, &b->event_fd, &b->err)) < 0)
+    r = make_vm(b, &spec);
+    for (size_t i = 0; i < b->spec->n_disks; i++)
+        disk_device_done(&disks[i]);
+    if (r < 0)
         return r;
     b->timings.vm_created = now_ns();
     return fault("monitor.vm-created", &b->err);

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/timing.h"
+#include "monitor/disks.h"
 #include "monitor/monitor.h"
 #include "proto/plan.h"
 
@@ -55,6 +56,8 @@ static void container_free(struct container *c)
         process_free(p);
     }
     share_detach(c->m, c);
+    disks_hide(c->disks, c->n_disks);
+    ipc_create_done(&(struct ipc_create){.disks = c->disks, .n_disks = c->n_disks});
     reply_ok(c->m, &c->reply_delete, NULL, 0);
     close_fd(&c->state_fd);
     strv_done(&c->mounts);
@@ -130,12 +133,14 @@ static struct container *container_new(struct monitor *m, const struct ipc_creat
 }
 
 static int attach_mounts(struct container *c, const struct ipc_create *msg, const int *fds,
-                         struct err *err)
+                         size_t n_fds, struct err *err)
 {
     int r = 0;
 
     for (size_t i = 0; i < msg->n_mounts && r == 0; i++)
         r = share_attach(c->m, c, &msg->mounts[i], fds[i], err);
+    if (r == 0)
+        r = disks_show(c->disks, c->n_disks, fds + msg->n_mounts, n_fds - msg->n_mounts, err);
     if (r == 0 && (r = fault_point("monitor.container-mounted")) < 0)
         r = err_set(err, -r, "fault point 'monitor.container-mounted'");
     return r < 0 ? err_in_phase(err, PHASE_STORAGE) : 0;
@@ -144,7 +149,7 @@ static int attach_mounts(struct container *c, const struct ipc_create *msg, cons
 static int check_create(struct monitor *m, const struct ipc_create *msg, size_t n_fds,
                         struct err *err)
 {
-    if (n_fds != 4 + msg->n_mounts)
+    if (n_fds < 4 + msg->n_mounts)
         return err_set(err, EPROTO, "%zu descriptors came with %zu mounts", n_fds, msg->n_mounts);
     if (m->phase == MON_NEW || m->phase == MON_ENDING)
         return err_set(err, ESHUTDOWN, "the sandbox '%s' is ending", m->spec.id ? m->spec.id : "");
@@ -156,8 +161,8 @@ static int check_create(struct monitor *m, const struct ipc_create *msg, size_t 
 }
 
 /* On failure the container, if it was made, is dead. fds are taken or left to the caller. */
-int container_create(struct monitor *m, struct conn *creator, uint32_t seq,
-                     const struct ipc_create *msg, int *fds, size_t n_fds, struct err *err)
+int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,
+                     int *fds, size_t n_fds, struct err *err)
 {
     struct container *c;
     bool want_stdin = false;
@@ -168,11 +173,14 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq,
         return r;
     c = container_new(m, msg);
     c->creator = creator->number;
+    c->n_disks = msg->n_disks;
+    c->disks = steal_ptr(&msg->disks);
+    msg->n_disks = 0;
     (void)process_new(c, true, fds, msg->terminal, want_stdin, &msg->proxy);
     if (c->state_fd < 0)
         r = err_set(err, errno, "open '%s': %m", msg->state_dir);
     if (r == 0)
-        r = attach_mounts(c, msg, fds + 4, err);
+        r = attach_mounts(c, msg, fds + 4, n_fds - 4, err);
     if (r < 0) {
         container_undo(c);
         return r;
@@ -206,11 +214,17 @@ static void on_created(struct process *p, const struct msg_reply *reply, struct 
     container_undo(c);
 }
 
+/* Its disks first: the agent waits for them, but not for ever. */
 void container_send_create(struct container *c)
 {
     struct wbuf plan = {.data = c->plan, .len = c->plan_len};
     struct reply_to nobody = {0};
     struct err err = ERR_INIT;
+
+    if (c->n_plugged < c->n_disks) {
+        disks_plug(c);
+        return;
+    }
 
     if (process_open(init_of(c), &err) < 0 ||
         agent_call(init_of(c), FRAME_CREATE, &plan, on_created, nobody, &err) < 0) {
@@ -236,6 +250,29 @@ static bool others_left(const struct container *c)
     return false;
 }
 
+/* Nothing in the guest uses it any more. */
+static void let_go(struct container *c)
+{
+    if (c->n_plugged)
+        disks_unplug(c);
+    else
+        c->dead = true;
+}
+
+void container_plugged(struct container *c, const struct err *failure)
+{
+    if (c->m->phase == MON_ENDING)
+        return;
+    if (c->deleting) {
+        let_go(c);
+    } else if (failure) {
+        reply_err(c->m, &c->reply_create, failure);
+        container_undo(c);
+    } else {
+        container_send_create(c);
+    }
+}
+
 /* The agent has unmounted everything of it, or will never answer. */
 static void on_forgotten(struct process *p, const struct msg_reply *reply, struct reply_to *to)
 {
@@ -245,7 +282,7 @@ static void on_forgotten(struct process *p, const struct msg_reply *reply, struc
     if (reply->code && c->m->phase == MON_READY)
         log_warn("container '%s': the guest could not remove it: %s", c->id,
                  reply->text ? reply->text : strerror(reply->code));
-    c->dead = true;
+    let_go(c);
 }
 
 static void forget(struct container *c)
@@ -262,8 +299,10 @@ static void forget(struct container *c)
         teardown_begin(m);
         return;
     }
+    if (c->plugging)
+        return; /* container_plugged goes on */
     if (!c->sent || agent_call(init_of(c), FRAME_DELETE, NULL, on_forgotten, nobody, NULL) < 0)
-        c->dead = true;
+        let_go(c);
 }
 
 void container_undo(struct container *c)

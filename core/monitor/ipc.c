@@ -52,12 +52,38 @@ static const struct codec_field reply_fields[] = {
 };
 static const struct codec reply_codec = CODEC_OF(struct ipc_reply, reply_fields, reply_check);
 
+static int disk_check(const void *obj)
+{
+    const struct ipc_disk *d = obj;
+
+    return d->tag && *d->tag ? 0 : -EPROTO;
+}
+static const struct codec_field disk_fields[] = {
+    CODEC_F(1, STR, struct ipc_disk, tag),
+    CODEC_F(2, U32, struct ipc_disk, protocol),
+    CODEC_F(3, U32, struct ipc_disk, format),
+    CODEC_F(4, U32, struct ipc_disk, cache),
+    CODEC_F(5, U32, struct ipc_disk, discard),
+    CODEC_F(6, U32, struct ipc_disk, flags),
+    CODEC_F(7, STR, struct ipc_disk, path),
+    CODEC_F(8, STR, struct ipc_disk, secret_file),
+    CODEC_FSUBS(9, struct ipc_disk, options.v, options.n, &kv_codec),
+    CODEC_FSUBS(10, struct ipc_disk, files.v, files.n, &kv_codec),
+};
+static const struct codec disk_codec = CODEC_OF(struct ipc_disk, disk_fields, disk_check);
+
+size_t ipc_disk_fds(const struct ipc_disk *d)
+{
+    return !!d->path + !!d->secret_file + d->files.n;
+}
+
 static int sandbox_check(const void *obj)
 {
     const struct ipc_sandbox *m = obj;
 
-    return m->id && m->uuid && m->state_dir && m->run_dir && m->descriptor && m->descriptor_file &&
-                   m->library && m->arch && m->guest_dir && m->kernel
+    return m->n_disks <= IPC_DISKS_MAX && m->id && m->uuid && m->state_dir && m->run_dir &&
+                   m->descriptor && m->descriptor_file && m->library && m->arch && m->guest_dir &&
+                   m->kernel
                ? 0
                : -EPROTO;
 }
@@ -91,6 +117,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(28, LIST, struct ipc_sandbox, cgroups),
     CODEC_F(29, LIST, struct ipc_sandbox, late_modules),
     CODEC_F(30, LIST, struct ipc_sandbox, config_places),
+    CODEC_FSUBS(31, struct ipc_sandbox, disks, n_disks, &disk_codec),
     CODEC_F(40, STR, struct ipc_sandbox, share_model),
 };
 static const struct codec sandbox_codec =
@@ -111,7 +138,10 @@ static int create_check(const void *obj)
 {
     const struct ipc_create *m = obj;
 
-    return m->id && m->state_dir && m->plan && m->n_mounts <= IPC_MOUNTS_MAX ? 0 : -EPROTO;
+    return m->id && m->state_dir && m->plan && m->n_mounts <= IPC_MOUNTS_MAX &&
+                   m->n_disks <= IPC_DISKS_MAX
+               ? 0
+               : -EPROTO;
 }
 static const struct codec_field create_fields[] = {
     CODEC_F(1, STR, struct ipc_create, id),
@@ -120,6 +150,7 @@ static const struct codec_field create_fields[] = {
     CODEC_FSUB(4, struct ipc_create, proxy, &proc_codec),
     CODEC_F(5, U32, struct ipc_create, terminal),
     CODEC_FSUBS(6, struct ipc_create, mounts, n_mounts, &mount_codec),
+    CODEC_FSUBS(7, struct ipc_create, disks, n_disks, &disk_codec),
 };
 static const struct codec create_codec = CODEC_OF(struct ipc_create, create_fields, create_check);
 

@@ -20,14 +20,17 @@
 
 #define IPC_SOCKET "monitor.sock" /* in the sandbox's state directory */
 #define IPC_FIRST_FD 3            /* of a new monitor and of a proxy: its connection */
-#define IPC_MOUNTS_MAX 240        /* mount descriptors of one IPC_CREATE */
+#define IPC_MOUNTS_MAX 200        /* mount descriptors of one IPC_CREATE */
+#define IPC_DISKS_MAX 20          /* disks of one request */
+#define IPC_DISK_FDS_MAX 48       /* descriptors for them: all together fit FD_PASS_MAX */
 
 enum ipc_type {
     IPC_REPLY = 128, /* struct ipc_reply */
     /* CLI -> monitor */
-    IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP */
+    IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP; fds:
+                  * those of disks[] */
     IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, then one
-                  * detached mount (open_tree) for each of mounts[] */
+                  * detached mount (open_tree) for each of mounts[], then those of disks[] */
     IPC_COMMIT,  /* struct ipc_target: create is complete, state is written */
     IPC_START,   /* struct ipc_target */
     IPC_EXEC,    /* struct ipc_exec; fds: proxy socket, stdin, stdout, stderr */
@@ -61,6 +64,22 @@ struct ipc_reply {
     size_t body_len;
 };
 
+/*
+ * A disk of the VM. Its files of the host travel as detached mounts: path, secret_file, then
+ * files[] in their order, as far as they are there; the monitor shows them to the plug-in, which
+ * then gets the places where it did.
+ */
+struct ipc_disk {
+    char *tag;                                 /* serial number, at most HVP_TAG_MAX bytes */
+    uint32_t protocol, format, cache, discard; /* of hvp.h */
+    uint32_t flags;                            /* HVP_F_READONLY, HVP_F_SHARED */
+    char *path;                                /* FILE, BLOCK: on the host, for messages */
+    char *secret_file;                         /* NULL = none */
+    struct kvs options;                        /* of hvp_disk */
+    struct kvs files;                          /* options whose values are paths of the host */
+};
+size_t ipc_disk_fds(const struct ipc_disk *d);
+
 struct ipc_sandbox {
     char *id; /* OCI id of the sandbox's first container: the VM's name */
     char *uuid;
@@ -85,6 +104,8 @@ struct ipc_sandbox {
     struct strv cgroups;      /* directories that monitor and VMM live in; empty = stay */
     struct strv late_modules; /* guest module groups to load at SETUP */
     char *share_model;        /* 9p security model; "" or NULL = the back-end's own */
+    struct ipc_disk *disks;   /* there from the start */
+    size_t n_disks;
 };
 
 /* One mount that the host puts into the share before the guest sees the plan. */
@@ -103,6 +124,8 @@ struct ipc_create {
     uint32_t terminal;    /* fds stdin, stdout, stderr are one pty slave */
     struct ipc_mount *mounts;
     size_t n_mounts;
+    struct ipc_disk *disks; /* plugged into the running VM, unplugged with the container */
+    size_t n_disks;
 };
 
 struct ipc_exec {

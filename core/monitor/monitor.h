@@ -96,8 +96,11 @@ struct container {
     struct strv mounts;        /* names below the share, in the order of mounting */
     uint8_t *plan;             /* until CREATE is sent */
     size_t plan_len;
-    uint64_t creator; /* connection that undoes it by closing; 0 = committed */
-    bool sent;        /* CREATE is with the agent */
+    uint64_t creator;       /* connection that undoes it by closing; 0 = committed */
+    struct ipc_disk *disks; /* those that are plugged for it alone */
+    size_t n_disks, n_plugged;
+    bool plugging; /* the worker is at its disks: it must stay */
+    bool sent;     /* CREATE is with the agent */
     bool deleting, dead, oom;
     struct reply_to reply_create, reply_delete;
     struct loop_timer timer; /* kill and left-over execs */
@@ -169,14 +172,14 @@ int agent_call(struct process *p, uint16_t type, const struct wbuf *body, agent_
 
 /* sandbox.c */
 void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
-                   const uint8_t *body);
+                   const uint8_t *body, const int *fds, size_t n_fds);
 void sandbox_fail(struct monitor *m, const struct err *err);
 void sandbox_channel_update(struct monitor *m); /* after something was sent */
 void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
 void sandbox_sweep(struct monitor *m);
 
 /* prepare.c */
-int prepare_host(struct monitor *m, struct err *err);
+int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err);
 
 /* teardown.c */
 void teardown_begin(struct monitor *m); /* orderly; does nothing the second time */
@@ -194,9 +197,10 @@ void share_detach(struct monitor *m, struct container *c);
 
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);
-int container_create(struct monitor *m, struct conn *creator, uint32_t seq,
-                     const struct ipc_create *msg, int *fds, size_t n_fds, struct err *err);
+int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,
+                     int *fds, size_t n_fds, struct err *err);
 void container_send_create(struct container *c);
+void container_plugged(struct container *c, const struct err *failure); /* NULL = all disks */
 void container_commit(struct container *c);
 void container_undo(struct container *c);
 void container_kill(struct container *c);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "monitor/disks.h"
 #include "monitor/monitor.h"
 
 /* One thing of the old root that the new one shows at the same path. */
@@ -219,7 +220,7 @@ static int switch_root(const char *base, struct err *err)
 static int make_small_dirs(const char *base, struct err *err)
 {
     /* /mnt: a place for mounts of a guest that is no VM (tests/fake). */
-    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev", "/mnt"};
+    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev", "/mnt", DISKS_DIR};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs) && r == 0; i++) {

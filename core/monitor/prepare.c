@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "hostmod/hostmod.h"
+#include "monitor/disks.h"
 #include "monitor/monitor.h"
 
 #define LOG_MAX (8u << 20) /* a guest's agent writes here, too */
@@ -94,7 +95,7 @@ static int leave_record(struct monitor *m, struct err *err)
 
 /* Cgroups, modules and /lib/modules are out of sight once the mount namespace is entered; the
  * worker starts last, since threads share what unshare() and pivot_root() change. */
-int prepare_host(struct monitor *m, struct err *err)
+int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err)
 {
     int r;
 
@@ -102,7 +103,8 @@ int prepare_host(struct monitor *m, struct err *err)
     if ((r = enter_cgroups(&m->spec.cgroups, err)) < 0 ||
         (r = hostmod_ensure((const char *const *)m->spec.modules.v, err)) < 0)
         return r;
-    if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0)
+    if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0 ||
+        (r = disks_show(m->spec.disks, m->spec.n_disks, disk_fds, n_fds, err)) < 0)
         return err_in_phase(err, PHASE_STORAGE);
     if ((r = leave_record(m, err)) < 0 || (r = listen_for_cli(m, err)) < 0)
         return r;

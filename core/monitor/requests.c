@@ -32,7 +32,7 @@ static void take_sandbox(struct request *q)
     if (q->m->phase != MON_NEW)
         refuse(q, EALREADY, "this monitor has its sandbox");
     else
-        sandbox_begin(q->m, q->to, q->h, q->body);
+        sandbox_begin(q->m, q->to, q->h, q->body, q->conn->fds, q->conn->n_fds);
 }
 
 static void take_create(struct request *q)

@@ -250,6 +250,9 @@ static void on_hello(void *ctx, const struct msg_hello *hello)
     m->phase = MON_SETUP;
     if (hello->version != PROTO_VERSION)
         fail_now(m, PHASE_AGENT, EPROTO, "the guest's agent speaks another protocol version");
+    else if (m->spec.n_disks && !(hello->features & AGENT_F_DISKS))
+        fail_now(m, PHASE_AGENT, EPROTO,
+                 "the guest image's agent is too old for disks: rebuild the guest image");
     else if (fault_point("monitor.hello") < 0 || fill_setup(m, &w) < 0 ||
              channel_request(m->channel, FRAME_SETUP, 0, &w, on_setup, m, NULL) < 0)
         fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");
@@ -464,7 +467,7 @@ static void boot_start(struct monitor *m)
 }
 
 void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
-                   const uint8_t *body)
+                   const uint8_t *body, const int *fds, size_t n_fds)
 {
     struct err err = ERR_INIT;
 
@@ -473,7 +476,7 @@ void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_hea
     if (ipc_sandbox_get(wire_over(body, h->len), &m->spec) < 0)
         err_set(&err, EPROTO, "malformed IPC_SANDBOX");
     else
-        (void)prepare_host(m, &err);
+        (void)prepare_host(m, fds, n_fds, &err);
     if (err.code)
         sandbox_fail(m, &err);
     else

@@ -12,6 +12,8 @@
 #include "monitor/monitor.h"
 
 #define POWEROFF_TIMEOUT_MS 2000
+#define POWEROFF_DISKS_MS                                                                          \
+    25000 /* what is not yet on the disks has to get there; delete waits 30 s */
 #define DESTROY_TIMEOUT_MS 10000
 #define DRAIN_TIMEOUT_MS 3000 /* a reader may take nothing for so long */
 #define FLUSH_TIMEOUT_MS 1000
@@ -111,6 +113,15 @@ void teardown_wait(struct monitor *m, struct reply_to to)
         m->end_waiters[m->n_end_waiters++] = to;
 }
 
+static uint32_t poweroff_ms(const struct monitor *m)
+{
+    bool disks = m->spec.n_disks > 0;
+
+    for (const struct container *c = m->containers; c; c = c->next)
+        disks = disks || c->n_disks > 0;
+    return disks ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
+}
+
 void teardown_begin(struct monitor *m)
 {
     enum monitor_phase was = m->phase;
@@ -131,7 +142,7 @@ void teardown_begin(struct monitor *m)
         return;
     }
     sandbox_channel_update(m);
-    loop_arm(&m->loop, &m->deadline, deadline_in_ms(POWEROFF_TIMEOUT_MS));
+    loop_arm(&m->loop, &m->deadline, deadline_in_ms(poweroff_ms(m)));
 }
 
 /* After the loop: containers first, so that their proxies and waiters hear the last word. */

@@ -70,8 +70,8 @@ class Manifest(unittest.TestCase):
         for first, then in (("virtio.ko", "virtio_pci.ko"), ("9pnet.ko", "9pnet_virtio.ko"),
                             ("netfs.ko", "9p.ko"), ("virtio_ring.ko", "virtio_console.ko")):
             self.assertLess(order.index(first), order.index(then))
-        block = self.manifest["modules"]["late"]["block"]
-        self.assertLess(block.index("crc32c_generic.ko"), block.index("ext4.ko"))
+        ext4 = self.manifest["modules"]["late"]["ext4"]
+        self.assertLess(ext4.index("crc32c_generic.ko"), ext4.index("ext4.ko"))
 
     def test_modules_belong_to_the_kernel(self):
         release = self.manifest["kernel"]["release"].encode()
