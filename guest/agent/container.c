@@ -137,7 +137,9 @@ int container_exec(struct agent *a, uint32_t id, uint32_t seq, struct msg_exec *
 
     if (!c)
         return err_set(err, ENOENT, "container does not exist");
-    if (!c->init || c->init->state != P_RUNNING || c->deleting)
+    /* Also before START, as in runc; in P_SETUP there is no container yet, and it may come to none.
+     */
+    if (!c->init || c->init->state == P_SETUP || c->init->state == P_DEAD || c->deleting)
         return err_set(err, ESRCH, "container not running");
     if (c->frozen || c->owes_freeze)
         return err_set(err, EBUSY, "cannot exec in a paused container");
