@@ -55,6 +55,25 @@ static void set_sandbox(struct workload *w)
     free(type);
 }
 
+/* A number of containerd's about the whole pod; 0: it says nothing. */
+static uint64_t pod_number(const struct workload *w, const char *key)
+{
+    const char *text = kvs_get(&w->annotations, key);
+    uint64_t n;
+
+    return text && str_to_u64(text, 1, UNLIMITED - 1, &n) == 0 ? n : 0;
+}
+
+/* The sandbox's own limits are those of a process that sleeps: its VM holds all of the pod. */
+static void set_pod_limits(struct workload *w)
+{
+    w->memory_limit = pod_number(w, "io.kubernetes.cri.sandbox-memory");
+    w->cpu_quota = pod_number(w, "io.kubernetes.cri.sandbox-cpu-quota");
+    w->cpu_period = pod_number(w, "io.kubernetes.cri.sandbox-cpu-period");
+    if (w->cpu_quota && !w->cpu_period)
+        w->cpu_period = 100000;
+}
+
 static void set_limits(struct workload *w, const struct oci_resources *r)
 {
     if (r->memory.limit.value > 0 && r->memory.limit.value < UNLIMITED)
@@ -79,7 +98,10 @@ void workload_from_spec(const struct oci_spec *spec, const char *runtime, const 
     w.arch = xstrdup(arch && *arch ? arch : host_arch);
     w.user = xasprintf("%u", spec->process.user.uid);
     w.own_network = spec->linux_.ns[OCI_NS_NETWORK].listed;
-    set_limits(&w, &spec->linux_.resources);
+    if (w.is_sandbox)
+        set_pod_limits(&w);
+    else
+        set_limits(&w, &spec->linux_.resources);
     *ret = w;
 }
 

@@ -82,3 +82,26 @@ TEST(an_annotation_names_another_architecture_and_v1s_infinity_is_no_limit)
     workload_done(&w);
     oci_spec_free(s);
 }
+
+TEST(a_pods_vm_is_sized_by_what_containerd_says_of_the_pod)
+{
+    static const char json[] =
+        "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"annotations\":{"
+        "\"io.kubernetes.cri.container-type\":\"sandbox\","
+        "\"io.kubernetes.cri.sandbox-memory\":\"402653184\","
+        "\"io.kubernetes.cri.sandbox-cpu-quota\":\"150000\","
+        "\"io.kubernetes.cri.sandbox-cpu-period\":\"x\"},\"linux\":{\"resources\":{\"memory\":"
+        "{\"limit\":1048576},\"cpu\":{\"quota\":5,\"period\":10}}}}";
+    struct oci_spec *s = NULL;
+    struct workload w;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(oci_spec_parse(json, strlen(json), &s, &err), err);
+    workload_from_spec(s, NULL, "x86_64", &w);
+    CHECK(w.is_sandbox);
+    CHECK_U64_EQ(w.memory_limit, 384 * MIB);
+    CHECK_U64_EQ(w.cpu_quota, 150000);
+    CHECK_U64_EQ(w.cpu_period, 100000);
+    workload_done(&w);
+    oci_spec_free(s);
+}
