@@ -25,20 +25,39 @@ static const enum plan_ns plan_ns_of[] = {
     [OCI_NS_USER] = PLAN_NS_USER,
 };
 
-/*
- * The VM has one network namespace, which is the container's (or the pod's) on the host. All other
- * namespaces are new when listed; a path means another container of the same VM, if it is one.
- */
+/* The VM's network namespace is the sandbox's on the host: another one lies within the VM. */
+static void set_network(struct builder *b)
+{
+    const struct oci_namespace *ns = &b->spec->linux_.ns[OCI_NS_NETWORK];
+    cleanup_free char *id = NULL;
+
+    b->c->ns[PLAN_NS_NET] = PLAN_NS_VM;
+    if (!b->in->sandbox || !ns->listed)
+        return;
+    if (!ns->path) {
+        b->c->ns[PLAN_NS_NET] = PLAN_NS_NEW;
+    } else if (b->in->resolve_ns && b->in->resolve_ns(b->in->ctx, ns->path, &id) == 0 &&
+               strcmp(id, b->in->sandbox) != 0) {
+        b->c->ns[PLAN_NS_NET] = PLAN_NS_JOIN;
+        b->c->join[PLAN_NS_NET] = steal_ptr(&id);
+    }
+}
+
+/* New when listed; a path means another container of the same VM, if it is one. */
 static int set_namespace(struct builder *b, enum oci_ns_kind kind)
 {
     const struct oci_namespace *ns = &b->spec->linux_.ns[kind];
     enum plan_ns to = plan_ns_of[kind];
     int r;
 
-    b->c->ns[to] = ns->listed && kind != OCI_NS_NETWORK ? PLAN_NS_NEW : PLAN_NS_VM;
+    if (kind == OCI_NS_NETWORK) {
+        set_network(b);
+        return 0;
+    }
+    b->c->ns[to] = ns->listed ? PLAN_NS_NEW : PLAN_NS_VM;
     if (kind == OCI_NS_MOUNT)
         b->c->ns[to] = PLAN_NS_NEW; /* the container's root is made in it */
-    if (!ns->path || kind == OCI_NS_NETWORK || !b->in->resolve_ns)
+    if (!ns->path || kind == OCI_NS_MOUNT || !b->in->resolve_ns)
         return 0;
     r = b->in->resolve_ns(b->in->ctx, ns->path, &b->c->join[to]);
     if (r == 0)

@@ -35,6 +35,8 @@ struct plan_input {
     const char *id;   /* the OCI id; checked by the caller */
     const char *arch; /* the guest's, as uname -m: seccomp is compiled for it */
     uint32_t vcpus;   /* of the VM: bounds cpuset */
+    /* The container that the VM belongs to, when it is another one; NULL = it is ours alone. */
+    const char *sandbox;
     /* Which of "/dev/fuse" and "/dev/net/tun" the guest has; NULL: both. */
     const struct strv *guest_devices;
     const char *state_json; /* for startContainer hooks; NULL = none */

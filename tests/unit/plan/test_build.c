@@ -172,3 +172,53 @@ TEST(what_a_guest_cannot_do_but_need_not_is_a_warning)
     CHECK(rig_warned("LINUX32"));
     CHECK(rig_warned("time namespaces"));
 }
+
+/* As a member of the VM of `infra`, whose processes are those of 42. */
+static void plan_member(const char *net, struct plan_container *ret)
+{
+    cleanup_free char *ns = xasprintf("\"namespaces\":[{\"type\":\"ipc\",\"path\":\"/proc/42/"
+                                      "ns/ipc\"}%s]",
+                                      net);
+    struct plan_shares shares = {0};
+
+    rig_must(NULL, ns);
+    rig.in.sandbox = "infra";
+    CHECK_OK(plan_build(rig.spec, &rig.in, ret, &shares, &rig.err), rig.err);
+    plan_shares_done(&shares);
+}
+
+TEST(a_member_has_the_sandboxs_network_or_one_within_the_vm)
+{
+    static const struct {
+        const char *net;
+        int want;
+    } t[] = {
+        {"", PLAN_NS_VM},
+        {",{\"type\":\"network\",\"path\":\"/proc/42/ns/net\"}", PLAN_NS_VM},
+        {",{\"type\":\"network\"}", PLAN_NS_NEW},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct plan_container c = {0};
+
+        plan_member(t[i].net, &c);
+        CHECK_INT_EQ(c.ns[PLAN_NS_NET], t[i].want);
+        CHECK_INT_EQ(c.ns[PLAN_NS_IPC], PLAN_NS_JOIN);
+        CHECK_STR_EQ(c.join[PLAN_NS_IPC], "infra");
+        plan_container_done(&c);
+    }
+}
+
+TEST(a_member_can_share_another_members_network)
+{
+    struct plan_container c = {0};
+    struct plan_shares shares = {0};
+
+    rig_must(NULL, "\"namespaces\":[{\"type\":\"network\",\"path\":\"/proc/42/ns/net\"}]");
+    rig.in.sandbox = "another";
+    CHECK_OK(plan_build(rig.spec, &rig.in, &c, &shares, &rig.err), rig.err);
+    CHECK_INT_EQ(c.ns[PLAN_NS_NET], PLAN_NS_JOIN);
+    CHECK_STR_EQ(c.join[PLAN_NS_NET], "infra");
+    plan_container_done(&c);
+    plan_shares_done(&shares);
+}
