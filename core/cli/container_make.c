@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "cli/creation.h"
 #include "cli/planning.h"
+#include "cli/pod.h"
 #include "hooks/hooks.h"
 #include "storage/storage.h"
 
@@ -17,11 +18,17 @@ int container_plan(struct creation *c, struct err *err)
 {
     struct state creating = c->state;
     cleanup_free char *state_json = state_oci_json(&creating, STATE_CREATING);
+    struct pod pod = {c->cli, &c->owner};
     struct plan_input in;
     int r;
 
-    planning_input(c->id, c->choice.back_end->arch, c->choice.decision.size.vcpus, &in);
+    planning_input(c->id, c->state.arch, c->state.vm_vcpus, &in);
     in.state_json = state_json;
+    if (c->member) {
+        in.sandbox = c->owner.state.id;
+        in.resolve_ns = pod_resolve_ns;
+        in.ctx = &pod;
+    }
     if ((r = plan_build(c->spec, &in, &c->plan, &c->shares, err)) < 0) {
         err_in_phase(err, PHASE_CONFIG);
         return r;
@@ -123,7 +130,9 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
 {
     cleanup_free struct ipc_mount *mounts = NULL;
     cleanup_call(wbuf_done) struct wbuf plan = {0}, body = {0};
-    int fds[4 + IPC_MOUNTS_MAX] = {c->proxy_sock, c->stdio[0], c->stdio[1], c->stdio[2]};
+    int fds[IPC_CREATE_FDS + IPC_MOUNTS_MAX] = {c->proxy_sock, c->stdio[0], c->stdio[1],
+                                                c->stdio[2], -1};
+    cleanup_fd int state = -1;
     int r;
 
     if (c->shares.n > IPC_MOUNTS_MAX)
@@ -132,12 +141,15 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
                              c->shares.n, IPC_MOUNTS_MAX);
     if ((r = open_mounts(c, err)) < 0)
         return r;
-    memcpy(fds + 4, c->mounts, c->n_mounts * sizeof(*fds));
+    /* Opened anew: a duplicate would keep the lock. */
+    state = fds[4] = openat(c->dir.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (state < 0)
+        return err_set(err, errno, "open '%s': %m", c->dir.path);
+    memcpy(fds + IPC_CREATE_FDS, c->mounts, c->n_mounts * sizeof(*fds));
     mounts = describe_mounts(c);
     plan_container_put(&plan, &c->plan);
     const struct ipc_create m = {
         .id = c->state.id,
-        .state_dir = c->dir.path,
         .plan = plan.data,
         .plan_len = plan.len,
         .proxy = c->state.proxy,
@@ -149,7 +161,7 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
     if (!wbuf_ok(&plan) || body.len > FRAME_BODY_MAX)
         return err_set_phase(err, PHASE_CONFIG, E2BIG,
                              "the container's plan is larger than %u bytes", FRAME_BODY_MAX);
-    r = ipc_send(c->sock, IPC_CREATE, seq, &body, fds, 4 + c->n_mounts, err);
+    r = ipc_send(c->sock, IPC_CREATE, seq, &body, fds, IPC_CREATE_FDS + c->n_mounts, err);
     /* The monitor has its own copies: ours would keep files busy and hide EOFs. */
     close_fd(&c->proxy_sock);
     while (c->n_mounts > 0)

@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/path.h"
 #include "base/timing.h"
+#include "cli/pod.h"
 
 #define CONFIG_COPY "config.json"
 #define SEQ_SANDBOX 1
@@ -38,11 +39,13 @@ void creation_done(struct creation *c)
     close_fd(&c->monitor.pidfd);
     close_fd(&c->proxy.pidfd);
     strv_done(&c->cgroups);
+    strv_done(&c->vm_cgroups);
     cgroup_host_done(&c->cgroup_host);
     state_done(&c->state);
     if (c->dir.path)
         state_dir_close(&c->dir);
     choice_done(&c->choice);
+    container_close(&c->owner);
     oci_spec_free(c->spec);
     *c = (struct creation)CREATION_INIT;
 }
@@ -63,6 +66,18 @@ static int check_network(const struct oci_spec *spec, struct err *err)
                          "container a network namespace of its own");
 }
 
+static int choose_vm(struct creation *c, struct err *err)
+{
+    int r;
+
+    if ((r = choice_load(c->cli, &c->choice, err)) < 0 ||
+        (r = choice_make(c->cli, &c->choice, c->spec, false, err)) < 0)
+        return r;
+    for (size_t i = 0; i < c->choice.decision.notes.n; i++)
+        log_warn("%s", c->choice.decision.notes.v[i]);
+    return 0;
+}
+
 int creation_prepare(struct creation *c, struct err *err)
 {
     int r;
@@ -75,13 +90,11 @@ int creation_prepare(struct creation *c, struct err *err)
     }
     if ((r = check_network(c->spec, err)) < 0)
         return r;
-    if ((r = choice_load(c->cli, &c->choice, err)) < 0)
+    r = pod_find(c->cli, c->spec, &c->owner, err);
+    if (r < 0)
         return r;
-    if ((r = choice_make(c->cli, &c->choice, c->spec, false, err)) < 0)
-        return r;
-    for (size_t i = 0; i < c->choice.decision.notes.n; i++)
-        log_warn("%s", c->choice.decision.notes.v[i]);
-    return 0;
+    c->member = r > 0;
+    return c->member ? pod_check(c->cli, &c->owner, c->spec, err) : choose_vm(c, err);
 }
 
 static char *now_rfc3339(void)
@@ -114,29 +127,51 @@ static int new_run_dir_name(char **ret, struct err *err)
     return 0;
 }
 
-static int fill_state(struct creation *c, struct err *err)
+static int fill_own_vm(const struct creation *c, struct state *s, struct err *err)
 {
     const struct descriptor *d = c->choice.back_end;
+    const struct decision *decision = &c->choice.decision;
+
+    s->sandbox = xstrdup(c->id);
+    s->descriptor = xstrdup(d->name);
+    s->descriptor_file = xstrdup(d->file);
+    s->library = xstrdup(d->so);
+    s->arch = xstrdup(d->arch);
+    s->class_name = xstrdup(decision->cls);
+    s->vm_memory = decision->size.memory;
+    s->vm_vcpus = decision->size.vcpus;
+    if (!c->choice.workload.is_sandbox)
+        s->vm_overhead = decision->size.overhead + VMM_HEADROOM;
+    return new_run_dir_name(&s->run_dir, err);
+}
+
+static void fill_joined_vm(const struct state *owner, struct state *s)
+{
+    s->sandbox = xstrdup(owner->id);
+    s->descriptor = xstrdup(owner->descriptor);
+    s->descriptor_file = xstrdup(owner->descriptor_file);
+    s->library = xstrdup(owner->library);
+    s->arch = xstrdup(owner->arch);
+    s->class_name = xstrdup(owner->class_name);
+    s->vm_memory = owner->vm_memory;
+    s->vm_vcpus = owner->vm_vcpus;
+}
+
+static int fill_state(struct creation *c, struct err *err)
+{
     struct state *s = &c->state;
     int r;
 
-    if ((r = new_run_dir_name(&s->run_dir, err)) < 0)
+    if (c->member)
+        fill_joined_vm(&c->owner.state, s);
+    else if ((r = fill_own_vm(c, s, err)) < 0)
         return r;
     s->id = xstrdup(c->id);
-    s->sandbox = xstrdup(c->id);
     s->bundle = xstrdup(c->spec->bundle);
     s->rootfs = xstrdup(c->spec->rootfs);
     s->oci_version = xstrdup(c->spec->version);
     s->created = now_rfc3339();
     s->owner = user_name();
-    s->descriptor = xstrdup(d->name);
-    s->descriptor_file = xstrdup(d->file);
-    s->library = xstrdup(d->so);
-    s->class_name = xstrdup(c->choice.decision.cls);
-    s->vm_memory = c->choice.decision.size.memory;
-    s->vm_vcpus = c->choice.decision.size.vcpus;
-    s->arch = xstrdup(d->arch);
-    s->vm_overhead = c->choice.decision.size.overhead + VMM_HEADROOM;
     for (size_t i = 0; i < c->spec->annotations.n; i++)
         kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
     s->terminal = c->spec->process.terminal;
@@ -153,6 +188,22 @@ static int copy_config(struct creation *c, struct err *err)
     return r < 0 ? r : path_replace(c->dir.fd, CONFIG_COPY, text, len, 0600, err);
 }
 
+/*
+ * Engines give a pod's sandbox next to nothing (cpu.shares 2): its VM lives beside the members, in
+ * the cgroup that they have in common.
+ */
+static void place_vm(struct creation *c)
+{
+    if (c->member || !c->choice.workload.is_sandbox)
+        return;
+    for (size_t i = 0; i < c->cgroups.n; i++) {
+        const char *dir = c->cgroups.v[i];
+
+        strv_addf(&c->vm_cgroups, "%.*s/anyvisor-%s", (int)(strrchr(dir, '/') - dir), dir, c->id);
+    }
+    cgroup_missing(&c->cgroup_host, &c->vm_cgroups, &c->state.cgroups);
+}
+
 /* The state is on disk before anything that it records exists. */
 static int begin(struct creation *c, struct err *err)
 {
@@ -166,6 +217,7 @@ static int begin(struct creation *c, struct err *err)
             0)
         return r;
     cgroup_missing(&c->cgroup_host, &c->cgroups, &c->state.cgroups);
+    place_vm(c);
     if ((r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
         return r;
     c->made_dir = true;
@@ -189,11 +241,13 @@ static int make_run_dir(struct creation *c, struct err *err)
 
 static int make_cgroups(struct creation *c, struct err *err)
 {
-    uint64_t memory = c->state.vm_memory + c->state.vm_overhead;
+    const struct oci_resources *limits = &c->spec->linux_.resources;
     int r = cgroup_make(&c->cgroup_host, &c->cgroups, err);
 
     if (r == 0)
-        r = cgroup_limit(&c->cgroups, &c->spec->linux_.resources, memory, err);
+        r = cgroup_make(&c->cgroup_host, &c->vm_cgroups, err);
+    if (r == 0)
+        r = cgroup_limit(&c->cgroups, limits, pod_host_memory(&c->state, limits), err);
     if (r == 0 && fault_point("cli.cgroups") < 0)
         r = err_set(err, EIO, "fault cli.cgroups");
     return r;
@@ -227,20 +281,36 @@ static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
     return r < 0 ? r : ipc_wait(c->sock, seq, deadline, NULL, err);
 }
 
+static int begin_vm(struct creation *c, struct err *err)
+{
+    int r;
+
+    if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0)
+        return r;
+    return sandbox_request(c, SEQ_SANDBOX, err);
+}
+
+static int join_vm(struct creation *c, struct err *err)
+{
+    c->sock = container_connect(c->cli, &c->owner, err);
+    return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : 0;
+}
+
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = make_run_dir(c, err)) < 0 || (r = make_cgroups(c, err)) < 0 ||
-        (r = sandbox_spawn_monitor(c, err)) < 0 || (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0 ||
+    if ((r = make_cgroups(c, err)) < 0 ||
+        (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
         (r = container_hooks(c, err)) < 0)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
-    if ((r = wait_reply(c, SEQ_SANDBOX, err)) < 0 || (r = wait_reply(c, SEQ_CREATE, err)) < 0 ||
-        (r = proxy_enter_root(c, err)) < 0 || (r = interrupt_check(&c->interrupt, err)) < 0)
+    if ((!c->member && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
+        (r = wait_reply(c, SEQ_CREATE, err)) < 0 || (r = proxy_enter_root(c, err)) < 0 ||
+        (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
 }
@@ -289,6 +359,16 @@ static void end_child(struct child *child, uint64_t deadline)
     child->pid = 0;
 }
 
+/* The sandbox lives on: what the container used in it must be free before its id and files are. */
+static void undo_in_sandbox(const struct creation *c)
+{
+    struct ipc_target target = {.all = 1};
+    const struct container self = {.state = c->state};
+    struct err ignored = ERR_INIT;
+
+    (void)container_request(c->cli, &self, IPC_DELETE, &target, UNDO_MS, NULL, &ignored);
+}
+
 /*
  * Reverse order: closing the socket lets the monitor undo container and VM, and its end is the sign
  * that the VM is gone. Whatever cannot be undone here is in the state directory for gc.
@@ -300,6 +380,8 @@ static void undo(struct creation *c)
 
     close_fd(&c->proxy_sock);
     close_fd(&c->sock);
+    if (c->member && c->made_dir)
+        undo_in_sandbox(c);
     end_child(&c->monitor, deadline_in_ms(UNDO_MS));
     end_child(&c->proxy, 0);
     if (c->wrote_pid_file)

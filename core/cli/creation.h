@@ -22,12 +22,16 @@ struct creation {
     const char *id, *bundle, *pid_file; /* borrowed */
     int stdio[3];                       /* borrowed; what the container gets */
     struct oci_spec *spec;
-    struct choice choice;
+    struct choice choice; /* of a VM of its own */
+    bool member;          /* of the VM of owner */
+    struct container owner;
     struct state_dir dir; /* locked */
     bool made_dir, wrote_pid_file, committed;
     struct state state;
     struct cgroup_host cgroup_host;
     struct strv cgroups; /* the container's directories */
+    struct strv
+        vm_cgroups; /* those of monitor and VMM where they have some of their own: a pod's */
     struct child monitor, proxy;
     int sock;       /* to the monitor */
     int proxy_sock; /* the monitor's end of the proxy's socket */
@@ -40,8 +44,8 @@ struct creation {
 
 #define CREATION_INIT                                                                              \
     {                                                                                              \
-        .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1}, .sock = -1, .proxy_sock = -1,     \
-        .interrupt = {                                                                             \
+        .owner = {.dir = {-1, NULL}}, .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1},     \
+        .sock = -1, .proxy_sock = -1, .interrupt = {                                               \
             .fd = -1                                                                               \
         }                                                                                          \
     }

@@ -24,7 +24,7 @@ static void add_words(const struct strv *args, struct strv *ret)
 void proxy_command_make(const struct oci_process *process, const char *state_dir,
                         struct proxy_command *ret)
 {
-    cleanup_free char *state = xasprintf("ANYVISOR_STATE=%s", state_dir);
+    cleanup_free char *state = xasprintf(PROXY_STATE_ENV "=%s", state_dir);
 
     *ret = (struct proxy_command){0};
     add_words(&process->args, &ret->argv);

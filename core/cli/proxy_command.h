@@ -9,6 +9,8 @@
 #include "base/str.h"
 #include "oci/oci.h"
 
+#define PROXY_STATE_ENV "ANYVISOR_STATE" /* the container's state directory */
+
 struct proxy_command {
     struct strv argv, env; /* NULL-terminated */
 };

@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
+#include "cli/pod.h"
 #include "hooks/hooks.h"
 
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err)
@@ -51,7 +52,8 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
     default:
         return err_set(err, EINVAL, "cannot start an already running container");
     }
-    not_carried_interfaces(c);
+    if (!pod_is_member(&c->state))
+        not_carried_interfaces(c);
     r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
     if (r == 0)
         poststart(c);

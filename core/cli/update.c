@@ -11,6 +11,7 @@
 #include "cgroup/cgroup.h"
 #include "cli/cli.h"
 #include "cli/planning.h"
+#include "cli/pod.h"
 #include "cli/update.h"
 
 #define O(member) offsetof(struct update_options, member)
@@ -116,18 +117,6 @@ int update_resources(const struct update_options *o, struct oci_resources **ret,
     return r;
 }
 
-/* More than the VM has cannot be given: hot-plugging memory comes with a later back-end. */
-static int check_memory(const struct container *c, const struct oci_resources *r, struct err *err)
-{
-    if (!r->memory.limit.set || r->memory.limit.value <= 0 || c->state.vm_memory == 0 ||
-        (uint64_t)r->memory.limit.value <= c->state.vm_memory)
-        return 0;
-    return err_set(err, ERANGE,
-                   "memory limit of %" PRId64 " bytes is more than the %" PRIu64
-                   " bytes that the VM of container '%s' has",
-                   r->memory.limit.value, c->state.vm_memory, c->state.id);
-}
-
 static int update_guest(const struct cli *cli, const struct container *c,
                         const struct oci_resources *r, struct err *err)
 {
@@ -163,7 +152,7 @@ static int update_host(const struct container *c, const struct oci_resources *r,
     if (e == 0)
         e = cgroup_dirs_of(&host, c->state.proxy.pid, &dirs, err);
     if (e == 0)
-        e = cgroup_limit(&dirs, r, c->state.vm_memory + c->state.vm_overhead, err);
+        e = cgroup_limit(&dirs, r, pod_host_memory(&c->state, r), err);
     strv_done(&dirs);
     cgroup_host_done(&host);
     return e;
@@ -182,7 +171,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
         return err_set(err, EINVAL, "container not running");
     if ((r = update_resources(options, &resources, err)) < 0)
         return r;
-    if ((r = check_memory(&c, resources, err)) == 0 &&
+    if ((r = pod_check_memory(&c.state, resources, err)) == 0 &&
         (r = update_guest(cli, &c, resources, err)) == 0)
         r = update_host(&c, resources, err);
     oci_resources_free(resources);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +11,9 @@
 #include "monitor/monitor.h"
 #include "proto/plan.h"
 
-#define KILL_TIMEOUT_MS 10000  /* from SIGKILL to the guest's word that init is gone */
-#define LINGER_TIMEOUT_MS 2000 /* from init's exit to those of its execs */
+#define KILL_TIMEOUT_MS 10000   /* from SIGKILL to the guest's word that init is gone */
+#define LINGER_TIMEOUT_MS 2000  /* from init's exit to those of its execs */
+#define DELETE_TIMEOUT_MS 10000 /* for the guest to let go of a container of several */
 
 static void on_timer(void *ctx);
 
@@ -115,14 +115,16 @@ static int look_into_plan(const struct ipc_create *msg, bool *ret_stdin, struct 
     return 0;
 }
 
-static struct container *container_new(struct monitor *m, const struct ipc_create *msg)
+/* Takes over state_fd. */
+static struct container *container_new(struct monitor *m, const struct ipc_create *msg,
+                                       int state_fd)
 {
     struct container *c = xcalloc(1, sizeof(*c)), **end = &m->containers;
 
     c->m = m;
     c->id = xstrdup(msg->id);
     c->status = STATE_CREATING;
-    c->state_fd = open(msg->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    c->state_fd = state_fd;
     c->plan = xmemdup(msg->plan, msg->plan_len);
     c->plan_len = msg->plan_len;
     c->timer = (struct loop_timer){.fn = on_timer, .ctx = c};
@@ -149,7 +151,7 @@ static int attach_mounts(struct container *c, const struct ipc_create *msg, cons
 static int check_create(struct monitor *m, const struct ipc_create *msg, size_t n_fds,
                         struct err *err)
 {
-    if (n_fds < 4 + msg->n_mounts)
+    if (n_fds < IPC_CREATE_FDS + msg->n_mounts)
         return err_set(err, EPROTO, "%zu descriptors came with %zu mounts", n_fds, msg->n_mounts);
     if (m->phase == MON_NEW || m->phase == MON_ENDING)
         return err_set(err, ESHUTDOWN, "the sandbox '%s' is ending", m->spec.id ? m->spec.id : "");
@@ -171,16 +173,13 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq, stru
     if ((r = check_create(m, msg, n_fds, err)) < 0 ||
         (r = look_into_plan(msg, &want_stdin, err)) < 0)
         return r;
-    c = container_new(m, msg);
+    c = container_new(m, msg, steal_fd(&fds[4]));
     c->creator = creator->number;
     c->n_disks = msg->n_disks;
     c->disks = steal_ptr(&msg->disks);
     msg->n_disks = 0;
     (void)process_new(c, true, fds, msg->terminal, want_stdin, &msg->proxy);
-    if (c->state_fd < 0)
-        r = err_set(err, errno, "open '%s': %m", msg->state_dir);
-    if (r == 0)
-        r = attach_mounts(c, msg, fds + 4, n_fds - 4, err);
+    r = attach_mounts(c, msg, fds + IPC_CREATE_FDS, n_fds - IPC_CREATE_FDS, err);
     if (r < 0) {
         container_undo(c);
         return r;
@@ -242,6 +241,12 @@ void container_commit(struct container *c)
     container_check(c); /* it may have ended meanwhile */
 }
 
+/* The container that the VM was started for; its state directory is the sandbox's. */
+static bool owns_sandbox(const struct container *c)
+{
+    return strcmp(c->id, c->m->spec.id) == 0;
+}
+
 static bool others_left(const struct container *c)
 {
     for (const struct container *o = c->m->containers; o; o = o->next)
@@ -253,6 +258,8 @@ static bool others_left(const struct container *c)
 /* Nothing in the guest uses it any more. */
 static void let_go(struct container *c)
 {
+    if (c->plugging)
+        return; /* the guest's late word, or none: it is being done */
     if (c->n_plugged)
         disks_unplug(c);
     else
@@ -293,7 +300,7 @@ static void forget(struct container *c)
     if (c->dead || c->deleting)
         return;
     c->deleting = true;
-    if (!others_left(c)) {
+    if (!others_left(c) || owns_sandbox(c)) {
         teardown_wait(m, c->reply_delete);
         c->reply_delete = (struct reply_to){0};
         teardown_begin(m);
@@ -303,6 +310,8 @@ static void forget(struct container *c)
         return; /* container_plugged goes on */
     if (!c->sent || agent_call(init_of(c), FRAME_DELETE, NULL, on_forgotten, nobody, NULL) < 0)
         let_go(c);
+    else
+        loop_arm(&m->loop, &c->timer, deadline_in_ms(DELETE_TIMEOUT_MS));
 }
 
 void container_undo(struct container *c)
@@ -343,7 +352,7 @@ void container_delete(struct container *c, struct reply_to to)
 {
     struct err err = {EBUSY, PHASE_NONE, "the container is already being deleted"};
 
-    if (c->m->phase == MON_ENDING || (c->deleting && !c->reply_delete.conn)) {
+    if (c->m->phase == MON_ENDING) {
         teardown_wait(c->m, to);
         return;
     }
@@ -353,6 +362,8 @@ void container_delete(struct container *c, struct reply_to to)
     }
     c->reply_delete = to;
     c->creator = 0;
+    if (c->deleting) /* undone after its creator's death, and nearly gone */
+        return;
     if (fault_point("monitor.delete") < 0)
         log_warn("fault point 'monitor.delete'");
     if (c->status == STATE_STOPPED)
@@ -379,11 +390,18 @@ static bool all_finished(const struct container *c)
     return true;
 }
 
-/* The last one that stops takes the VM with it: nobody could start anything in it any more. */
-static void end_if_last(struct monitor *m)
+/*
+ * The last one that stops takes the VM with it: nobody could start anything in it any more. So does
+ * a pod's sandbox container: its engine takes the pod for lost and makes a new one. Others of a VM
+ * (podman's --network container:X) outlive X, as they do without one.
+ */
+static void end_if_last(const struct container *stopped)
 {
+    struct monitor *m = stopped->m;
+
     for (struct container *c = m->containers; c; c = c->next)
-        if (!c->dead && (c->status != STATE_STOPPED || !all_finished(c)))
+        if (!c->dead && (c->status != STATE_STOPPED || !all_finished(c)) &&
+            !(m->spec.pod && owns_sandbox(stopped)))
             return;
     teardown_begin(m);
 }
@@ -396,7 +414,7 @@ void container_check(struct container *c)
     if (c->reply_delete.conn)
         forget(c);
     else if (!c->creator)
-        end_if_last(c->m);
+        end_if_last(c);
 }
 
 void container_vm_lost(struct container *c)
@@ -413,6 +431,11 @@ static void on_timer(void *ctx)
     struct container *c = ctx;
     bool killing = c->status != STATE_STOPPED;
 
+    if (c->deleting) {
+        log_warn("container '%s': the guest has not removed it in %d ms", c->id, DELETE_TIMEOUT_MS);
+        let_go(c);
+        return;
+    }
     if (killing)
         log_warn("container '%s': the guest has not killed it in %d ms", c->id, KILL_TIMEOUT_MS);
     for (struct process *p = c->processes; p; p = p->next) {

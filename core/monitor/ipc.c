@@ -118,6 +118,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(29, LIST, struct ipc_sandbox, late_modules),
     CODEC_F(30, LIST, struct ipc_sandbox, config_places),
     CODEC_FSUBS(31, struct ipc_sandbox, disks, n_disks, &disk_codec),
+    CODEC_F(32, U32, struct ipc_sandbox, pod),
     CODEC_F(40, STR, struct ipc_sandbox, share_model),
 };
 static const struct codec sandbox_codec =
@@ -138,14 +139,12 @@ static int create_check(const void *obj)
 {
     const struct ipc_create *m = obj;
 
-    return m->id && m->state_dir && m->plan && m->n_mounts <= IPC_MOUNTS_MAX &&
-                   m->n_disks <= IPC_DISKS_MAX
+    return m->id && m->plan && m->n_mounts <= IPC_MOUNTS_MAX && m->n_disks <= IPC_DISKS_MAX
                ? 0
                : -EPROTO;
 }
 static const struct codec_field create_fields[] = {
     CODEC_F(1, STR, struct ipc_create, id),
-    CODEC_F(2, STR, struct ipc_create, state_dir),
     CODEC_FN(3, BYTES, struct ipc_create, plan, plan_len),
     CODEC_FSUB(4, struct ipc_create, proxy, &proc_codec),
     CODEC_F(5, U32, struct ipc_create, terminal),

@@ -20,7 +20,8 @@
 
 #define IPC_SOCKET "monitor.sock" /* in the sandbox's state directory */
 #define IPC_FIRST_FD 3            /* of a new monitor and of a proxy: its connection */
-#define IPC_MOUNTS_MAX 200        /* mount descriptors of one IPC_CREATE */
+#define IPC_CREATE_FDS 5          /* of IPC_CREATE, before its mounts */
+#define IPC_MOUNTS_MAX 199        /* mount descriptors of one IPC_CREATE */
 #define IPC_DISKS_MAX 20          /* disks of one request */
 #define IPC_DISK_FDS_MAX 48       /* descriptors for them: all together fit FD_PASS_MAX */
 
@@ -29,8 +30,10 @@ enum ipc_type {
     /* CLI -> monitor */
     IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP; fds:
                   * those of disks[] */
-    IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, then one
-                  * detached mount (open_tree) for each of mounts[], then those of disks[] */
+    IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, the container's
+                  * state directory (the monitor's own mounts do not show that of a pod's
+                  * member), then one detached mount (open_tree) for each of mounts[], then those
+                  * of disks[] */
     IPC_COMMIT,  /* struct ipc_target: create is complete, state is written */
     IPC_START,   /* struct ipc_target */
     IPC_EXEC,    /* struct ipc_exec; fds: proxy socket, stdin, stdout, stderr */
@@ -41,8 +44,8 @@ enum ipc_type {
     IPC_STATS,   /* struct ipc_target; reply.body = struct msg_stats */
     IPC_PS,      /* struct ipc_target; reply.body = struct msg_ps, proc_id = host pid or 0 */
     IPC_DELETE,  /* struct ipc_target: forget a stopped container (all: kill it first). The last
-                  * one ends VM and monitor: the reply comes when the VMM is gone and the
-                  * container's files are free */
+                  * one and the sandbox's own end VM and monitor: the reply comes when the VMM is
+                  * gone and the container's files are free */
     IPC_EVENTS,  /* struct ipc_target: IPC_EVENT frames follow until either side closes */
     IPC_TIMINGS, /* reply.body = fields of struct ipc_timings */
     IPC_EVENT,   /* monitor -> CLI: struct ipc_event */
@@ -103,6 +106,7 @@ struct ipc_sandbox {
     uint32_t log_level;
     struct strv cgroups;      /* directories that monitor and VMM live in; empty = stay */
     struct strv late_modules; /* guest module groups to load at SETUP */
+    uint32_t pod;             /* the container `id` is a pod's sandbox: its exit ends the VM */
     char *share_model;        /* 9p security model; "" or NULL = the back-end's own */
     struct ipc_disk *disks;   /* there from the start */
     size_t n_disks;
@@ -116,9 +120,8 @@ struct ipc_mount {
 };
 
 struct ipc_create {
-    char *id;        /* OCI id */
-    char *state_dir; /* the container's own: status is written there */
-    uint8_t *plan;   /* plan_container_put */
+    char *id;      /* OCI id */
+    uint8_t *plan; /* plan_container_put */
     size_t plan_len;
     struct proc_id proxy; /* as the host sees it */
     uint32_t terminal;    /* fds stdin, stdout, stderr are one pty slave */

@@ -30,7 +30,8 @@ struct state {
     struct proc_id proxy;   /* its pid is the container's pid for the engine */
     struct strv cgroups;    /* directories we made, outermost first; removed in reverse */
     int terminal;
-    uint64_t vm_memory, vm_overhead; /* bytes: RAM of the VM; what the host adds around it */
+    uint64_t vm_memory;   /* bytes: RAM of the VM */
+    uint64_t vm_overhead; /* what the host adds around it; 0: it is not in our cgroups */
     uint32_t vm_vcpus;
     char *arch; /* of the guest, as uname -m */
 };

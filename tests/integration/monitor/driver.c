@@ -152,9 +152,10 @@ static void send_create(struct driver *d)
 {
     int tree = (int)syscall(SYS_open_tree, AT_FDCWD, d->rootfs,
                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-    int fds[] = {d->proxy_end, 0, 1, 2, tree};
+    int state = open(d->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fds[] = {d->proxy_end, 0, 1, 2, state, tree};
     struct ipc_mount mount = {.name = (char *)ID "/rootfs"};
-    struct ipc_create c = {.id = (char *)ID, .state_dir = d->state_dir};
+    struct ipc_create c = {.id = (char *)ID};
     struct wbuf plan = {0}, w = {0};
     struct err err = ERR_INIT;
 
@@ -168,6 +169,7 @@ static void send_create(struct driver *d)
     if (ipc_send(d->monitor, IPC_CREATE, 2, &w, fds, ARRAY_SIZE(fds), &err) < 0)
         die("send IPC_CREATE", &err);
     close(tree);
+    close(state);
     close(d->proxy_end);
     wbuf_done(&w);
     wbuf_done(&plan);

@@ -92,7 +92,7 @@ TEST(a_sandbox_cut_anywhere_is_refused_or_whole)
 
 TEST(a_create_without_its_plan_is_refused)
 {
-    struct ipc_create in = {.id = (char *)"c", .state_dir = (char *)"/s"}, out;
+    struct ipc_create in = {.id = (char *)"c"}, out;
     struct wbuf w = {0};
 
     ipc_create_put(&w, &in);
@@ -105,7 +105,6 @@ TEST(a_create_keeps_mounts_and_proxy)
     struct ipc_mount mounts[] = {{.name = (char *)"c/rootfs"},
                                  {.name = (char *)"c/m1", .is_file = 1, .readonly = 1}};
     struct ipc_create in = {.id = (char *)"c",
-                            .state_dir = (char *)"/s",
                             .plan = (uint8_t *)"plan",
                             .plan_len = 4,
                             .proxy = {77, 123456789},
