@@ -5,7 +5,9 @@
 #include "common/file.h"
 #include "common/util.h"
 #include "kvm.h"
+#include "words.h"
 
+#define LOG_TAIL 16384     /* the option that QEMU complains about stands before the reason */
 #define LAST_WORDS_MS 1000 /* from a closed socket to the end of the process: some ms */
 
 static int connect_to(struct kvm_vm *vm, const char *name, int *fd, struct hvp_error *err)
@@ -23,13 +25,16 @@ static int explain_end(struct kvm_vm *vm, struct hvp_error *err)
     struct deadline d = deadline_start(NULL, LAST_WORDS_MS);
     struct pollfd p = {.fd = vm->child.pidfd, .events = POLLIN};
     cleanup_free char *log = NULL;
-    char how[64], line[300] = "";
+    char how[64], line[300] = "", tail[LOG_TAIL];
 
     if (vm->child.pidfd < 0 || deadline_poll(&d, &p, 1) < 0 || !child_ended(&vm->child))
         return err->code;
     child_status_text(vm->child.status, how, sizeof(how));
-    if (asprintf(&log, "%s/" KVM_LOG_NAME, vm->run_dir) >= 0)
+    if (asprintf(&log, "%s/" KVM_LOG_NAME, vm->run_dir) >= 0) {
+        if (file_read_tail(log, tail, sizeof(tail)) > 0 && words_of_disk(tail, line, sizeof(line)))
+            return hvp_fail(err, EIO, "%s", line);
         file_last_line(log, line, sizeof(line));
+    }
     return hvp_fail(err, EPIPE, "QEMU ended (%s)%s%s", how, line[0] ? ": " : "", line);
 }
 

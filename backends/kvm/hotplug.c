@@ -111,6 +111,8 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
                        const struct device_place *at, const struct deadline *d,
                        struct hvp_error *err)
 {
+    char why[480]; /* as long as it and its disk fit */
+
     if ((!k->secret_file || attach_secret(vm, k, d, err) == 0) &&
         (!disk_has_tls(k) || kvm_qmp(vm, "object-add", disk_tls(k), NULL, d, err) == 0) &&
         kvm_qmp(vm, "blockdev-add", disk_node(k), NULL, d, err) == 0) {
@@ -119,6 +121,9 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
         run_quietly(vm, "blockdev-del", id_of("node-name", 'n', k->d.tag), d);
     }
     drop_objects(vm, k->d.tag, d);
+    snprintf(why, sizeof(why), "%.479s", err->msg);
+    if (strncmp(why, "disk ", 5) != 0)
+        snprintf(err->msg, sizeof(err->msg), "disk '%s': %s", k->d.tag, why);
     return err->code;
 }
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "words.h"
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The last place in text that begins an option about a disk or its credentials. */
+static const char *find_option(const char *text)
+{
+    static const char *const options[] = {": -blockdev {", ": -object {"};
+    const char *found = NULL;
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        for (const char *p = strstr(text, options[i]); p; p = strstr(p + 1, options[i]))
+            found = p > found ? p : found;
+    return found;
+}
+
+/* Ids are a letter, a dash and the tag (disk.c). */
+static const char *tag_of(struct json_object *o)
+{
+    static const char *const keys[] = {"node-name", "id"};
+    struct json_object *v;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        const char *id = json_object_object_get_ex(o, keys[i], &v) ? json_object_get_string(v) : "";
+
+        if (id[0] && id[1] == '-' && strchr("nsc", id[0]))
+            return id + 2;
+    }
+    return NULL;
+}
+
+bool words_of_disk(const char *log, char *buf, size_t len)
+{
+    const char *text = find_option(log), *tag, *why;
+    struct json_tokener *tok;
+    struct json_object *o;
+    bool found = false;
+
+    text = text ? strchr(text, '{') : NULL;
+    tok = text ? json_tokener_new() : NULL;
+    if (!tok)
+        return false;
+    o = json_tokener_parse_ex(tok, text, (int)strlen(text));
+    why = text + json_tokener_get_parse_end(tok);
+    tag = json_object_is_type(o, json_type_object) ? tag_of(o) : NULL;
+    if (tag && strncmp(why, ": ", 2) == 0) {
+        snprintf(buf, len, "disk '%s': %.*s", tag, (int)strcspn(why + 2, "\r\n"), why + 2);
+        found = true;
+    }
+    json_object_put(o);
+    json_tokener_free(tok);
+    return found;
+}

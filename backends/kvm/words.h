@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * words.h - QEMU's complaint about a device, found in its log and cut down to what a human wants.
+ * Used by connect.c when QEMU ends while it starts.  Pure.
+ */
+#ifndef KVM_WORDS_H
+#define KVM_WORDS_H
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * The last line that blames an option in JSON whose object is one of a device of ours:
+ *     qemu-system-x86_64: -blockdev {"node-name":"n-data",...}: Failed to connect ...
+ * becomes "disk 'data': Failed to connect ...".  false: there is no such line.
+ */
+bool words_of_disk(const char *log, char *buf, size_t len);
+
+#endif
