@@ -114,6 +114,17 @@ void kvs_add(struct kvs *l, const char *key, const char *value)
     l->n++;
 }
 
+void kvs_set(struct kvs *l, const char *key, const char *value)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->v[i].key, key) == 0) {
+            free(l->v[i].value);
+            l->v[i].value = xstrdup(value);
+            return;
+        }
+    kvs_add(l, key, value);
+}
+
 const char *kvs_get(const struct kvs *l, const char *key)
 {
     for (size_t i = 0; i < l->n; i++)

@@ -36,6 +36,7 @@ struct kvs {
     size_t n;
 };
 void kvs_add(struct kvs *l, const char *key, const char *value);
+void kvs_set(struct kvs *l, const char *key, const char *value); /* replaces the first one */
 const char *kvs_get(const struct kvs *l, const char *key); /* NULL = absent; the first one wins */
 void kvs_done(struct kvs *l);
 

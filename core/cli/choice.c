@@ -207,7 +207,8 @@ int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *
     ssize_t only = -1;
     int cls, r;
 
-    workload_from_spec(spec, NULL, choice_host_arch(), &c->workload);
+    workload_from_spec(spec, cli->runtime, choice_host_arch(), &c->workload);
+    c->workload.chosen = xstrdup(cli->cls);
     cap_memory(&c->workload);
     if ((r = policy_class(&c->config, &c->workload, &cls, err)) < 0) {
         err_in_phase(err, PHASE_POLICY);

@@ -22,7 +22,8 @@
 #define CLI_END_MS 30000              /* for a VM to be gone */
 
 struct cli {
-    const char *root, *log, *log_format, *config, *unused;
+    const char *root, *log, *log_format, *config, *cls, *unused;
+    const char *runtime; /* what we were called as */
     char *absolute_root; /* what root points to when it was relative */
     bool debug, systemd_cgroup, version;
     struct layout layout;

@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
-#include "cli/explain.h"
 #include "cli/inspect.h"
-
-#define NO_SUCH_ANNOTATION "\n" /* no workload can have it: its key must be printable */
 
 struct explain_options {
     const char *format, *cls;
@@ -19,63 +16,6 @@ static const struct option_row rows[] = {
     {"class", 0, OPTION_TEXT, offsetof(struct explain_options, cls), "CLASS",
      "decide as if the workload were of this class; 'default' for none"},
 };
-
-/* Every workload has an architecture; a class without any pattern would match none. */
-static void match_all(struct config_match *m)
-{
-    char **patterns[] = {&m->pod_namespace, &m->pod_name, &m->image, &m->user,
-                         &m->runtime,       &m->arch,     &m->cls};
-
-    for (size_t i = 0; i < ARRAY_SIZE(patterns); i++) {
-        free(*patterns[i]);
-        *patterns[i] = NULL;
-    }
-    kvs_done(&m->annotations);
-    m->arch = xstrdup("*");
-}
-
-int explain_force_class(struct config *c, const char *name, struct err *err)
-{
-    const char **names = xcalloc(c->n_classes + 1, sizeof(*names));
-    bool found = strcmp(name, "default") == 0;
-    const char *near;
-
-    for (size_t i = 0; i < c->n_classes; i++) {
-        struct config_class *cls = &c->classes[i];
-
-        names[i] = cls->name;
-        if (strcmp(cls->name, name) == 0) {
-            match_all(&cls->match);
-            found = true;
-        } else {
-            kvs_add(&cls->match.annotations, NO_SUCH_ANNOTATION, "*");
-        }
-    }
-    near = str_nearest(name, names, c->n_classes);
-    if (!found)
-        err_set_phase(err, PHASE_POLICY, ENOENT, "no class '%s' in the configuration%s%s%s", name,
-                      near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
-    free(names);
-    return found ? 0 : -ENOENT;
-}
-
-/* What the workload itself asks for counts no more than the rules. */
-static void drop_class_request(struct kvs *annotations)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < annotations->n; i++) {
-        struct kv *a = &annotations->v[i];
-
-        if (strcmp(a->key, POLICY_ANNOTATION_CLASS) != 0) {
-            annotations->v[kept++] = *a;
-            continue;
-        }
-        free(a->key);
-        free(a->value);
-    }
-    annotations->n = kept;
-}
 
 static void set_text(json_object *o, const char *key, const char *value)
 {
@@ -172,16 +112,11 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
         (r = oci_bundle_load(argv[0], &spec, err)) < 0 || (r = choice_load(cli, &c, err)) < 0)
         return r;
     c.look_only = true;
-    if (o->cls) {
-        if ((r = explain_force_class(&c.config, o->cls, err)) < 0)
-            return r;
-        drop_class_request(&spec->annotations);
-    }
+    if (o->cls)
+        cli->cls = o->cls;
     r = choice_make(cli, &c, spec, true, err);
     if (r < 0 && !json && !c.decision.cls)
         return r;
-    if (o->cls)
-        strv_add(&c.decision.notes, "--class put the workload into this class, not a rule");
     if (print(&c, json, r < 0 ? err->msg : NULL, &print_err) < 0 && r == 0) {
         *err = print_err;
         r = -err->code;

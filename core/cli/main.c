@@ -27,6 +27,8 @@ static const struct option_row global_rows[] = {
     {"debug", 0, OPTION_FLAG, GLOBAL(debug), NULL, "log more"},
     {"config", 0, OPTION_TEXT, GLOBAL(config), "FILE",
      "use FILE instead of anyvisor.yaml (or ANYVISOR_CONFIG)"},
+    {"class", 0, OPTION_TEXT, GLOBAL(cls), "CLASS",
+     "the class of the workload, whatever the rules say; 'default' for none"},
     {"systemd-cgroup", 0, OPTION_FLAG, GLOBAL(systemd_cgroup), NULL,
      "systemd's cgroup driver (not available yet)"},
     {"criu", 0, OPTION_TEXT, GLOBAL(unused), "PATH", "accepted for runc's sake, ignored"},
@@ -215,6 +217,7 @@ int main(int argc, char **argv)
     int first, last = 0, r;
 
     fill_stdio();
+    cli.runtime = argc > 0 && strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
     signal(SIGPIPE, SIG_IGN);
     first = options_parse(&globals, true, argc, argv, &cli, &err);
     if (first == OPTIONS_HELP || (first == argc && !cli.version)) {

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/config.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
@@ -36,15 +33,6 @@ static void storage_done(struct config_storage *s)
     free(s->scratch.kind);
 }
 
-static void volume_done(struct config_volume *v)
-{
-    free(v->destination);
-    free(v->source);
-    free(v->type);
-    free(v->secret);
-    strv_done(&v->options);
-}
-
 void config_class_init(struct config_class *c)
 {
     memset(c, 0, sizeof(*c));
@@ -55,20 +43,12 @@ void config_class_init(struct config_class *c)
 void config_class_done(struct config_class *c)
 {
     free(c->name);
-    free(c->match.pod_namespace);
-    free(c->match.pod_name);
-    free(c->match.image);
-    free(c->match.user);
-    free(c->match.runtime);
-    free(c->match.arch);
-    free(c->match.cls);
-    kvs_done(&c->match.annotations);
+    config_match_done(&c->match);
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
     vm_done(&c->vm);
-    for (size_t i = 0; i < c->n_volumes; i++)
-        volume_done(&c->volumes[i]);
-    free(c->volumes);
+    config_volumes_done(c);
+    config_allow_done(&c->allow);
 }
 
 void config_done(struct config *c)
@@ -83,7 +63,10 @@ void config_done(struct config *c)
     for (size_t i = 0; i < c->n_classes; i++)
         config_class_done(&c->classes[i]);
     free(c->classes);
-    strv_done(&c->annotations_allow);
+    config_allow_done(&c->allow);
+    strv_done(&c->files);
+    kvs_done(&c->places);
+    strv_done(&c->overrides);
     memset(c, 0, sizeof(*c));
 }
 
@@ -93,8 +76,7 @@ static void fill_text(char **text, const char *value)
         *text = xstrdup(value);
 }
 
-/* Lists have their defaults only when the file says nothing: readers append. */
-static void fill_lists(struct config *c, const char *dir)
+void config_fill(struct config *c, const char *dir)
 {
     if (c->hypervisor.n == 0)
         strv_add(&c->hypervisor, "kvm");
@@ -112,21 +94,9 @@ static void fill_lists(struct config *c, const char *dir)
     fill_text(&c->storage.scratch.kind, "disk");
 }
 
-/* A secret's name is one of secrets_dir, which may stand behind it in the file. */
-static void place_secrets(struct config *c)
+void config_init(struct config *c)
 {
-    for (size_t i = 0; i < c->n_classes; i++)
-        for (size_t k = 0; k < c->classes[i].n_volumes; k++) {
-            cleanup_free char *name = c->classes[i].volumes[k].secret;
-
-            if (name)
-                c->classes[i].volumes[k].secret =
-                    *name == '/' ? steal_ptr(&name) : path_join(c->secrets_dir, name);
-        }
-}
-
-static void set_numbers(struct config *c)
-{
+    memset(c, 0, sizeof(*c));
     c->vm.vcpus = CONFIG_AUTO;
     c->vm.memory = CONFIG_AUTO;
     c->vm.memory_overhead = OVERHEAD_DEFAULT;
@@ -138,68 +108,8 @@ static void set_numbers(struct config *c)
 
 void config_defaults(const char *dir, struct config *ret)
 {
-    memset(ret, 0, sizeof(*ret));
-    set_numbers(ret);
-    fill_lists(ret, dir);
-}
-
-int config_parse(const char *text, size_t len, const char *name, const char *dir,
-                 struct config *ret, struct err *err)
-{
-    struct yaml_reader y = {.name = name, .dir = dir, .err = err};
-    struct config_file f = {0};
-    int r;
-
-    set_numbers(&f.c);
-    r = yaml_reader_parse(&y, text, len, config_schema, &f);
-    if (r == 0 && f.version == 0) {
-        yaml_fail(&y, yaml_document_get_root_node(&y.doc),
-                  "missing key 'version', write version: 1");
-        r = y.code;
-    }
-    yaml_reader_done(&y);
-    if (r < 0) {
-        config_done(&f.c);
-        return r;
-    }
-    fill_lists(&f.c, dir);
-    place_secrets(&f.c);
-    *ret = f.c;
-    return 0;
-}
-
-int config_load(const char *path, struct config *ret, struct err *err)
-{
-    cleanup_free char *text = NULL, *file = realpath(path, NULL), *dir = NULL;
-    size_t len;
-    int r;
-
-    if (!file)
-        return err_set_phase(err, PHASE_CONFIG, errno, "configuration '%s': %m", path);
-    if (path_read(AT_FDCWD, file, CONFIG_FILE_MAX, &text, &len, err) < 0)
-        return err_in_phase(err, PHASE_CONFIG);
-    dir = xstrndup(file, MAX((size_t)(strrchr(file, '/') - file), (size_t)1));
-    if ((r = config_parse(text, len, path, dir, ret, err)) < 0)
-        return r;
-    ret->file = steal_ptr(&file);
-    return 0;
-}
-
-int config_load_default(const char *option, const char *etc_dir, struct config *ret,
-                        struct err *err)
-{
-    const char *env = getenv("ANYVISOR_CONFIG");
-    cleanup_free char *file = NULL;
-
-    if (option)
-        return config_load(option, ret, err);
-    if (env && *env)
-        return config_load(env, ret, err);
-    file = path_join(etc_dir, "anyvisor.yaml");
-    if (access(file, F_OK) == 0 || errno != ENOENT)
-        return config_load(file, ret, err);
-    config_defaults(etc_dir, ret);
-    return 0;
+    config_init(ret);
+    config_fill(ret, dir);
 }
 
 void config_keys(struct strv *ret)

@@ -10,8 +10,9 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "config/descriptor.h"
+#include "config/match.h"
 
-#define CONFIG_FILE_MAX (1u << 20)    /* bytes of any YAML file */
+#define CONFIG_FILE_MAX (4u << 20)    /* bytes of any YAML file */
 #define CONFIG_AUTO UINT64_MAX        /* "auto" of a number */
 #define CONFIG_UNSET (UINT64_MAX - 1) /* a class does not say: the default counts */
 
@@ -53,22 +54,31 @@ struct config_vm {
     struct kvs options;        /* for the plug-in, which judges them; a class's come on top */
 };
 
-/* What a workload must be like; every pattern given must match (fnmatch). NULL = any. */
-struct config_match {
-    char *pod_namespace, *pod_name, *image, *user, *runtime, *arch;
-    char *cls;              /* `class`: what the workload's annotation asks for */
-    struct kvs annotations; /* key -> pattern of its value */
+/* Annotations that a workload may set itself, and the bounds of their values. */
+struct config_allow {
+    char *key;          /* fnmatch pattern of annotation keys */
+    uint64_t min, max;  /* of sizes and counts; CONFIG_UNSET = no bound */
+    struct strv values; /* patterns of texts; empty = any */
+    unsigned line, column;
+};
+
+struct config_allow_list {
+    struct config_allow *v; /* the first one whose key fits counts */
+    size_t n;
+    bool given; /* in a class: false means the list of the file */
 };
 
 struct config_class {
     char *name;
-    unsigned line; /* where its entry begins, for explain */
+    const char *file;      /* one of config.files */
+    unsigned line, column; /* where its entry begins, for explain */
     struct config_match match;
     struct strv hypervisor; /* empty: the default list */
     struct config_storage storage;
     struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
     struct config_volume *volumes;
     size_t n_volumes;
+    struct config_allow_list allow;
     bool selectable; /* a workload may ask for it by annotation */
 };
 
@@ -86,13 +96,20 @@ struct config {
     char *secrets_dir;     /* absolute: relative names of secrets are in it */
     struct config_class *classes;
     size_t n_classes;
-    struct strv annotations_allow; /* fnmatch patterns of keys a workload may set */
+    struct config_allow_list allow;
+    struct strv files;     /* in the order of reading, as messages name them */
+    struct kvs places;     /* of the keys outside of classes: "defaults.hypervisor" -> FILE:L:C */
+    struct strv overrides; /* a sentence for each key that two files set */
 };
 
 /* The built-in values of every key: what a file of `version: 1` alone means. */
 void config_defaults(const char *dir, struct config *ret);
 
-/* A relative plugins_dir, kernel or image is relative to the file's directory. */
+/*
+ * The file, then every .yaml of the directory conf.d beside it in the order of their names: a later
+ * key replaces an earlier one, mappings are merged. Classes of drop-ins come first, in their order;
+ * the file's own are the last. Relative paths are relative to the directory of the main file.
+ */
 int config_load(const char *path, struct config *ret, struct err *err);
 /* The same from text; name stands for the file in messages, dir for its directory. */
 int config_parse(const char *text, size_t len, const char *name, const char *dir,

@@ -128,6 +128,33 @@ static bool is_mapping(struct yaml_reader *y, const yaml_node_t *node)
     return y->code == 0;
 }
 
+/* libyaml reads an alias once and hands its node out again and again. */
+static bool within_budget(struct yaml_reader *y, const yaml_node_t *node)
+{
+    if (y->code == 0 && ++y->values > YAML_VALUES_MAX)
+        yaml_fail(y, node, "the file has more than %u values, counting each use of an alias",
+                  YAML_VALUES_MAX);
+    return y->code == 0;
+}
+
+/* Keys of classes have no one value; all others may be set once in each file. */
+static void note_override(struct yaml_reader *y, const yaml_node_t *node,
+                          const struct yaml_key *key)
+{
+    cleanup_free char *place = NULL;
+    const char *before;
+
+    if (!y->seen || key->sub || key->read == yaml_kvs || str_starts_with(y->key, "classes") ||
+        strcmp(y->key, "version") == 0)
+        return;
+    place =
+        xasprintf("%s:%zu:%zu", y->name, node->start_mark.line + 1, node->start_mark.column + 1);
+    before = kvs_get(y->seen, y->key);
+    if (before)
+        strv_addf(y->overrides, "%s: key '%s' replaces that of %s", place, y->key, before);
+    kvs_set(y->seen, y->key, place);
+}
+
 void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *keys, void *to)
 {
     if (!is_mapping(y, node))
@@ -139,8 +166,11 @@ void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_ke
 
         if (key) {
             size_t outer = enter_key(y, name);
+            yaml_node_t *value = yaml_document_get_node(&y->doc, p->value);
 
-            key->read(y, yaml_document_get_node(&y->doc, p->value), key, (char *)to + key->offset);
+            note_override(y, value, key);
+            if (within_budget(y, value))
+                key->read(y, value, key, (char *)to + key->offset);
             leave_key(y, outer);
         } else if (name) {
             unknown_key(y, yaml_document_get_node(&y->doc, p->key), name, keys);
@@ -161,7 +191,7 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
         yaml_node_t *k = yaml_document_get_node(&y->doc, p->key);
         yaml_node_t *v = yaml_document_get_node(&y->doc, p->value);
 
-        if (name) {
+        if (name && within_budget(y, k)) {
             size_t outer = enter_key(y, name);
 
             value = yaml_text(y, v, "a string or a number");
@@ -175,6 +205,11 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
 
 yaml_node_t *yaml_item(struct yaml_reader *y, yaml_node_t *list, size_t i)
 {
+    return yaml_item_of(y, list, i, YAML_LIST_MAX);
+}
+
+yaml_node_t *yaml_item_of(struct yaml_reader *y, yaml_node_t *list, size_t i, size_t max)
+{
     size_t n;
 
     if (y->code)
@@ -184,9 +219,9 @@ yaml_node_t *yaml_item(struct yaml_reader *y, yaml_node_t *list, size_t i)
         return NULL;
     }
     n = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
-    if (n > YAML_LIST_MAX)
-        yaml_fail(y, list, "more than %u entries", YAML_LIST_MAX);
-    else if (i < n)
+    if (n > max)
+        yaml_fail(y, list, "more than %zu entries", max);
+    else if (i < n && within_budget(y, list))
         return yaml_document_get_node(&y->doc, list->data.sequence.items.start[i]);
     return NULL;
 }
@@ -238,6 +273,7 @@ int yaml_reader_parse(struct yaml_reader *y, const char *text, size_t len,
 
     memset(&y->doc, 0, sizeof(y->doc));
     y->code = 0;
+    y->depth = y->values = 0;
     y->key[0] = '\0';
     if (!yaml_parser_initialize(&parser))
         return y->code = err_set(y->err, ENOMEM, "%s: %m", y->name);

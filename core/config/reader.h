@@ -11,15 +11,20 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define YAML_LIST_MAX 1024u /* entries of any list or mapping: bounds what aliases can multiply */
+#define YAML_LIST_MAX 1024u     /* entries of any list or mapping, but for yaml_item_of */
+#define YAML_VALUES_MAX 500000u /* of one file in all: bounds what aliases can multiply */
 
 struct yaml_reader {
     yaml_document_t doc;
     const char *name; /* the file, for messages */
     const char *dir;  /* relative paths are relative to it */
     struct err *err;
-    int code;      /* 0 or the -errno of the first mistake */
-    char key[128]; /* whose value is being read: "defaults.vm.memory" */
+    int code;               /* 0 or the -errno of the first mistake */
+    unsigned depth;         /* of match conditions within each other */
+    unsigned values;        /* read so far */
+    struct kvs *seen;       /* key -> place of what earlier files have set; NULL = there are none */
+    struct strv *overrides; /* gets a sentence for each key that is set again */
+    char key[128];          /* whose value is being read: "defaults.vm.memory" */
 };
 
 /* Reads `node` into `to`, which is the struct's address plus the key's offset. */
@@ -30,6 +35,7 @@ struct yaml_key {
     const struct yaml_key *sub; /* yaml_map: the keys below; ends with a NULL name */
     const char *const *words;   /* yaml_words: what is allowed; NULL-terminated */
     uint64_t min, max;          /* yaml_size: bounds; max 0 = none */
+    int id;                     /* for a reader that serves several keys */
 };
 
 /*
@@ -49,6 +55,8 @@ const char *yaml_text(struct yaml_reader *y, const yaml_node_t *node, const char
 void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *keys, void *to);
 /* Item of a sequence, NULL after the last; a node that is none is a mistake. */
 yaml_node_t *yaml_item(struct yaml_reader *y, yaml_node_t *list, size_t i);
+/* The same for a list of up to max. */
+yaml_node_t *yaml_item_of(struct yaml_reader *y, yaml_node_t *list, size_t i, size_t max);
 /* Call each(key text, value text, the key's place) for a free mapping of scalars. */
 void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
                 void (*each)(void *ctx, const char *key, const char *value, unsigned line,

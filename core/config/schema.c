@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789+"
+#define CLASSES_MAX 16384u /* of one file */
 #define AT(member) offsetof(struct config_file, c.member)
 
 static const char *const storage_words[] = {"9pfs", "block", "network", NULL};
@@ -66,59 +66,10 @@ static const struct yaml_key defaults_keys[] = {
     {NULL},
 };
 
-#define MATCH(member) offsetof(struct config_match, member)
-static const struct yaml_key match_keys[] = {
-    {"pod_namespace", yaml_string, MATCH(pod_namespace)},
-    {"pod_name", yaml_string, MATCH(pod_name)},
-    {"image", yaml_string, MATCH(image)},
-    {"user", yaml_string, MATCH(user)},
-    {"runtime", yaml_string, MATCH(runtime)},
-    {"arch", yaml_string, MATCH(arch)},
-    {"class", yaml_string, MATCH(cls)},
-    {"annotations", yaml_kvs, MATCH(annotations)},
+static const struct yaml_key class_annotation_keys[] = {
+    {"allow", read_allow, offsetof(struct config_class, allow), .sub = allow_keys},
     {NULL},
 };
-
-#define VOLUME(member) offsetof(struct config_volume, member)
-static const struct yaml_key volume_keys[] = {
-    {"destination", yaml_string, VOLUME(destination)},
-    {"source", yaml_string, VOLUME(source)},
-    {"type", yaml_string, VOLUME(type)},
-    {"secret", yaml_string, VOLUME(secret)},
-    {"options", yaml_strings, VOLUME(options)},
-    {"readonly", yaml_bool, VOLUME(readonly)},
-    {NULL},
-};
-
-static void check_volume(struct yaml_reader *y, const yaml_node_t *node,
-                         const struct config_class *c)
-{
-    const struct config_volume *self = &c->volumes[c->n_volumes - 1];
-
-    if (!self->destination || self->destination[0] != '/')
-        yaml_fail(y, node, "a volume needs a 'destination', an absolute path in the container");
-    else if (!self->source)
-        yaml_fail(y, node, "the volume for '%s' needs a 'source'", self->destination);
-    else if (strncmp(self->source + strspn(self->source, SCHEME_CHARS), ":", 1) != 0)
-        yaml_fail(y, node, "the source of the volume for '%s' is no URI", self->destination);
-    for (size_t i = 0; y->code == 0 && i + 1 < c->n_volumes; i++)
-        if (strcmp(c->volumes[i].destination, self->destination) == 0)
-            yaml_fail(y, node, "there are two volumes for '%s'", self->destination);
-}
-
-static YAML_READER(read_volumes)
-{
-    struct config_class *c = to;
-    yaml_node_t *item;
-
-    for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
-        c->volumes = xreallocarray(c->volumes, c->n_volumes + 1, sizeof(*c->volumes));
-        c->volumes[c->n_volumes++] = (struct config_volume){0};
-        yaml_mapping(y, item, key->sub, &c->volumes[c->n_volumes - 1]);
-        if (y->code == 0)
-            check_volume(y, item, c);
-    }
-}
 
 #define CLASS(member) offsetof(struct config_class, member)
 static const struct yaml_key class_keys[] = {
@@ -128,20 +79,15 @@ static const struct yaml_key class_keys[] = {
     {"storage", yaml_map, CLASS(storage), storage_keys},
     {"vm", yaml_map, CLASS(vm), vm_keys},
     {"volumes", read_volumes, 0, volume_keys},
+    {"annotations", yaml_map, 0, class_annotation_keys},
     {"selectable", yaml_bool, CLASS(selectable)},
     {NULL},
 };
 
 static const struct yaml_key annotation_keys[] = {
-    {"allow", yaml_strings, AT(annotations_allow)},
+    {"allow", read_allow, AT(allow), .sub = allow_keys},
     {NULL},
 };
-
-static bool pattern_given(const struct config_match *m)
-{
-    return m->pod_namespace || m->pod_name || m->image || m->user || m->runtime || m->arch ||
-           m->cls || m->annotations.n > 0;
-}
 
 static void check_class(struct yaml_reader *y, const yaml_node_t *node, const struct config *c)
 {
@@ -153,16 +99,12 @@ static void check_class(struct yaml_reader *y, const yaml_node_t *node, const st
     }
     if (strcmp(self->name, "default") == 0)
         yaml_fail(y, node, "'default' is the name of what matches no class");
-    for (size_t i = 0; i + 1 < c->n_classes; i++)
-        if (strcmp(c->classes[i].name, self->name) == 0)
-            yaml_fail(y, node, "class '%s' is there twice, first in line %u", self->name,
-                      c->classes[i].line);
-    if (self->match.cls && !self->selectable)
+    if (config_match_text(&self->match, FACT_CLASS) && !self->selectable)
         yaml_fail(y, node,
                   "class '%s': match.class is what a workload asks for, it needs "
                   "'selectable: true'",
                   self->name);
-    if (!pattern_given(&self->match) && !self->selectable)
+    if (self->match.n == 0 && !self->selectable)
         yaml_fail(y, node,
                   "class '%s' has neither 'match' nor 'selectable: true', nothing can be in it",
                   self->name);
@@ -173,10 +115,12 @@ static YAML_READER(read_classes)
     struct config *c = to;
     yaml_node_t *item;
 
-    for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
+    for (size_t i = 0; (item = yaml_item_of(y, node, i, CLASSES_MAX)); i++) {
         c->classes = xreallocarray(c->classes, c->n_classes + 1, sizeof(*c->classes));
         config_class_init(&c->classes[c->n_classes]);
+        c->classes[c->n_classes].file = c->files.v[c->files.n - 1];
         c->classes[c->n_classes].line = (unsigned)item->start_mark.line + 1;
+        c->classes[c->n_classes].column = (unsigned)item->start_mark.column + 1;
         c->n_classes++;
         yaml_mapping(y, item, key->sub, &c->classes[c->n_classes - 1]);
         if (y->code == 0)

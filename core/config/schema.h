@@ -15,6 +15,19 @@ struct config_file {
 
 extern const struct yaml_key config_schema[];
 
+/* match.c; into a struct config_match */
+extern const struct yaml_key match_keys[];
+
+/* lists.c: classes[].volumes, annotations.allow */
+extern const struct yaml_key volume_keys[], allow_keys[];
+YAML_READER(read_volumes); /* into a struct config_class */
+YAML_READER(read_allow);   /* into a struct config_allow_list */
+
+void config_allow_done(struct config_allow_list *l);
+void config_volumes_done(struct config_class *c);
+/* config.c: numbers before the first file is read; everything else that no file has said */
+void config_init(struct config *c);
+void config_fill(struct config *c, const char *dir);
 void config_class_init(struct config_class *c);
 void config_class_done(struct config_class *c);
 

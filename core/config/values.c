@@ -77,6 +77,7 @@ YAML_READER(yaml_strings)
     yaml_node_t *item;
 
     (void)key;
+    strv_done(list); /* an earlier file's */
     for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
         const char *text = filled(y, item);
 
@@ -119,6 +120,7 @@ YAML_READER(yaml_words)
     struct strv *list = to;
     yaml_node_t *item;
 
+    strv_done(list); /* an earlier file's */
     for (size_t i = 0; (item = yaml_item(y, node, i)); i++) {
         const char *text = word(y, item, key->words);
 
@@ -202,7 +204,7 @@ YAML_READER(yaml_duration)
 static void add_pair(void *ctx, const char *key, const char *value, unsigned line, unsigned column)
 {
     (void)line, (void)column;
-    kvs_add(ctx, key, value);
+    kvs_set(ctx, key, value);
 }
 
 YAML_READER(yaml_kvs)

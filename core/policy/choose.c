@@ -36,6 +36,7 @@ void decision_done(struct decision *d)
     free(d->machine);
     free(d->cpu_model);
     kvs_done(&d->vm_options);
+    kvs_done(&d->granted);
     strv_done(&d->notes);
     memset(d, 0, sizeof(*d));
     d->chosen = -1;
@@ -44,13 +45,16 @@ void decision_done(struct decision *d)
 static void name_rule(struct job *j, int index)
 {
     const char *file = j->config->file ? j->config->file : "built-in defaults";
+    const char *by = j->w->chosen ? "--class: " : "";
 
     if (j->cls) {
         j->d->cls = xstrdup(j->cls->name);
-        j->d->rule = xasprintf("classes[%d] '%s' (%s:%u)", index, j->cls->name, file, j->cls->line);
+        j->d->rule = xasprintf("%sclasses[%d] '%s' (%s:%u)", by, index, j->cls->name, j->cls->file,
+                               j->cls->line);
     } else {
-        j->d->cls = xstrdup("default");
-        j->d->rule = xasprintf("no class matched: defaults (%s)", file);
+        j->d->cls = xstrdup(POLICY_CLASS_DEFAULT);
+        j->d->rule =
+            xasprintf("%s: defaults (%s)", j->w->chosen ? "--class" : "no class matched", file);
     }
 }
 
@@ -103,13 +107,24 @@ static void add_options(const struct kvs *from, struct kvs *to)
             kvs_add(to, from->v[i].key, from->v[i].value);
 }
 
+/* The workload's words come last: the kernel takes the last one of a name. */
+static void take_kernel_args(struct job *j, const char *own)
+{
+    const char *wish = kvs_get(&j->d->granted, POLICY_ANNOTATION_KERNEL_ARGS);
+
+    if (own && wish)
+        j->d->kernel_args = xasprintf("%s %s", own, wish);
+    else
+        j->d->kernel_args = xstrdup(own ? own : wish);
+}
+
 static void take_assets(struct job *j)
 {
     const struct config_vm *c = j->cls ? &j->cls->vm : &j->config->vm, *d = &j->config->vm;
 
     j->d->kernel = either(c->kernel, d->kernel);
     j->d->image = either(c->image, d->image);
-    j->d->kernel_args = either(c->kernel_args, d->kernel_args);
+    take_kernel_args(j, c->kernel_args ? c->kernel_args : d->kernel_args);
     j->d->machine = either(c->machine, d->machine);
     j->d->cpu_model = either(c->cpu_model, d->cpu_model);
     j->d->boot_timeout_s = j->config->boot_timeout_s;
@@ -239,23 +254,13 @@ static int nothing_left(struct job *j)
                          j->d->cls, text);
 }
 
-static void note_unknown_annotations(struct job *j)
+static void note_other_class(struct job *j)
 {
-    static const char *const known[] = {POLICY_ANNOTATION_CLASS, POLICY_ANNOTATION_ARCH,
-                                        POLICY_ANNOTATION_MEMORY, POLICY_ANNOTATION_VCPUS};
-    const struct kvs *a = &j->w->annotations;
-    const char *asked = kvs_get(a, POLICY_ANNOTATION_CLASS);
+    const char *asked = kvs_get(&j->w->annotations, POLICY_ANNOTATION_CLASS);
 
     if (asked && strcmp(asked, j->d->cls) != 0)
-        strv_addf(&j->d->notes, "the workload asks for class '%s', an earlier rule decided", asked);
-    for (size_t i = 0; i < a->n; i++) {
-        bool ours = str_starts_with(a->v[i].key, "org.anyvisor.");
-
-        for (size_t k = 0; k < ARRAY_SIZE(known); k++)
-            ours = ours && strcmp(a->v[i].key, known[k]) != 0;
-        if (ours)
-            strv_addf(&j->d->notes, "annotation %s is unknown, ignoring", a->v[i].key);
-    }
+        strv_addf(&j->d->notes, "the workload asks for class '%s', %s decided", asked,
+                  j->w->chosen ? "--class" : "an earlier rule");
 }
 
 static int decide(struct job *j, uint32_t host_cpus)
@@ -266,7 +271,9 @@ static int decide(struct job *j, uint32_t host_cpus)
         return r;
     j->cls = index >= 0 ? &j->config->classes[index] : NULL;
     name_rule(j, index);
-    note_unknown_annotations(j);
+    note_other_class(j);
+    if ((r = policy_grant(j->config, j->cls, j->w, j->d, j->err)) < 0)
+        return r;
     take_assets(j);
     take_storage(j);
     if ((r = choose_storages(j)) < 0 || (r = check_volumes(j)) < 0)

@@ -4,39 +4,13 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
-#include "policy/policy.h"
-
-/* No pattern matches anything; a pattern never matches what is unknown. */
-static bool fits(const char *pattern, const char *value)
-{
-    return !pattern || (value && fnmatch(pattern, value, 0) == 0);
-}
-
-static bool annotations_fit(const struct kvs *patterns, const struct kvs *annotations)
-{
-    for (size_t i = 0; i < patterns->n; i++)
-        if (!fits(patterns->v[i].value, kvs_get(annotations, patterns->v[i].key)))
-            return false;
-    return true;
-}
-
-static bool has_pattern(const struct config_match *m)
-{
-    return m->pod_namespace || m->pod_name || m->image || m->user || m->runtime || m->arch ||
-           m->cls || m->annotations.n > 0;
-}
-
-static bool match_holds(const struct config_match *m, const struct workload *w, const char *asked)
-{
-    return has_pattern(m) && fits(m->pod_namespace, w->pod_namespace) &&
-           fits(m->pod_name, w->pod_name) && fits(m->image, w->image) && fits(m->user, w->user) &&
-           fits(m->runtime, w->runtime) && fits(m->arch, w->arch) && fits(m->cls, asked) &&
-           annotations_fit(&m->annotations, &w->annotations);
-}
+#include "policy/internal.h"
 
 static bool answers_to(const struct config_class *c, const char *asked)
 {
-    return strcmp(c->name, asked) == 0 || (c->match.cls && fits(c->match.cls, asked));
+    const char *pattern = config_match_text(&c->match, FACT_CLASS);
+
+    return strcmp(c->name, asked) == 0 || (pattern && fnmatch(pattern, asked, 0) == 0);
 }
 
 static int check_asked(const struct config *config, const char *asked, struct err *err)
@@ -59,18 +33,47 @@ static int check_asked(const struct config *config, const char *asked, struct er
                          POLICY_ANNOTATION_CLASS, asked);
 }
 
+/* The caller's word counts before every rule. */
+static int named_class(const struct config *config, const char *name, int *ret_index,
+                       struct err *err)
+{
+    const char **names = xcalloc(config->n_classes + 1, sizeof(*names)), *near;
+    int r = strcmp(name, POLICY_CLASS_DEFAULT) == 0 ? 0 : -ENOENT;
+
+    for (size_t i = 0; i < config->n_classes; i++) {
+        names[i] = config->classes[i].name;
+        if (r < 0 && strcmp(names[i], name) == 0) {
+            *ret_index = (int)i;
+            free(names);
+            return 0;
+        }
+    }
+    near = str_nearest(name, names, config->n_classes);
+    if (r == 0)
+        *ret_index = -1;
+    else
+        err_set_phase(err, PHASE_POLICY, ENOENT, "no class '%s' in the configuration%s%s%s", name,
+                      near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    free(names);
+    return r;
+}
+
 int policy_class(const struct config *config, const struct workload *w, int *ret_index,
                  struct err *err)
 {
     const char *asked = kvs_get(&w->annotations, POLICY_ANNOTATION_CLASS);
+    struct match_facts facts;
     int r;
 
+    if (w->chosen)
+        return named_class(config, w->chosen, ret_index, err);
+    match_facts_of(w, &facts);
     if (asked && (r = check_asked(config, asked, err)) < 0)
         return r;
     for (size_t i = 0; i < config->n_classes; i++) {
         const struct config_class *c = &config->classes[i];
 
-        if (match_holds(&c->match, w, asked) ||
+        if ((c->match.n > 0 && match_holds(&c->match, &facts)) ||
             (asked && c->selectable && strcmp(c->name, asked) == 0)) {
             *ret_index = (int)i;
             return 0;

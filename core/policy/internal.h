@@ -12,6 +12,22 @@ struct vm_wish {
     const char *vcpus_by, *memory_by; /* who said so, for explain */
 };
 
+/* What the patterns of a `match` are compared with; strings are borrowed. */
+struct match_facts {
+    const char *v[FACT_MOUNT_DESTINATION]; /* by enum config_fact; NULL = unknown */
+    const struct workload *w;
+};
+void match_facts_of(const struct workload *w, struct match_facts *ret);
+bool match_holds(const struct config_match *m, const struct match_facts *facts);
+bool match_pattern_fits(const struct config_pattern *p, const char *value);
+
+/*
+ * Fill d->granted from the workload's org.anyvisor.* annotations and say in d->notes what is not
+ * granted. -EPERM: a value out of its bounds; the workload must not start with another one.
+ */
+int policy_grant(const struct config *config, const struct config_class *cls,
+                 const struct workload *w, struct decision *d, struct err *err);
+
 /* Sizes from the class (NULL: defaults), what the workload may ask for, and its limits. */
 int policy_size(const struct config *config, const struct config_class *cls,
                 const struct workload *w, uint32_t host_cpus, struct decision *d, struct err *err);

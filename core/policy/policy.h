@@ -16,16 +16,28 @@
 
 #define POLICY_ANNOTATION_CLASS "org.anyvisor.class" /* a workload asks for a selectable class */
 #define POLICY_ANNOTATION_ARCH "org.anyvisor.arch"   /* the guest's architecture, as uname -m */
-/* A workload asks for a size; counts only when `annotations.allow` has the key. */
+/* What a workload asks for; counts only when `annotations.allow` has the key. */
 #define POLICY_ANNOTATION_MEMORY "org.anyvisor.vm.memory"
 #define POLICY_ANNOTATION_VCPUS "org.anyvisor.vm.vcpus"
+#define POLICY_ANNOTATION_KERNEL_ARGS "org.anyvisor.vm.kernel_args"
+#define POLICY_CLASS_DEFAULT "default" /* the name of what matches no class */
 #define POLICY_MEMORY_DEFAULT (2 * GIB)
 #define POLICY_MEMORY_MIN (128 * MIB)
+
+struct workload_mount {
+    char *destination, *type, *source; /* type and source may be NULL */
+    struct strv options;
+};
 
 /* What the policy looks at. Strings are owned; NULL = unknown, matches no pattern. */
 struct workload {
     char *pod_namespace, *pod_name, *container_name, *image, *runtime, *arch;
-    char *user; /* the uid as text */
+    char *platform; /* OCI's "linux/amd64" */
+    char *cgroup;   /* cgroupsPath */
+    char *user;     /* the uid as text */
+    char *chosen;   /* the class that the caller names (--class): no rule is asked; may be NULL */
+    struct workload_mount *mounts;
+    size_t n_mounts;
     struct kvs annotations;
     bool is_sandbox, in_sandbox;    /* CRI: the pod's sandbox container; one of its members */
     char *sandbox_id;               /* in_sandbox: whose */
@@ -35,8 +47,9 @@ struct workload {
 };
 
 /*
- * From the bundle; runtime (handler name) and arch (NULL: the annotation's, else the host's) come
- * from the caller. Pod names are normalised from containerd's, CRI-O's and podman's annotations.
+ * From the bundle; runtime (what the engine calls us) and host_arch come from the caller. The
+ * architecture is the annotation's, else the image's, else the host's. Pod names, and the sizes
+ * of a pod, are normalised from containerd's, CRI-O's and podman's annotations.
  */
 void workload_from_spec(const struct oci_spec *spec, const char *runtime, const char *host_arch,
                         struct workload *ret);
@@ -96,7 +109,8 @@ struct decision {
         size_t n_extra;
     } storage;
     uint64_t boot_timeout_s;
-    struct strv notes; /* what was asked for and not granted, ignored annotations */
+    struct kvs granted; /* org.anyvisor.* annotations that the operator lets this workload set */
+    struct strv notes;  /* what was asked for and not granted, ignored annotations */
 };
 
 /*
@@ -110,10 +124,10 @@ int policy_choose(const struct config *config, const struct workload *w,
 void decision_done(struct decision *d);
 
 /*
- * Class alone: *ret_index into config->classes, -1 = the defaults. The first class wins whose
- * `match` holds, or which is selectable and asked for by name. A workload that asks for a class
- * that is not selectable (-EACCES) or not there (-ENOENT) gets none: it must not start with less
- * than it wants.
+ * Class alone: *ret_index into config->classes, -1 = the defaults. w->chosen decides if it is set.
+ * Else the first class wins whose `match` holds, or which is selectable and asked for by name. A
+ * workload that asks for a class that is not selectable (-EACCES) or not there (-ENOENT) gets none:
+ * it must not start with less than it wants.
  */
 int policy_class(const struct config *config, const struct workload *w, int *ret_index,
                  struct err *err);

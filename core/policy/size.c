@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How large the VM is. Sentences say where each number comes from. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,25 +43,10 @@ uint32_t policy_vm_vcpus(uint64_t quota, uint64_t period, uint32_t host_cpus)
     return (uint32_t)MIN(MAX(n, UINT64_C(1)), host);
 }
 
-/* What the workload asks for, if the operator lets it; notes what was not granted. */
-static const char *wish_of(const struct config *config, const struct workload *w, const char *key,
-                           struct strv *notes)
+static int apply_wishes(const struct decision *d, struct vm_wish *wish, struct err *err)
 {
-    const char *value = kvs_get(&w->annotations, key);
-
-    for (size_t i = 0; value && i < config->annotations_allow.n; i++)
-        if (fnmatch(config->annotations_allow.v[i], key, 0) == 0)
-            return value;
-    if (value)
-        strv_addf(notes, "annotation %s is not in annotations.allow, ignoring", key);
-    return NULL;
-}
-
-static int apply_wishes(const struct config *config, const struct workload *w, struct vm_wish *wish,
-                        struct decision *d, struct err *err)
-{
-    const char *memory = wish_of(config, w, POLICY_ANNOTATION_MEMORY, &d->notes);
-    const char *vcpus = wish_of(config, w, POLICY_ANNOTATION_VCPUS, &d->notes);
+    const char *memory = kvs_get(&d->granted, POLICY_ANNOTATION_MEMORY);
+    const char *vcpus = kvs_get(&d->granted, POLICY_ANNOTATION_VCPUS);
 
     if (memory) {
         if (str_to_size(memory, &wish->memory) < 0 || wish->memory < POLICY_MEMORY_MIN)
@@ -139,7 +123,7 @@ int policy_size(const struct config *config, const struct config_class *cls,
         take(cls->vm.memory, by, &wish.memory, &wish.memory_by);
         take(cls->vm.memory_overhead, by, &wish.overhead, &ignored);
     }
-    if ((r = apply_wishes(config, w, &wish, d, err)) < 0)
+    if ((r = apply_wishes(d, &wish, err)) < 0)
         return r;
     d->size.overhead = wish.overhead;
     set_memory(w, &wish, d);

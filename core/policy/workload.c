@@ -2,6 +2,7 @@
 /* What the engines say about a container, each in its own annotations, in one form. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/cleanup.h"
 #include "policy/policy.h"
 
 #define UNLIMITED (INT64_C(1) << 50) /* v1's "no limit" is a number near 2^63 */
@@ -64,12 +65,37 @@ static uint64_t pod_number(const struct workload *w, const char *key)
     return text && str_to_u64(text, 1, UNLIMITED - 1, &n) == 0 ? n : 0;
 }
 
+/* The same of CRI-O, which writes a flat JSON object of plain members. */
+static uint64_t pod_member(const char *json, const char *name)
+{
+    cleanup_free char *quoted = xasprintf("\"%s\"", name), *digits = NULL;
+    const char *at = strstr(json, quoted);
+    uint64_t n;
+
+    if (!at)
+        return 0;
+    at += strlen(quoted);
+    at += strspn(at, " \t:");
+    digits = xstrndup(at, strspn(at, "0123456789"));
+    return str_to_u64(digits, 1, UNLIMITED - 1, &n) == 0 ? n : 0;
+}
+
 /* The sandbox's own limits are those of a process that sleeps: its VM holds all of the pod. */
 static void set_pod_limits(struct workload *w)
 {
-    w->memory_limit = pod_number(w, "io.kubernetes.cri.sandbox-memory");
-    w->cpu_quota = pod_number(w, "io.kubernetes.cri.sandbox-cpu-quota");
-    w->cpu_period = pod_number(w, "io.kubernetes.cri.sandbox-cpu-period");
+    static const char *const crio[] = {"pod-linux-resources.crio.io",
+                                       "io.kubernetes.cri-o.PodLinuxResources", NULL};
+    cleanup_free char *json = first_of(&w->annotations, crio);
+
+    if (json) {
+        w->memory_limit = pod_member(json, "memory_limit_in_bytes");
+        w->cpu_quota = pod_member(json, "cpu_quota");
+        w->cpu_period = pod_member(json, "cpu_period");
+    } else {
+        w->memory_limit = pod_number(w, "io.kubernetes.cri.sandbox-memory");
+        w->cpu_quota = pod_number(w, "io.kubernetes.cri.sandbox-cpu-quota");
+        w->cpu_period = pod_number(w, "io.kubernetes.cri.sandbox-cpu-period");
+    }
     if (w->cpu_quota && !w->cpu_period)
         w->cpu_period = 100000;
 }
@@ -84,10 +110,67 @@ static void set_limits(struct workload *w, const struct oci_resources *r)
     }
 }
 
+/* OCI's names of architectures are Go's; those that are not here are the kernel's, too. */
+static const struct {
+    const char *oci, *uname;
+} architectures[] = {
+    {"amd64", "x86_64"},
+    {"arm64", "aarch64"},
+    {"386", "x86_64"},
+    {"arm", "armv7l"},
+};
+
+static const char *uname_of(const char *oci)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(architectures); i++)
+        if (strcmp(architectures[i].oci, oci) == 0)
+            return architectures[i].uname;
+    return oci;
+}
+
+static const char *oci_of(const char *uname)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(architectures); i++)
+        if (strcmp(architectures[i].uname, uname) == 0)
+            return architectures[i].oci;
+    return uname;
+}
+
+/* The annotations of the image are those that its configuration is converted to. */
+static void set_platform(struct workload *w, const char *host_arch)
+{
+    const char *os = kvs_get(&w->annotations, "org.opencontainers.image.os");
+    const char *of_image = kvs_get(&w->annotations, "org.opencontainers.image.architecture");
+    const char *arch = kvs_get(&w->annotations, POLICY_ANNOTATION_ARCH);
+
+    if (arch && *arch)
+        of_image = NULL;
+    else
+        arch = of_image && *of_image ? uname_of(of_image) : host_arch;
+    w->arch = xstrdup(arch);
+    if (arch)
+        w->platform = xasprintf("%s/%s", os && *os ? os : "linux",
+                                of_image && *of_image ? of_image : oci_of(arch));
+}
+
+static void set_mounts(struct workload *w, const struct oci_spec *spec)
+{
+    w->mounts = xcalloc(spec->n_mounts + 1, sizeof(*w->mounts));
+    for (; w->n_mounts < spec->n_mounts; w->n_mounts++) {
+        const struct oci_mount *from = &spec->mounts[w->n_mounts];
+        struct workload_mount *to = &w->mounts[w->n_mounts];
+
+        to->destination = xstrdup(from->destination);
+        to->type = xstrdup(from->type);
+        to->source = xstrdup(from->source);
+        for (size_t i = 0; i < from->options.n; i++)
+            strv_add(&to->options, from->options.v[i]);
+    }
+}
+
 void workload_from_spec(const struct oci_spec *spec, const char *runtime, const char *host_arch,
                         struct workload *ret)
 {
-    const char *arch = kvs_get(&spec->annotations, POLICY_ANNOTATION_ARCH);
     struct workload w = {0};
 
     for (size_t i = 0; i < spec->annotations.n; i++)
@@ -95,7 +178,9 @@ void workload_from_spec(const struct oci_spec *spec, const char *runtime, const 
     set_names(&w);
     set_sandbox(&w);
     w.runtime = xstrdup(runtime);
-    w.arch = xstrdup(arch && *arch ? arch : host_arch);
+    w.cgroup = xstrdup(spec->linux_.cgroups_path);
+    set_platform(&w, host_arch);
+    set_mounts(&w, spec);
     w.user = xasprintf("%u", spec->process.user.uid);
     w.own_network = spec->linux_.ns[OCI_NS_NETWORK].listed;
     if (w.is_sandbox)
@@ -115,6 +200,16 @@ void workload_done(struct workload *w)
     free(w->runtime);
     free(w->arch);
     free(w->sandbox_id);
+    free(w->platform);
+    free(w->cgroup);
+    free(w->chosen);
+    for (size_t i = 0; i < w->n_mounts; i++) {
+        free(w->mounts[i].destination);
+        free(w->mounts[i].type);
+        free(w->mounts[i].source);
+        strv_done(&w->mounts[i].options);
+    }
+    free(w->mounts);
     kvs_done(&w->annotations);
     memset(w, 0, sizeof(*w));
 }

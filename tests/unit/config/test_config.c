@@ -72,14 +72,80 @@ TEST(every_key_arrives)
     CHECK_U64_EQ(c.boot_timeout_s, 120);
     CHECK_INT_EQ(c.n_classes, 2);
     CHECK_INT_EQ(one->line, 10);
-    CHECK_STR_EQ(one->match.user, "0");
-    CHECK_STR_EQ(kvs_get(&one->match.annotations, "k"), "v*");
+    CHECK_STR_EQ(config_match_text(&one->match, FACT_USER), "0");
+    CHECK_INT_EQ(one->match.n, 7);
+    CHECK_STR_EQ(one->match.v[6].key, "k");
+    CHECK_STR_EQ(one->match.v[6].pattern.text, "v*");
     CHECK_U64_EQ(one->vm.memory, CONFIG_AUTO);
     CHECK_U64_EQ(one->vm.vcpus, CONFIG_UNSET);
     CHECK(!one->selectable && c.classes[1].selectable);
-    CHECK_STR_EQ(c.classes[1].match.cls, "t*");
-    CHECK_STR_EQ(c.annotations_allow.v[0], "x.*");
+    CHECK_STR_EQ(config_match_text(&c.classes[1].match, FACT_CLASS), "t*");
+    CHECK_STR_EQ(c.allow.v[0].key, "x.*");
+    CHECK(c.allow.given && !one->allow.given);
     config_done(&c);
+}
+
+TEST(conditions_are_read_with_what_is_cheap_to_compare)
+{
+    struct config c = parse("version: 1\n"
+                            "classes:\n"
+                            "  - name: a\n"
+                            "    match:\n"
+                            "      all: [{image: 'x*'}, {user: '0', cgroup: 'a?b'}]\n"
+                            "      not: {platform: linux/amd64}\n"
+                            "      mounts: [{type: bind}, {options: ro, source: /s}]\n");
+    const struct config_match *m = &c.classes[0].match;
+
+    CHECK_INT_EQ(m->n, 4);
+    CHECK_INT_EQ(m->v[0].kind, TERM_ALL);
+    CHECK_INT_EQ(m->v[0].n_sub, 2);
+    CHECK_INT_EQ(m->v[0].sub[0].v[0].pattern.kind, PATTERN_PREFIX);
+    CHECK_INT_EQ(m->v[0].sub[0].v[0].pattern.plain, 1);
+    CHECK_INT_EQ(m->v[0].sub[1].v[1].pattern.kind, PATTERN_GLOB);
+    CHECK_INT_EQ(m->v[1].kind, TERM_NOT);
+    CHECK_INT_EQ(m->v[1].sub[0].v[0].pattern.kind, PATTERN_EXACT);
+    CHECK_INT_EQ(m->v[3].kind, TERM_MOUNT);
+    CHECK_INT_EQ(m->v[3].sub[0].n, 2);
+    for (int f = 0; f < CONFIG_FACTS; f++)
+        CHECK(strcmp(config_fact_name(f), "unknown") != 0);
+    config_done(&c);
+}
+
+TEST(annotations_are_allowed_with_bounds_in_the_file_and_in_a_class)
+{
+    struct config c = parse("version: 1\n"
+                            "annotations: {allow: [a.*, {key: b, min: 1GiB, max: 2GiB},\n"
+                            "                      {key: c, values: [x*, y]}]}\n"
+                            "classes: [{name: k, selectable: true, annotations: {allow: []}}]\n");
+
+    CHECK_INT_EQ(c.allow.n, 3);
+    CHECK_STR_EQ(c.allow.v[0].key, "a.*");
+    CHECK_U64_EQ(c.allow.v[0].max, CONFIG_UNSET);
+    CHECK_U64_EQ(c.allow.v[1].min, GIB);
+    CHECK_U64_EQ(c.allow.v[1].max, 2 * GIB);
+    CHECK_STR_EQ(c.allow.v[2].values.v[1], "y");
+    CHECK_INT_EQ(c.allow.v[2].line, 3);
+    CHECK(c.classes[0].allow.given && c.classes[0].allow.n == 0);
+    config_done(&c);
+}
+
+TEST(an_alias_does_not_multiply_without_bound)
+{
+    char text[4096] = "version: 1\nclasses:\n- name: a\n  match: &a0 {image: x}\n";
+    struct config c;
+    struct err err = ERR_INIT;
+
+    for (int i = 1; i < 7; i++) {
+        size_t len = strlen(text);
+
+        snprintf(
+            text + len, sizeof(text) - len,
+            "- name: b%d\n  match: &a%d {any: [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, "
+            "*a%d, *a%d, *a%d]}\n",
+            i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+    }
+    CHECK_ERR(config_parse(text, strlen(text), "f.yaml", "/", &c, &err), -EINVAL);
+    CHECK_CONTAINS(err.msg, "more than 500000 values, counting each use of an alias");
 }
 
 TEST(keys_of_storage_arrive_and_have_defaults)
@@ -185,7 +251,19 @@ TEST(a_mistake_names_file_line_column_and_the_nearest_key)
         {"version: 1\nclasses: [{name: a, match: {class: x}}]\n", "needs 'selectable: true'"},
         {"version: 1\nclasses: [{name: default, selectable: true}]\n", "what matches no class"},
         {"version: 1\nclasses:\n- {name: a, selectable: true}\n- {name: a, selectable: true}\n",
-         "f.yaml:4:3: key 'classes': class 'a' is there twice, first in line 3"},
+         "f.yaml:4:3: class 'a' is there twice, also in f.yaml:3"},
+        {"version: 1\nclasses: [{name: a, match: {any: []}}]\n", "classes.match.any': the list is"},
+        {"version: 1\nclasses: [{name: a, match: {not: {}}}]\n", "there is no condition in it"},
+        {"version: 1\nclasses: [{name: a, match: {not: [1]}}]\n", "expected a mapping"},
+        {"version: 1\nclasses: [{name: a, match: {any: [{imge: x}]}}]\n", "did you mean 'image'?"},
+        {"version: 1\nclasses: [{name: a, match: {mounts: [{image: x}]}}]\n",
+         "unknown key 'image'"},
+        {"version: 1\nclasses: [{name: a, match: {mounts: []}}]\n", "the list is empty"},
+        {"version: 1\nclasses: [{name: a, match: &m {any: [*m]}}]\n",
+         "more than 8 conditions within each other"},
+        {"version: 1\nannotations: {allow: [{min: 1}]}\n", "an entry needs a 'key'"},
+        {"version: 1\nannotations: {allow: [{key: a, min: 2, max: 1}]}\n",
+         "f.yaml:2:23: key 'annotations.allow': 'a': min 2 is more than max 1"},
         {"version: 1\nclasses: [{name: a, selectable: yes}]\n",
          "expected true or false, not 'yes'"},
         {"version: 1\nclasses: [{name: a, match: {annotations: {k: [1]}}}]\n",

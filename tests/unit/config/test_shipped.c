@@ -25,7 +25,7 @@ TEST(the_shipped_configuration_says_what_the_defaults_are)
     CHECK_U64_EQ(c.vm.memory_overhead, d.vm.memory_overhead);
     CHECK_U64_EQ(c.boot_timeout_s, d.boot_timeout_s);
     CHECK_INT_EQ(c.n_classes, d.n_classes);
-    CHECK_INT_EQ(c.annotations_allow.n, d.annotations_allow.n);
+    CHECK_INT_EQ(c.allow.n, d.allow.n);
     config_done(&c);
     config_done(&d);
 }
@@ -82,7 +82,7 @@ TEST(the_commented_example_of_classes_parses)
     example = example_of(text);
     CHECK_OK(config_parse(example, strlen(example), "example", "/", &c, &err), err);
     CHECK_INT_EQ(c.n_classes, 3);
-    CHECK_STR_EQ(c.classes[1].match.cls, "large-*");
+    CHECK_STR_EQ(config_match_text(&c.classes[1].match, FACT_CLASS), "large-*");
     config_done(&c);
 }
 

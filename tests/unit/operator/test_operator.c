@@ -9,7 +9,6 @@
 #include "base/path.h"
 #include "cli/check.h"
 #include "cli/config_check.h"
-#include "cli/explain.h"
 #include "cli/inspect.h"
 #include "cli/logs.h"
 #include "cli/timings.h"
@@ -109,46 +108,6 @@ TEST(all_bad_descriptors_are_told_and_the_good_ones_kept)
     CHECK_CONTAINS(problems.v[2], "d.yaml:");
     strv_done(&problems);
     descriptor_list_done(&l);
-}
-
-TEST(a_forced_class_is_the_only_one_that_matches)
-{
-    static const char text[] = "version: 1\n"
-                               "classes:\n"
-                               "  - name: first\n"
-                               "    match: {pod_name: \"*\"}\n"
-                               "    hypervisor: [kvm]\n"
-                               "  - name: second\n"
-                               "    match: {pod_name: \"never\", annotations: {a: b}}\n"
-                               "    hypervisor: [xen]\n";
-    struct workload w = {.pod_name = (char *)"p", .arch = (char *)"x86_64"};
-    struct err err = ERR_INIT;
-    struct config c = {0};
-    int found = -1;
-
-    CHECK_OK(config_parse(text, sizeof(text) - 1, "a.yaml", "/", &c, &err), err);
-    CHECK_OK(policy_class(&c, &w, &found, &err), err);
-    CHECK_INT_EQ(found, 0);
-    CHECK_OK(explain_force_class(&c, "second", &err), err);
-    CHECK_OK(policy_class(&c, &w, &found, &err), err);
-    CHECK_INT_EQ(found, 1);
-    CHECK_ERR(explain_force_class(&c, "secnd", &err), -ENOENT);
-    CHECK_CONTAINS(err.msg, "'second'");
-    config_done(&c);
-}
-
-TEST(the_default_class_can_be_forced)
-{
-    struct workload w = {.pod_name = (char *)"p", .arch = (char *)"x86_64"};
-    struct err err = ERR_INIT;
-    struct config c = {0};
-    int found = 7;
-
-    parse(&c);
-    CHECK_OK(explain_force_class(&c, "default", &err), err);
-    CHECK_OK(policy_class(&c, &w, &found, &err), err);
-    CHECK_INT_EQ(found, -1);
-    config_done(&c);
 }
 
 TEST(a_guest_cannot_steer_the_terminal)

@@ -88,7 +88,7 @@ TEST(a_class_gets_one_of_its_own_list_or_none)
     CHECK_CONTAINS(j.err.msg, "; nowhere: there is no descriptor");
     CHECK_INT_EQ(option(&j, "good")->verdict, POLICY_UNLISTED);
     CHECK_CONTAINS(option(&j, "good")->reason, "class 'c' does not list it");
-    CHECK_CONTAINS(j.d.rule, "classes[0] 'c' (built-in defaults:3)"); /* no file: from text */
+    CHECK_CONTAINS(j.d.rule, "classes[0] 'c' (f.yaml:3)");
     done(&j);
 }
 

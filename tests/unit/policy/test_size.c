@@ -2,6 +2,7 @@
 /* Sizes of the VM. */
 #include <errno.h>
 #include "rig.h"
+#include "base/cleanup.h"
 
 TEST(memory_is_limit_overhead_and_page_structs_rounded_up_to_whole_mib)
 {
@@ -89,11 +90,73 @@ TEST(a_workloads_wish_counts_only_when_allowed)
     workload_done(&w);
 }
 
+TEST(a_class_allows_what_the_file_does_not_and_the_reverse)
+{
+    static const char open_class[] =
+        "classes: [{name: c, match: {user: '0'}, annotations: {allow: [org.anyvisor.*]}}]\n";
+    static const char closed_class[] =
+        "annotations: {allow: [org.anyvisor.*]}\n"
+        "classes: [{name: c, match: {user: '0'}, annotations: {allow: []}}]\n";
+    struct workload w = {.user = xstrdup("0")};
+    struct decision d;
+
+    rig_annotate(&w, POLICY_ANNOTATION_MEMORY, "256MiB");
+    rig_annotate(&w, POLICY_ANNOTATION_KERNEL_ARGS, "quiet");
+    d = decide(open_class, &w);
+    CHECK_U64_EQ(d.size.memory, 256 * MIB);
+    CHECK_STR_EQ(d.kernel_args, "quiet");
+    CHECK_INT_EQ(d.granted.n, 2);
+    decision_done(&d);
+    d = decide(closed_class, &w);
+    CHECK_U64_EQ(d.size.memory, 2 * GIB);
+    CHECK_INT_EQ(d.granted.n, 0);
+    decision_done(&d);
+    workload_done(&w);
+}
+
+TEST(wishes_are_bounded_and_out_of_bounds_is_refused)
+{
+    static const struct {
+        const char *allow, *key, *value, *want;
+    } t[] = {
+        {"{key: org.anyvisor.vm.*, min: 256MiB, max: 4GiB}", POLICY_ANNOTATION_MEMORY, "4GiB",
+         NULL},
+        {"{key: org.anyvisor.vm.*, max: 4GiB}", POLICY_ANNOTATION_MEMORY, "5GiB",
+         "'5GiB' is more than the 4294967296"},
+        {"{key: org.anyvisor.vm.*, min: 256MiB}", POLICY_ANNOTATION_MEMORY, "255MiB",
+         "'255MiB' is less than the 268435456"},
+        {"{key: '*.vcpus', max: 4}", POLICY_ANNOTATION_VCPUS, "4", NULL},
+        {"{key: '*.vcpus', max: 4}", POLICY_ANNOTATION_VCPUS, "5", "'5' is more than the 4"},
+        {"{key: '*', values: [debug, 'loglevel=?']}", POLICY_ANNOTATION_KERNEL_ARGS, "loglevel=7",
+         NULL},
+        {"{key: '*', values: [debug, 'loglevel=?']}", POLICY_ANNOTATION_KERNEL_ARGS, "init=/bin/sh",
+         "'init=/bin/sh' is none of the values"},
+        {"{key: '*.vcpus', max: 4}, '*'", POLICY_ANNOTATION_VCPUS, "5", "'5' is more than the 4"},
+        {"'*', {key: '*.vcpus', max: 4}", POLICY_ANNOTATION_VCPUS, "5", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *text = xasprintf("annotations: {allow: [%s]}\n", t[i].allow);
+        struct config c = rig_config(text);
+        struct workload w = {0};
+        struct decision d;
+        struct err err = ERR_INIT;
+
+        rig_annotate(&w, t[i].key, t[i].value);
+        CHECK_ERR(policy_choose(&c, &w, &kvm, 1, 8, &d, &err), t[i].want ? -EPERM : 0);
+        if (t[i].want)
+            CHECK_CONTAINS(err.msg, t[i].want);
+        decision_done(&d);
+        workload_done(&w);
+        config_done(&c);
+    }
+}
+
 TEST(a_wish_that_makes_no_sense_is_refused)
 {
     static const struct {
         const char *key, *value, *want;
-    } t[] = {{POLICY_ANNOTATION_MEMORY, "much", "not 'much'"},
+    } t[] = {{POLICY_ANNOTATION_MEMORY, "much", "expected a size or a number, not 'much'"},
              {POLICY_ANNOTATION_MEMORY, "1MiB", "at least 128MiB"},
              {POLICY_ANNOTATION_VCPUS, "0", "from 1 to 1024"}};
     struct config c = rig_config("annotations: {allow: ['*']}\n");

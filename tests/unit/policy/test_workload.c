@@ -32,6 +32,135 @@ TEST(containerds_sandbox_and_member_are_told_apart)
     workload_done(&w);
 }
 
+TEST(crios_sandbox_and_member_are_told_apart)
+{
+    struct workload w;
+
+    load("crio-sandbox.config.json", &w);
+    CHECK(w.is_sandbox && !w.in_sandbox);
+    CHECK_STR_EQ(w.pod_name, "segfaulter");
+    CHECK_STR_EQ(w.pod_namespace, "default");
+    CHECK_U64_EQ(w.memory_limit, 512 * MIB); /* of the pod, not of the pause container */
+    CHECK_U64_EQ(w.cpu_quota, 150000);
+    workload_done(&w);
+    load("crio-container.config.json", &w);
+    CHECK(w.in_sandbox);
+    CHECK_STR_EQ(w.sandbox_id, "134b58ab2e0c");
+    CHECK_STR_EQ(w.pod_name, "segfaulter");
+    CHECK_STR_EQ(w.pod_namespace, "default");
+    CHECK_STR_EQ(w.container_name, "worker");
+    CHECK_STR_EQ(w.image, "docker.io/library/busybox:latest");
+    CHECK_U64_EQ(w.memory_limit, 0);
+    workload_done(&w);
+}
+
+TEST(names_of_all_engines_match_the_same_rule)
+{
+    static const struct {
+        const char *sample, *match;
+        int want;
+    } t[] = {
+        {"cri-sandbox.config.json", "pod_namespace: default, pod_name: pod1", 0},
+        {"cri-container.config.json", "pod_namespace: default, container_name: c2", 0},
+        {"cri-container.config.json", "image: '*/busybox:*', cgroup: /kubepods/*", 0},
+        {"cri-container.config.json", "pod_namespace: other", -1},
+        {"crio-sandbox.config.json", "pod_namespace: default, pod_name: seg*", 0},
+        {"crio-container.config.json", "pod_namespace: default, container_name: worker", 0},
+        {"podman-pod-container.config.json", "cgroup: /libpod_parent/*, pod_name: '*'", -1},
+        {"podman-full.config.json", "annotations: {io.container.manager: libpod}, user: '1000'", 0},
+        {"podman-full.config.json", "runtime: anyvisor, platform: linux/amd64", 0},
+        {"podman-full.config.json", "mounts: [{destination: /dev/shm, type: bind}]", 0},
+        {"docker-full.config.json", "cgroup: /docker/*, mounts: [{destination: /etc/hosts}]", 0},
+        {"docker-full.config.json", "mounts: [{destination: /proc, type: proc, options: nosuid}]",
+         0},
+        {"ctr-run.config.json", "cgroup: /default/*", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *text = xasprintf("classes: [{name: c, match: {%s}}]\n", t[i].match);
+        struct config c = rig_config(text);
+        struct err err = ERR_INIT;
+        struct workload w;
+        int index = 99;
+
+        load(t[i].sample, &w);
+        CHECK_OK(policy_class(&c, &w, &index, &err), err);
+        if (index != t[i].want)
+            TEST_FAIL("%s, {%s}: class %d, want %d", t[i].sample, t[i].match, index, t[i].want);
+        workload_done(&w);
+        config_done(&c);
+    }
+}
+
+static struct workload annotated(const char *annotations)
+{
+    cleanup_free char *json = xasprintf(
+        "{\"ociVersion\":\"1.0.2\",\"root\":{\"path\":\"r\"},\"annotations\":{%s}}", annotations);
+    struct oci_spec *s = NULL;
+    struct workload w;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(oci_spec_parse(json, strlen(json), &s, &err), err);
+    workload_from_spec(s, NULL, "x86_64", &w);
+    oci_spec_free(s);
+    return w;
+}
+
+TEST(the_platform_is_the_annotations_the_images_or_the_hosts)
+{
+    static const struct {
+        const char *annotations, *platform, *arch;
+    } t[] = {
+        {"", "linux/amd64", "x86_64"},
+        {"\"org.opencontainers.image.architecture\":\"arm64\"", "linux/arm64", "aarch64"},
+        {"\"org.opencontainers.image.architecture\":\"s390x\"", "linux/s390x", "s390x"},
+        {"\"org.opencontainers.image.architecture\":\"386\"", "linux/386", "x86_64"},
+        {"\"org.opencontainers.image.os\":\"freebsd\"", "freebsd/amd64", "x86_64"},
+        {"\"org.anyvisor.arch\":\"aarch64\",\"org.opencontainers.image.architecture\":\"386\"",
+         "linux/arm64", "aarch64"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct workload w = annotated(t[i].annotations);
+
+        CHECK_STR_EQ(w.platform, t[i].platform);
+        CHECK_STR_EQ(w.arch, t[i].arch);
+        workload_done(&w);
+    }
+}
+
+/* Numbers are in the text of annotations: of any length and in any form. */
+TEST(a_pods_size_comes_from_its_engine)
+{
+    static const struct {
+        const char *annotations;
+        uint64_t memory, quota, period;
+    } t[] = {
+        {"\"io.kubernetes.cri.sandbox-memory\":\"178257920\"", 178257920, 0, 0},
+        {"\"io.kubernetes.cri.sandbox-memory\":\"0\"", 0, 0, 0},
+        {"\"io.kubernetes.cri.sandbox-memory\":\"-1\"", 0, 0, 0},
+        {"\"io.kubernetes.cri.sandbox-memory\":\"99999999999999999999\"", 0, 0, 0},
+        {"\"io.kubernetes.cri.sandbox-cpu-quota\":\"50000\"", 0, 50000, 100000},
+        {"\"io.kubernetes.cri.sandbox-cpu-quota\":\"5\","
+         "\"io.kubernetes.cri.sandbox-cpu-period\":\"7\"",
+         0, 5, 7},
+        {"\"pod-linux-resources.crio.io\":\"{\\\"memory_limit_in_bytes\\\": 64}\"", 64, 0, 0},
+        {"\"pod-linux-resources.crio.io\":\"{\\\"memory_limit_in_bytes\\\"\"", 0, 0, 0},
+        {"\"io.kubernetes.cri-o.PodLinuxResources\":\"nonsense\"", 0, 0, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *text =
+            xasprintf("\"io.kubernetes.cri.container-type\":\"sandbox\",%s", t[i].annotations);
+        struct workload w = annotated(text);
+
+        CHECK_U64_EQ(w.memory_limit, t[i].memory);
+        CHECK_U64_EQ(w.cpu_quota, t[i].quota);
+        CHECK_U64_EQ(w.cpu_period, t[i].period);
+        workload_done(&w);
+    }
+}
+
 TEST(podmans_pod_member_names_its_infra_container)
 {
     struct workload w;
