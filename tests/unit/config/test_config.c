@@ -345,3 +345,80 @@ TEST(the_file_is_chosen_by_option_then_environment_then_place)
     unlink(place);
     rmdir(dir);
 }
+
+static void write_dropin(const char *dir, const char *name, const char *text)
+{
+    cleanup_free char *path = path_join(dir, name);
+
+    write_file(path, text);
+}
+
+TEST(dropins_replace_keys_and_bring_their_classes_first)
+{
+    char dir[] = "/tmp/av-config.XXXXXX";
+    cleanup_free char *main_file = NULL, *dropins = NULL;
+    struct config c;
+    struct err err = ERR_INIT;
+
+    CHECK(mkdtemp(dir));
+    main_file = path_join(dir, "anyvisor.yaml");
+    dropins = path_join(dir, "conf.d");
+    CHECK(mkdir(dropins, 0755) == 0);
+    write_file(main_file,
+               "version: 1\ndefaults: {hypervisor: [a], vm: {vcpus: 1, options: {x: '1'}}}\n"
+               "classes: [{name: last, match: {user: '*'}}]\n");
+    write_dropin(dropins, "20-b.yaml",
+                 "version: 1\ndefaults: {hypervisor: [b, c]}\n"
+                 "classes: [{name: second, selectable: true}]\n");
+    write_dropin(
+        dropins, "10-a.yaml",
+        "version: 1\ndefaults: {hypervisor: [a, b], vm: {memory: 1GiB, options: {y: '2'}}}\n"
+        "classes: [{name: first, selectable: true}]\nplugins_dir: pd\n");
+    write_dropin(dropins, "ignored.txt", "nothing\n");
+    CHECK_OK(config_load(main_file, &c, &err), err);
+    CHECK_INT_EQ(c.hypervisor.n, 2);
+    CHECK_STR_EQ(c.hypervisor.v[0], "b");
+    CHECK_U64_EQ(c.vm.vcpus, 1);
+    CHECK_U64_EQ(c.vm.memory, GIB);
+    CHECK_STR_EQ(kvs_get(&c.vm.options, "x"), "1");
+    CHECK_STR_EQ(kvs_get(&c.vm.options, "y"), "2");
+    CHECK_CONTAINS(c.plugins_dir, dir);
+    CHECK(!strstr(c.plugins_dir, "conf.d"));
+    CHECK_INT_EQ(c.n_classes, 3);
+    CHECK_STR_EQ(c.classes[0].name, "first");
+    CHECK_STR_EQ(c.classes[1].name, "second");
+    CHECK_STR_EQ(c.classes[2].name, "last");
+    CHECK_CONTAINS(c.classes[1].file, "20-b.yaml");
+    CHECK_INT_EQ(c.overrides.n, 2);
+    CHECK_CONTAINS(c.overrides.v[0], "10-a.yaml:2:24: key 'defaults.hypervisor' replaces that of ");
+    CHECK_CONTAINS(c.overrides.v[0], "anyvisor.yaml:2:24");
+    CHECK_CONTAINS(c.overrides.v[1], "10-a.yaml:2:24");
+    config_done(&c);
+    write_dropin(dropins, "30-c.yaml", "version: 1\nclasses: [{name: last, selectable: true}]\n");
+    CHECK_ERR(config_load(main_file, &c, &err), -EINVAL);
+    CHECK_CONTAINS(err.msg, "anyvisor.yaml:3:11: class 'last' is there twice, also in ");
+    CHECK_CONTAINS(err.msg, "30-c.yaml:2");
+    write_dropin(dropins, "30-c.yaml", "classes: []\n");
+    CHECK_ERR(config_load(main_file, &c, &err), -EINVAL);
+    CHECK_CONTAINS(err.msg, "30-c.yaml:1:1: missing key 'version'");
+    CHECK_OK(path_remove_tree(AT_FDCWD, dir, &err), err);
+}
+
+TEST(dropins_count_without_a_main_file)
+{
+    char dir[] = "/tmp/av-config.XXXXXX";
+    cleanup_free char *dropins = NULL;
+    struct config c;
+    struct err err = ERR_INIT;
+
+    CHECK(mkdtemp(dir));
+    dropins = path_join(dir, "conf.d");
+    CHECK(mkdir(dropins, 0755) == 0);
+    write_dropin(dropins, "a.yaml", "version: 1\ndefaults: {vm: {vcpus: 3}}\n");
+    unsetenv("ANYVISOR_CONFIG");
+    CHECK_OK(config_load_default(NULL, dir, &c, &err), err);
+    CHECK(!c.file);
+    CHECK_U64_EQ(c.vm.vcpus, 3);
+    config_done(&c);
+    CHECK_OK(path_remove_tree(AT_FDCWD, dir, &err), err);
+}
