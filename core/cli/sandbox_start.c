@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "cli/creation.h"
 #include "cli/proxy_command.h"
+#include "cli/proxy_setup.h"
 
 #define CMDLINE "quiet panic=-1"
 
@@ -54,7 +55,7 @@ int sandbox_spawn_monitor(struct creation *c, struct err *err)
 }
 
 /* Kinds that the proxy takes part in, in the order of joining: mount last, as paths change with it.
- * The user namespace is the guest's: host ids are the same inside and outside of the VM. */
+ * A new user namespace comes after all (proxy_setup.c): these belong to the caller's. */
 static const struct {
     enum oci_ns_kind kind;
     uint64_t flag;
@@ -117,6 +118,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");
     bool terminal = c->spec->process.terminal;
     cleanup_call(proxy_command_done) struct proxy_command command = {{0}};
+    cleanup_call(proxy_setup_done) struct proxy_setup setup = {0};
     cleanup_call(joined_done) struct joined joined = {.n = 0};
     cleanup_call(strv_done) struct strv procs = {0};
     cleanup_fd int theirs = -1;
@@ -127,6 +129,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
         return r;
     cgroup_procs_files(&c->cgroups, &procs);
     proxy_command_make(&c->spec->process, c->dir.path, &command);
+    proxy_setup_make(c->spec, &setup);
     struct proc_spawn how = {
         .path = path,
         .argv = (const char *const *)command.argv.v,
@@ -140,6 +143,8 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
         .cwd = "/",
         .new_session = 1,
         .null_stdio = 1,
+        .in_child = proxy_setup_run,
+        .in_child_arg = &setup,
     };
     if ((r = proc_spawn(&how, &c->proxy.pid, &c->proxy.pidfd, err)) < 0)
         return err_wrap(err, "start the proxy");

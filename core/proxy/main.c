@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -32,22 +31,6 @@ struct proxy {
     int vmm[VMM_MAX];
     size_t n_vmm;
 };
-
-/* Compares with the first process that this /proc shows; in doubt the namespace is not ours. */
-static bool has_own_mounts(void)
-{
-    char self[64] = "", first[64] = "";
-
-    return readlink("/proc/self/ns/mnt", self, sizeof(self) - 1) > 0 &&
-           readlink("/proc/1/ns/mnt", first, sizeof(first) - 1) > 0 && strcmp(self, first) != 0;
-}
-
-/* What the caller mounts and unmounts later shall happen here, too, but not the other way round. */
-static void follow_mounts(void)
-{
-    if (has_own_mounts())
-        (void)mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
-}
 
 static void send_size(int tty)
 {
@@ -163,7 +146,6 @@ int main(void)
     struct pollfd fds[2];
 
     prctl(PR_SET_NAME, "anyvisor-proxy");
-    follow_mounts();
     (void)fcntl(IPC_FIRST_FD, F_SETFD, FD_CLOEXEC);
     p.signals = take_signals();
     if (p.terminal)
