@@ -239,15 +239,25 @@ static int make_run_dir(struct creation *c, struct err *err)
     return path_replace(AT_FDCWD, owner, c->dir.path, strlen(c->dir.path), 0600, err);
 }
 
+/* The container's quota is not for the boot of its VM: a tenth of a CPU would make it ten times as
+ * long. Weights and the rest hold from the beginning. */
+static int limit(const struct creation *c, bool booted, struct err *err)
+{
+    struct oci_resources r = c->spec->linux_.resources;
+
+    if (!booted)
+        r.cpu.quota.set = false;
+    return cgroup_limit(&c->cgroups, &r, pod_host_memory(&c->state, &r), err);
+}
+
 static int make_cgroups(struct creation *c, struct err *err)
 {
-    const struct oci_resources *limits = &c->spec->linux_.resources;
     int r = cgroup_make(&c->cgroup_host, &c->cgroups, err);
 
     if (r == 0)
         r = cgroup_make(&c->cgroup_host, &c->vm_cgroups, err);
     if (r == 0)
-        r = cgroup_limit(&c->cgroups, limits, pod_host_memory(&c->state, limits), err);
+        r = limit(c, false, err);
     if (r == 0 && fault_point("cli.cgroups") < 0)
         r = err_set(err, EIO, "fault cli.cgroups");
     return r;
@@ -310,7 +320,7 @@ static int make(struct creation *c, struct err *err)
         return with_monitors_words(c, r, err);
     if ((!c->member && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
         (r = wait_reply(c, SEQ_CREATE, err)) < 0 || (r = proxy_enter_root(c, err)) < 0 ||
-        (r = interrupt_check(&c->interrupt, err)) < 0)
+        (r = limit(c, true, err)) < 0 || (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
 }
