@@ -114,7 +114,7 @@ struct ipc_sandbox {
 
 /* One mount that the host puts into the share before the guest sees the plan. */
 struct ipc_mount {
-    char *name; /* below the share: "ID/rootfs", "ID/m3" */
+    char *name; /* below the share: "ID/rootfs", "ID:3/etc" */
     uint32_t is_file, readonly, slave;
     uint64_t attrs; /* MOUNT_ATTR_* beside nodev, nosuid, which are always set */
 };

@@ -12,14 +12,14 @@
 #include "base/path.h"
 #include "monitor/monitor.h"
 
-/* "ID/rootfs": two components without path tricks. */
+/* "ID/rootfs", "ID:3/etc": two components without path tricks. */
 static int check_name(const char *name, struct err *err)
 {
     const char *slash = strchr(name, '/');
     size_t n = strlen(name);
 
     if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/') || n > 1200 ||
-        name[0] == '.' || slash[1] == '.')
+        name[0] == '.' || strcmp(slash + 1, ".") == 0 || strcmp(slash + 1, "..") == 0)
         return err_set(err, EINVAL, "bad name '%s' in the share", name);
     return 0;
 }
@@ -86,7 +86,7 @@ void share_detach(struct monitor *m, struct container *c)
             log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
         if (unlinkat(m->share_fd, c->mounts.v[i], AT_REMOVEDIR) < 0 && errno == ENOTDIR)
             (void)unlinkat(m->share_fd, c->mounts.v[i], 0);
+        *strchr(c->mounts.v[i], '/') = '\0';
+        (void)unlinkat(m->share_fd, c->mounts.v[i], AT_REMOVEDIR);
     }
-    if (c->mounts.n)
-        (void)unlinkat(m->share_fd, c->id, AT_REMOVEDIR);
 }

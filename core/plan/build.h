@@ -53,7 +53,7 @@ struct plan_input {
 /* One host path to bind into the share. */
 struct plan_share {
     char *host_path; /* absolute */
-    char *name;      /* in the share: "ID/rootfs", "ID/m3" */
+    char *name;      /* in the share: "ID/rootfs", "ID:3/etc" */
     bool is_file, recursive, readonly, nosuid, nodev, noexec;
     bool slave; /* later host mounts below it shall appear (rslave) */
 };

@@ -180,6 +180,14 @@ static void mount_shm(struct builder *b, struct mount_job *j)
                                : xasprintf("mode=%o", j->facts.mode & 07777);
 }
 
+/* mountinfo of the container ends in the source's own name, as on the host. No id has a colon. */
+static char *share_name(const struct builder *b, const struct mount_job *j)
+{
+    const char *base = strrchr(j->source, '/') + 1;
+
+    return xasprintf("%s:%zu/%s", b->in->id, j->index, *base ? base : "root");
+}
+
 static void mount_share(struct builder *b, struct mount_job *j)
 {
     struct plan_share *s = APPEND(b->shares->v, b->shares->n);
@@ -187,7 +195,7 @@ static void mount_share(struct builder *b, struct mount_job *j)
     struct plan_mount *p;
 
     s->host_path = xstrdup(j->source);
-    s->name = xasprintf("%s/m%zu", b->in->id, j->index);
+    s->name = share_name(b, j);
     s->is_file = j->facts.kind == PLAN_SRC_FILE;
     s->recursive = j->words.recursive;
     s->readonly = (flags & MS_RDONLY) || (j->words.attr_set & MOUNT_ATTR_RDONLY);

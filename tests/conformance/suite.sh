@@ -17,7 +17,7 @@ CONFORMANCE=$(cd "$(dirname "$0")" && pwd)
 EXPECTED=$CONFORMANCE/suite.expected
 TOOLCHAIN=1.21.13
 FETCH_LIMIT=180
-PROGRAM_LIMIT=240
+PROGRAM_LIMIT=300
 
 skip_all() {
     printf '# SKIP %s\n' "$1"

@@ -35,10 +35,10 @@ TEST(a_bind_goes_through_the_share)
     const struct plan_share *s = &rig.shares.v[1];
 
     CHECK_INT_EQ(m->kind, PLAN_M_SHARE);
-    CHECK_STR_EQ(m->source, "c1/m0");
+    CHECK_STR_EQ(m->source, "c1:0/dir");
     CHECK_U64_EQ(m->ms_flags, MS_RDONLY | MS_NOEXEC);
     CHECK_STR_EQ(s->host_path, "/h/dir");
-    CHECK_STR_EQ(s->name, "c1/m0");
+    CHECK_STR_EQ(s->name, "c1:0/dir");
     CHECK(s->readonly && s->noexec && s->recursive && s->slave);
     CHECK(!s->is_file && !s->nosuid && !s->nodev);
 }
