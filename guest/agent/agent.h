@@ -276,8 +276,10 @@ struct job {
     struct agent *a;
     struct container *c;
     const struct plan_process *p;
-    bool exec; /* into a running container; else the container's init */
-    int ctl;   /* socket to the loop */
+    bool exec;       /* into a running container; else the container's init */
+    bool unattended; /* exec's at once: nobody waits between its set-up and its start */
+    bool await_go;   /* the loop has something to do to it first */
+    int ctl;         /* socket to the loop */
     int stdio[3];
     int *join_pidfds;  /* PLAN_NS_COUNT pidfds for PLAN_NS_JOIN, -1 where unused */
     int init_pidfd;    /* exec: the container's init */
@@ -308,7 +310,12 @@ int terminal_claim(struct job *j, struct err *err);
 int copyup(int from, int to, struct err *err);
 int program_env(struct plan_list *env, uint32_t uid, struct err *err);
 int hooks_run(const struct plan_container *c, struct err *err);
-int program_find(const struct plan_process *p, char **ret_path, struct err *err);
+/* The descriptors keep what was found in the kernel's caches: -1, or for close_fd. */
+struct found_program {
+    char *path;
+    int fd, link_fd;
+};
+int program_find(const struct plan_process *p, struct found_program *ret, struct err *err);
 int program_cwd(const struct plan_process *p, struct err *err);
 int credentials_borrow(const struct plan_process *p, struct err *err);
 int credentials_return(struct err *err);

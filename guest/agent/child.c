@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The forked child: becomes the container, reports, waits for START, becomes the program. Blocking
- * is allowed here. It keeps no descriptor of the agent that a container could reach through /proc.
+ * The forked child: becomes the container, reports, waits for START, becomes the program. An exec
+ * without a terminal goes straight through: each switch to the loop and back costs. Blocking is
+ * allowed here. It keeps no descriptor of the agent that a container could reach through /proc.
  */
 #include "agent/agent.h"
 
@@ -133,18 +134,18 @@ static int join_container(struct job *j, struct err *err)
 }
 
 /* Program and directory as the user would find them: the engine wants to know before START. */
-static int look_up(const struct job *j, char **ret_path, struct err *err)
+static int look_up(const struct job *j, struct found_program *ret, struct err *err)
 {
     int r = program_cwd(j->p, err), back;
 
     if (r < 0 || (r = credentials_borrow(j->p, err)) < 0)
         return r;
-    r = program_find(j->p, ret_path, err);
+    r = program_find(j->p, ret, err);
     back = credentials_return(r < 0 ? NULL : err);
     return r < 0 ? r : back;
 }
 
-static int prepare(struct job *j, char **ret_path, struct plan_list *env, struct err *err)
+static int prepare(struct job *j, struct found_program *ret, struct plan_list *env, struct err *err)
 {
     int r = namespaces_enter(j, err);
 
@@ -156,7 +157,7 @@ static int prepare(struct job *j, char **ret_path, struct plan_list *env, struct
     if (r == 0)
         r = program_env(env, j->p->uid, err);
     if (r == 0)
-        r = look_up(j, ret_path, err);
+        r = look_up(j, ret, err);
     return r;
 }
 
@@ -164,7 +165,7 @@ void child_main(struct job *j)
 {
     struct plan_list env = j->p->env;
     struct err err = ERR_INIT;
-    char *path = NULL;
+    struct found_program program = {NULL, -1, -1};
     int r;
 
     plain_signals();
@@ -174,20 +175,26 @@ void child_main(struct job *j)
     close_others(j);
     if (j->a->at.machine)
         machine_child_limits();
-    await(j, CTL_GO);
-    r = prepare(j, &path, &env, &err);
+    if (j->await_go)
+        await(j, CTL_GO);
+    r = prepare(j, &program, &env, &err);
     if (r < 0)
         fail(j, r, &err);
-    report(j, 0, NULL);
-    await(j, CTL_START);
+    if (!j->unattended) {
+        /* Until START the file may become another one. */
+        close_fd(&program.fd);
+        close_fd(&program.link_fd);
+        report(j, 0, NULL);
+        await(j, CTL_START);
+    }
     if (!j->exec && (r = hooks_run(&j->c->plan, &err)) < 0)
         fail(j, r, &err);
     if ((r = credentials_take(j->p, &err)) < 0)
         fail(j, r, &err);
-    (void)execve(path, j->p->args.v, env.v ? env.v : (char *[]){NULL});
+    (void)execve(program.path, j->p->args.v, env.v ? env.v : (char *[]){NULL});
     r = -errno;
-    snprintf(err.msg, sizeof(err.msg), "exec %s: %s", path, strerror(-r));
-    if (err.msg[0] && strlen(path) + 7 < sizeof(err.msg))
-        err.msg[strlen(path) + 7] |= 0x20; /* Go's words begin small: engines match them */
+    snprintf(err.msg, sizeof(err.msg), "exec %s: %s", program.path, strerror(-r));
+    if (err.msg[0] && strlen(program.path) + 7 < sizeof(err.msg))
+        err.msg[strlen(program.path) + 7] |= 0x20; /* Go's words begin small: engines match them */
     fail(j, r, &err);
 }

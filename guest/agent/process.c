@@ -175,9 +175,11 @@ static int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_i
     /* Only children change their pid namespace by setns: go in, fork, come back. */
     if (into >= 0 && setns(into, CLONE_NEWPID) < 0)
         return err_set(err, errno, "join pid namespace: %m");
+    j->await_go = !j->exec || (j->p->flags & PLAN_P_OOM_SCORE);
     pid = sys_clone3(&args);
     if (pid < 0 && (args.flags & SYS_CLONE_INTO_CGROUP) && errno != EAGAIN) {
         args.flags &= ~SYS_CLONE_INTO_CGROUP;
+        j->await_go = true;
         pid = sys_clone3(&args);
     }
     e = errno;
@@ -239,7 +241,9 @@ static int spawn(struct process *p, struct job *j, struct err *err)
         (r = streams_watch(a, p, err)) < 0 ||
         (r = loop_watch(a, &p->ctl, ours, EPOLLIN, on_ctl, err)) < 0)
         return r;
-    (void)!write(steal_fd(&ours), &go, 1);
+    ours = -1;
+    if (j->await_go)
+        (void)!write(p->ctl.fd, &go, 1);
     return 0;
 }
 
@@ -252,6 +256,7 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
                     .c = c,
                     .p = plan,
                     .exec = !init,
+                    .unattended = !init && !(plan->flags & PLAN_P_TERMINAL),
                     .join_pidfds = joins,
                     .ctl = -1,
                     .init_pidfd = -1,
@@ -264,7 +269,7 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
     *p = (struct process){.id = id,
                           .container = c,
                           .is_init = init,
-                          .state = P_SETUP,
+                          .state = j.unattended ? P_STARTING : P_SETUP,
                           .seq = seq,
                           .terminal = plan->flags & PLAN_P_TERMINAL,
                           .pidfd.fd = -1,

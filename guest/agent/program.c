@@ -32,37 +32,41 @@ static const char *go_text(int code, char buf[128])
 }
 
 /*
- * 0, or a positive errno; *ret_stat tells that it came from finding the file. The path is walked
- * once: on a share each of its parts is a question to the host.
+ * 0 with the file open, and its last link if it is one; or a positive errno; *ret_found tells that
+ * there is a file. On a share each part of a path that nobody holds is a question to the host, and
+ * so is fstat: the path is walked once, and what is held spares execve the same walk.
  */
-static int executable(const char *path, bool *ret_stat)
+static int executable(const char *path, struct found_program *ret, bool *ret_found)
 {
-    cleanup_fd int fd = open(path, O_PATH | O_CLOEXEC);
-    struct stat st;
+    cleanup_fd int link = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_fd int fd = link < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);
+    cleanup_fd int dir = -1;
 
-    *ret_stat = fd < 0 || fstat(fd, &st) < 0;
-    if (*ret_stat)
+    *ret_found = fd >= 0;
+    if (fd < 0)
         return errno;
-    if (S_ISDIR(st.st_mode))
+    dir = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir >= 0)
         return EISDIR;
     if (syscall(SYS_faccessat2, fd, "", X_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)
         return errno;
-    /* Capabilities let root "execute" anything; exec wants one x bit all the same. */
-    return st.st_mode & 0111 ? 0 : EACCES;
+    ret->fd = steal_fd(&fd);
+    ret->link_fd = steal_fd(&link);
+    return 0;
 }
 
-static int find_given(const char *path, char **ret_path, struct err *err)
+static int find_given(const char *path, struct found_program *ret, struct err *err)
 {
     char text[128];
-    bool from_stat;
-    int e = executable(path, &from_stat);
+    bool found;
+    int e = executable(path, ret, &found);
 
-    if (e && from_stat)
+    if (e && !found)
         return err_set(err, e, "exec: \"%s\": stat %s: %s", path, path, go_text(e, text));
     if (e)
         return err_set(err, e, "exec: \"%s\": %s", path, go_text(e, text));
-    *ret_path = strdup(path);
-    return *ret_path ? 0 : err_set(err, ENOMEM, "exec: %m");
+    ret->path = strdup(path);
+    return ret->path ? 0 : err_set(err, ENOMEM, "exec: %m");
 }
 
 static const char *search_path(const struct plan_process *p)
@@ -73,21 +77,21 @@ static const char *search_path(const struct plan_process *p)
     return "";
 }
 
-int program_find(const struct plan_process *p, char **ret_path, struct err *err)
+int program_find(const struct plan_process *p, struct found_program *ret, struct err *err)
 {
     const char *name = p->args.v[0], *at = search_path(p);
-    bool ignored;
+    bool found;
 
     if (strchr(name, '/'))
-        return find_given(name, ret_path, err);
+        return find_given(name, ret, err);
     while (*name && *at) {
         size_t len = strcspn(at, ":");
         char *path = NULL;
 
         if (asprintf(&path, "%.*s/%s", (int)len, len ? at : ".", name) < 0)
             return err_set(err, ENOMEM, "exec: %m");
-        if (executable(path, &ignored) == 0) {
-            *ret_path = path;
+        if (executable(path, ret, &found) == 0) {
+            ret->path = path;
             return 0;
         }
         free(path);
@@ -143,22 +147,14 @@ static char *home_in(char *line, uint32_t uid)
     return *field[5] ? field[5] : (char *)"/";
 }
 
-/* The file is the container's and may hold anything; most fit into one read, and a short one is the
+/* The file is the container's and may be anything; most fit into one read, and a short one is the
  * last: on a share each is a question to the host. */
 static size_t read_passwd(char *text, size_t size)
 {
     cleanup_fd int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-    size_t used = 0;
-    ssize_t n;
+    ssize_t n = fd < 0 ? -1 : read(fd, text, size);
 
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return 0;
-    do {
-        n = read(fd, text + used, size - used);
-        used += n > 0 ? (size_t)n : 0;
-    } while (n > 0 && used < size && used < (size_t)st.st_size);
-    return used;
+    return n < 0 ? 0 : (size_t)n;
 }
 
 static char *home_of(uint32_t uid)
