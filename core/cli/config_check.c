@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "cli/config_check.h"
 #include "cli/inspect.h"
+#include "policy/lint.h"
 
 #define OPEN_MS 10000
+
+struct found {
+    struct strv problems, notes;
+};
+
+static void found_done(struct found *f)
+{
+    strv_done(&f->problems);
+    strv_done(&f->notes);
+}
 
 bool config_word_at(const char *text, const char *word, unsigned from, unsigned *ret_line,
                     unsigned *ret_column)
@@ -39,9 +52,68 @@ bool config_word_at(const char *text, const char *word, unsigned from, unsigned 
     return false;
 }
 
-static void unknown(const struct config *c, const char *text, const char *where, unsigned from,
+static size_t file_index(const struct config *c, const char *file)
+{
+    size_t i = 0;
+
+    while (i < c->files.n && strcmp(c->files.v[i], file) != 0)
+        i++;
+    return i;
+}
+
+/* What is known of a list of hypervisors: who says it, in which file, from which line on. */
+struct named_list {
+    const struct strv *names;
+    const char *file;
+    unsigned line;
+    char *where;
+};
+
+static void named_list_done(struct named_list *l)
+{
+    free(l->where);
+}
+
+/* File and line of a place, FILE:LINE:COLUMN; NULL = no file says it. */
+static const char *place_of(const struct config *c, const char *key, unsigned *ret_line)
+{
+    const char *place = kvs_get(&c->places, key);
+
+    for (size_t i = 0; place && i < c->files.n; i++) {
+        size_t len = strlen(c->files.v[i]);
+
+        if (strncmp(place, c->files.v[i], len) == 0 && place[len] == ':') {
+            *ret_line = (unsigned)strtoul(place + len + 1, NULL, 10);
+            return c->files.v[i];
+        }
+    }
+    return NULL;
+}
+
+/* List number `index` of all: that of the defaults, then those of classes; names NULL: not said. */
+static struct named_list list_of(const struct config *c, size_t index)
+{
+    struct named_list l = {NULL, NULL, 1, NULL};
+
+    if (index == 0) {
+        l.file = place_of(c, "defaults.hypervisor", &l.line);
+        l.where = xstrdup("defaults.hypervisor");
+        l.names = &c->hypervisor;
+    } else {
+        const struct config_class *cls = &c->classes[index - 1];
+
+        l.file = cls->file;
+        l.line = cls->line;
+        l.where = xasprintf("class '%s'", cls->name);
+        l.names = cls->hypervisor.n > 0 ? &cls->hypervisor : NULL;
+    }
+    return l;
+}
+
+static void unknown(const struct config *c, const struct strv *texts, const struct named_list *from,
                     const char *name, const struct descriptor_list *l, struct strv *problems)
 {
+    size_t file = file_index(c, from->file);
     const char **names = xcalloc(l->n + 1, sizeof(*names));
     unsigned line, column;
     const char *near;
@@ -49,99 +121,218 @@ static void unknown(const struct config *c, const char *text, const char *where,
     for (size_t i = 0; i < l->n; i++)
         names[i] = l->v[i].name;
     near = str_nearest(name, names, l->n);
-    /* A word that is not in the file is a built-in default: not the author's mistake. */
-    if (config_word_at(text, name, from, &line, &column))
+    if (file < texts->n && config_word_at(texts->v[file], name, from->line, &line, &column))
         strv_addf(problems, "%s:%u:%u: %s: hypervisor '%s' has no descriptor in '%s'%s%s%s",
-                  c->file, line, column, where, name, c->plugins_dir,
+                  from->file, line, column, from->where, name, c->plugins_dir,
                   near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
     free(names);
 }
 
-void config_check_names(const struct config *c, const char *text, const struct descriptor_list *l,
-                        struct strv *problems)
+void config_check_names(const struct config *c, const struct strv *texts,
+                        const struct descriptor_list *l, struct strv *problems)
 {
-    for (size_t i = 0; i < c->hypervisor.n; i++)
-        if (!descriptor_find(l, c->hypervisor.v[i]))
-            unknown(c, text, "defaults.hypervisor", 1, c->hypervisor.v[i], l, problems);
-    for (size_t k = 0; k < c->n_classes; k++) {
-        const struct config_class *cls = &c->classes[k];
-        cleanup_free char *where = xasprintf("class '%s'", cls->name);
+    for (size_t k = 0; k <= c->n_classes; k++) {
+        cleanup_call(named_list_done) struct named_list from = list_of(c, k);
 
-        for (size_t i = 0; i < cls->hypervisor.n; i++)
-            if (!descriptor_find(l, cls->hypervisor.v[i]))
-                unknown(c, text, where, cls->line, cls->hypervisor.v[i], l, problems);
+        /* Without a file it is a built-in default: nobody's mistake. */
+        for (size_t i = 0; from.file && from.names && i < from.names->n; i++)
+            if (!descriptor_find(l, from.names->v[i]))
+                unknown(c, texts, &from, from.names->v[i], l, problems);
     }
 }
 
-/* What only the plug-ins know: their keys. Nothing is probed, nothing on the host changes. */
-static void check_plugins(const struct cli *cli, const struct descriptor_list *l,
-                          struct strv *problems)
+void config_check_loadable(const struct config *c, const struct descriptor_list *l,
+                           char *const *why_not, struct strv *problems)
 {
+    for (size_t k = 0; k <= c->n_classes; k++) {
+        cleanup_call(named_list_done) struct named_list from = list_of(c, k);
+        size_t there = 0, broken = 0;
+        const char *why = NULL;
+
+        for (size_t i = 0; from.names && i < from.names->n; i++) {
+            const struct descriptor *d = descriptor_find(l, from.names->v[i]);
+
+            if (!d)
+                continue;
+            there++;
+            if (why_not[d - l->v]) {
+                why = why_not[d - l->v];
+                broken++;
+            }
+        }
+        if (broken > 0 && broken == there)
+            strv_addf(problems, "%s%s%s: none of its hypervisors can be loaded: %s",
+                      from.file ? from.file : "", from.file ? ": " : "", from.where, why);
+    }
+}
+
+/* A rule for one architecture and hypervisors for others: its workloads never start. */
+void config_check_arch(const struct config *c, const struct descriptor_list *l,
+                       struct strv *problems)
+{
+    for (size_t k = 0; k < c->n_classes; k++) {
+        const struct config_class *cls = &c->classes[k];
+        const struct strv *names = cls->hypervisor.n > 0 ? &cls->hypervisor : &c->hypervisor;
+        const char *arch = config_match_text(&cls->match, FACT_ARCH);
+        size_t there = 0, fit = 0;
+
+        for (size_t i = 0; arch && i < names->n; i++) {
+            const struct descriptor *d = descriptor_find(l, names->v[i]);
+
+            there += d != NULL;
+            fit += d && fnmatch(arch, d->arch, 0) == 0;
+        }
+        if (there > 0 && fit == 0)
+            strv_addf(problems,
+                      "%s:%u:%u: class '%s' matches the architecture '%s', which none of its "
+                      "hypervisors has",
+                      cls->file, cls->line, cls->column, cls->name, arch);
+    }
+}
+
+static void check_asset(const char *where, const char *key, const char *path, struct strv *problems)
+{
+    if (path && access(path, R_OK) < 0)
+        strv_addf(problems, "%s: key '%s': '%s': %s", where, key, path, strerror(errno));
+}
+
+/* Whoever reads a secret can be the host to the storage. */
+static void check_secret(const char *where, const char *path, struct strv *problems)
+{
+    struct stat st;
+
+    if (path && stat(path, &st) < 0)
+        strv_addf(problems, "%s: secret '%s': %s", where, path, strerror(errno));
+    else if (path && (st.st_mode & 077))
+        strv_addf(problems, "%s: secret '%s' can be read by others (mode %03o), use chmod 600",
+                  where, path, st.st_mode & 0777);
+}
+
+void config_check_files(const struct config *c, struct strv *problems)
+{
+    unsigned line = 1;
+    const char *file = place_of(c, "defaults.vm.kernel", &line);
+    cleanup_free char *defaults = xasprintf("%s:%u", file ? file : "defaults", line);
+
+    check_asset(defaults, "defaults.vm.kernel", c->vm.kernel, problems);
+    check_asset(defaults, "defaults.vm.image", c->vm.image, problems);
+    for (size_t k = 0; k < c->n_classes; k++) {
+        const struct config_class *cls = &c->classes[k];
+        cleanup_free char *where =
+            xasprintf("%s:%u:%u: class '%s'", cls->file, cls->line, cls->column, cls->name);
+
+        check_asset(where, "vm.kernel", cls->vm.kernel, problems);
+        check_asset(where, "vm.image", cls->vm.image, problems);
+        for (size_t i = 0; i < cls->n_volumes; i++)
+            check_secret(where, cls->volumes[i].secret, problems);
+    }
+}
+
+/*
+ * What only the plug-ins know: their keys. Nothing is probed, nothing on the host changes. A
+ * plug-in that is not there matters to those who need it; a wrong key is a mistake in any case.
+ */
+static void check_plugins(const struct cli *cli, const struct config *c,
+                          const struct descriptor_list *l, struct found *f)
+{
+    char **why_not = xcalloc(l->n + 1, sizeof(*why_not));
+
     for (size_t i = 0; i < l->n; i++) {
         cleanup_free char *guest_dir = NULL;
         struct err err = ERR_INIT;
         struct hvp_host host;
+        int r;
 
         choice_host(cli, l->v[i].arch, &host, &guest_dir);
-        if (plugin_open_isolated(&l->v[i], &host, OPEN_MS, &err) < 0)
-            strv_add(problems, err.msg);
+        r = plugin_open_isolated(&l->v[i], &host, OPEN_MS, &err);
+        if (r == -EINVAL)
+            strv_add(&f->problems, err.msg);
+        else if (r < 0) {
+            why_not[i] = xstrdup(err.msg);
+            strv_addf(&f->notes, "%s: %s", l->v[i].file, err.msg);
+        }
     }
+    config_check_loadable(c, l, why_not, &f->problems);
+    for (size_t i = 0; i < l->n; i++)
+        free(why_not[i]);
+    free(why_not);
 }
 
-static bool has_plugins_dir(const struct config *c, const char *text, struct strv *problems)
+static bool has_plugins_dir(const struct config *c, struct strv *problems)
 {
-    unsigned line, column;
+    const char *place = kvs_get(&c->places, "plugins_dir");
 
     if (access(c->plugins_dir, F_OK) == 0)
         return true;
-    if (text && config_word_at(text, "plugins_dir:", 1, &line, &column))
-        strv_addf(problems, "%s:%u:%u: key 'plugins_dir': '%s': %s", c->file, line, column,
-                  c->plugins_dir, strerror(errno));
+    if (place)
+        strv_addf(problems, "%s: key 'plugins_dir': '%s': %s", place, c->plugins_dir,
+                  strerror(errno));
     else
         strv_addf(problems, "plugins_dir '%s': %s", c->plugins_dir, strerror(errno));
     return false;
 }
 
-/* Everything that is wrong, as sentences; *ret_file is what was looked at. */
+static void read_texts(const struct config *c, struct strv *ret, struct strv *problems)
+{
+    for (size_t i = 0; i < c->files.n; i++) {
+        cleanup_free char *text = NULL;
+        struct err err = ERR_INIT;
+
+        if (path_read(AT_FDCWD, c->files.v[i], CONFIG_FILE_MAX, &text, NULL, &err) < 0)
+            strv_add(problems, err.msg);
+        strv_add(ret, text ? text : "");
+    }
+}
+
+/* *ret_file is what was looked at, *ret_n the number of descriptors. */
 static void collect(const struct cli *cli, const char *file, char **ret_file, size_t *ret_n,
-                    struct strv *problems)
+                    struct found *f)
 {
     cleanup_call(config_done) struct config c = {0};
     cleanup_call(descriptor_list_done) struct descriptor_list l = {0};
-    cleanup_free char *text = NULL;
+    cleanup_call(strv_done) struct strv texts = {0};
     struct err err = ERR_INIT;
 
     if (config_load_default(file ? file : cli->config, cli->layout.etc_dir, &c, &err) < 0) {
-        strv_add(problems, err.msg);
+        strv_add(&f->problems, err.msg);
         return;
     }
-    if (c.file && path_read(AT_FDCWD, c.file, CONFIG_FILE_MAX, &text, NULL, &err) < 0)
-        strv_add(problems, err.msg);
-    if (has_plugins_dir(&c, text, problems)) {
-        inspect_descriptors(c.plugins_dir, cli->layout.backend_dir, &l, problems);
-        check_plugins(cli, &l, problems);
+    policy_lint(&c, &f->problems, &f->notes);
+    config_check_files(&c, &f->problems);
+    read_texts(&c, &texts, &f->problems);
+    if (has_plugins_dir(&c, &f->problems)) {
+        size_t before = f->problems.n;
+
+        inspect_descriptors(c.plugins_dir, cli->layout.backend_dir, &l, &f->problems);
+        /* A descriptor that cannot be read may be the one that is named. */
+        if (f->problems.n == before) {
+            config_check_names(&c, &texts, &l, &f->problems);
+            config_check_arch(&c, &l, &f->problems);
+        }
+        check_plugins(cli, &c, &l, f);
     }
-    /* A descriptor that cannot be read may be the one that is named. */
-    if (text && problems->n == 0)
-        config_check_names(&c, text, &l, problems);
     *ret_file = xstrdup(c.file ? c.file : "built-in configuration");
     *ret_n = l.n;
 }
 
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
 {
-    cleanup_call(strv_done) struct strv problems = {0};
+    cleanup_call(found_done) struct found f = {{0}, {0}};
     cleanup_free char *file = NULL;
     cleanup_free char *text = NULL;
     size_t n = 0;
 
     (void)options;
-    collect(cli, argc > 0 ? argv[0] : NULL, &file, &n, &problems);
-    for (size_t i = 0; i < problems.n; i++) {
-        log_error("%s", problems.v[i]);
-        fprintf(stderr, "anyvisor: %s\n", problems.v[i]);
+    collect(cli, argc > 0 ? argv[0] : NULL, &file, &n, &f);
+    for (size_t i = 0; i < f.problems.n; i++) {
+        log_error("%s", f.problems.v[i]);
+        fprintf(stderr, "anyvisor: %s\n", f.problems.v[i]);
     }
-    if (problems.n)
+    for (size_t i = 0; i < f.notes.n; i++) {
+        log_warn("%s", f.notes.v[i]);
+        fprintf(stderr, "anyvisor: note: %s\n", f.notes.v[i]);
+    }
+    if (f.problems.n)
         return 1;
     text = xasprintf("%s: good, %zu back-end descriptor%s", file, n, n == 1 ? "" : "s");
     return cli_print(text, err);

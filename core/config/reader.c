@@ -144,8 +144,8 @@ static void note_override(struct yaml_reader *y, const yaml_node_t *node,
     cleanup_free char *place = NULL;
     const char *before;
 
-    if (!y->seen || key->sub || key->read == yaml_kvs || str_starts_with(y->key, "classes") ||
-        strcmp(y->key, "version") == 0)
+    if (!y->seen || key->read == yaml_map || key->read == yaml_kvs ||
+        str_starts_with(y->key, "classes") || strcmp(y->key, "version") == 0)
         return;
     place =
         xasprintf("%s:%zu:%zu", y->name, node->start_mark.line + 1, node->start_mark.column + 1);

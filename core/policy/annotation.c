@@ -103,3 +103,25 @@ int policy_grant(const struct config *config, const struct config_class *cls,
     }
     return 0;
 }
+
+void policy_annotation_kinds(const char *pattern, bool *ret_amount, bool *ret_text)
+{
+    *ret_amount = *ret_text = false;
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        bool fits = fnmatch(pattern, known[i].key, 0) == 0;
+
+        *ret_amount |= fits && known[i].kind == AMOUNT;
+        *ret_text |= fits && known[i].kind == TEXT;
+    }
+}
+
+const char *policy_annotation_nearest(const char *key)
+{
+    const char *names[ARRAY_SIZE(known)];
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (known[i].kind != ALWAYS)
+            names[n++] = known[i].key;
+    return str_nearest(key, names, n);
+}

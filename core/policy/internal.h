@@ -28,6 +28,12 @@ bool match_pattern_fits(const struct config_pattern *p, const char *value);
 int policy_grant(const struct config *config, const struct config_class *cls,
                  const struct workload *w, struct decision *d, struct err *err);
 
+/* What kinds of annotations that a workload may set a pattern of keys fits. */
+void policy_annotation_kinds(const char *pattern, bool *ret_amount, bool *ret_text);
+
+/* The name of such an annotation that `key` may have been meant to be; NULL = none. */
+const char *policy_annotation_nearest(const char *key);
+
 /* Sizes from the class (NULL: defaults), what the workload may ask for, and its limits. */
 int policy_size(const struct config *config, const struct config_class *cls,
                 const struct workload *w, uint32_t host_cpus, struct decision *d, struct err *err);

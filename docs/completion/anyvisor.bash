@@ -26,7 +26,7 @@ _anyvisor() {
             globals+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --log | --log-format | --rootless | --criu) i=$((i + 1)) ;;
+        --log | --log-format | --class | --rootless | --criu) i=$((i + 1)) ;;
         -*) ;;
         *)
             verb=${COMP_WORDS[i]}

@@ -50,10 +50,12 @@ TEST(names_without_descriptor_are_told_with_place_and_nearest_name)
     struct descriptor only = {.name = (char *)"kvm", .file = (char *)"/p/kvm.yaml"};
     struct descriptor_list l = {&only, 1};
     struct config c = {0};
-    struct strv problems = {0};
+    struct strv problems = {0}, texts = {0};
 
     parse(&c);
-    config_check_names(&c, yaml, &l, &problems);
+    strv_add(&texts, yaml);
+    config_check_names(&c, &texts, &l, &problems);
+    strv_done(&texts);
     CHECK_INT_EQ(problems.n, 3);
     CHECK_CONTAINS(problems.v[0], "/etc/a.yaml:4:21: defaults.hypervisor: hypervisor 'kvmm'");
     CHECK_CONTAINS(problems.v[0], "did you mean 'kvm'?");
@@ -71,8 +73,56 @@ TEST(defaults_that_the_file_does_not_name_are_no_problem)
     struct strv problems = {0};
 
     config_defaults("/etc", &c);
-    config_check_names(&c, "version: 1\n", &none, &problems);
+    config_check_names(&c, &problems, &none, &problems);
     CHECK_INT_EQ(problems.n, 0);
+    config_done(&c);
+}
+
+static struct config config_of(const char *text)
+{
+    struct config c = {0};
+    struct err err = ERR_INIT;
+
+    CHECK_OK(config_parse(text, strlen(text), "/etc/a.yaml", "/etc", &c, &err), err);
+    return c;
+}
+
+TEST(a_plug_in_that_cannot_be_loaded_matters_to_those_who_need_it)
+{
+    struct descriptor v[] = {{.name = (char *)"kvm"}, {.name = (char *)"xen"}};
+    struct descriptor_list l = {v, 2};
+    char *why_not[] = {NULL, (char *)"no libxl"};
+    struct config c = config_of("version: 1\ndefaults: {hypervisor: [xen, kvm]}\n"
+                                "classes: [{name: a, selectable: true, hypervisor: [xen]},\n"
+                                "          {name: b, selectable: true, hypervisor: [kvm]}]\n");
+    struct strv problems = {0};
+
+    config_check_loadable(&c, &l, why_not, &problems);
+    CHECK_INT_EQ(problems.n, 1);
+    CHECK_STR_EQ(problems.v[0],
+                 "/etc/a.yaml: class 'a': none of its hypervisors can be loaded: no libxl");
+    why_not[1] = NULL;
+    config_check_loadable(&c, &l, why_not, &problems);
+    CHECK_INT_EQ(problems.n, 1);
+    strv_done(&problems);
+    config_done(&c);
+}
+
+TEST(a_rule_for_an_architecture_that_no_hypervisor_has_is_told)
+{
+    struct descriptor v[] = {{.name = (char *)"kvm", .arch = (char *)"x86_64"},
+                             {.name = (char *)"kvm-s390x", .arch = (char *)"s390x"}};
+    struct descriptor_list l = {v, 2};
+    struct config c = config_of("version: 1\nclasses:\n- {name: a, match: {arch: s390x}}\n"
+                                "- {name: b, match: {arch: s390x}, hypervisor: [kvm, kvm-s390x]}\n"
+                                "- {name: c, match: {arch: '*'}, hypervisor: [kvm]}\n");
+    struct strv problems = {0};
+
+    config_check_arch(&c, &l, &problems);
+    CHECK_INT_EQ(problems.n, 1);
+    CHECK_STR_EQ(problems.v[0], "/etc/a.yaml:3:3: class 'a' matches the architecture 's390x', "
+                                "which none of its hypervisors has");
+    strv_done(&problems);
     config_done(&c);
 }
 
@@ -213,4 +263,37 @@ TEST(a_state_root_that_others_may_write_is_refused)
     CHECK_CONTAINS(f.v[1].detail, "will be made");
     CHECK_INT_EQ(f.v[2].level, FINDING_FAIL);
     findings_done(&f);
+}
+
+TEST(files_that_are_not_there_and_open_secrets_are_told)
+{
+    char dir[] = "/tmp/av-operator.XXXXXX";
+    cleanup_free char *text = NULL, *secret = NULL;
+    struct strv problems = {0};
+    struct config c;
+
+    CHECK(mkdtemp(dir) != NULL);
+    write_file(dir, "key", "x");
+    secret = path_join(dir, "key");
+    text = xasprintf("version: 1\nstorage: {secrets_dir: %s}\n"
+                     "defaults: {vm: {kernel: /nowhere/k}}\n"
+                     "classes:\n- name: a\n  selectable: true\n  vm: {image: /nowhere/i}\n"
+                     "  volumes: [{destination: /d, source: 'nbd:a', secret: key}]\n",
+                     dir);
+    c = config_of(text);
+    config_check_files(&c, &problems);
+    CHECK_INT_EQ(problems.n, 3);
+    CHECK_CONTAINS(problems.v[0], "/etc/a.yaml:3: key 'defaults.vm.kernel': '/nowhere/k': No such");
+    CHECK_CONTAINS(problems.v[1], "/etc/a.yaml:5:3: class 'a': key 'vm.image': '/nowhere/i'");
+    CHECK_CONTAINS(problems.v[2], "/key' can be read by others (mode 644), use chmod 600");
+    strv_done(&problems);
+    CHECK(chmod(secret, 0600) == 0);
+    config_check_files(&c, &problems);
+    CHECK_INT_EQ(problems.n, 2);
+    CHECK(unlink(secret) == 0);
+    config_check_files(&c, &problems);
+    CHECK_CONTAINS(problems.v[problems.n - 1], "/key': No such file");
+    strv_done(&problems);
+    config_done(&c);
+    rmdir(dir);
 }
