@@ -168,7 +168,7 @@ void yaml_mapping(struct yaml_reader *y, yaml_node_t *node, const struct yaml_ke
             size_t outer = enter_key(y, name);
             yaml_node_t *value = yaml_document_get_node(&y->doc, p->value);
 
-            note_override(y, value, key);
+            note_override(y, yaml_document_get_node(&y->doc, p->key), key);
             if (within_budget(y, value))
                 key->read(y, value, key, (char *)to + key->offset);
             leave_key(y, outer);

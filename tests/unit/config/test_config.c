@@ -390,9 +390,9 @@ TEST(dropins_replace_keys_and_bring_their_classes_first)
     CHECK_STR_EQ(c.classes[2].name, "last");
     CHECK_CONTAINS(c.classes[1].file, "20-b.yaml");
     CHECK_INT_EQ(c.overrides.n, 2);
-    CHECK_CONTAINS(c.overrides.v[0], "10-a.yaml:2:24: key 'defaults.hypervisor' replaces that of ");
-    CHECK_CONTAINS(c.overrides.v[0], "anyvisor.yaml:2:24");
-    CHECK_CONTAINS(c.overrides.v[1], "10-a.yaml:2:24");
+    CHECK_CONTAINS(c.overrides.v[0], "10-a.yaml:2:12: key 'defaults.hypervisor' replaces that of ");
+    CHECK_CONTAINS(c.overrides.v[0], "anyvisor.yaml:2:12");
+    CHECK_CONTAINS(c.overrides.v[1], "20-b.yaml:2:12");
     config_done(&c);
     write_dropin(dropins, "30-c.yaml", "version: 1\nclasses: [{name: last, selectable: true}]\n");
     CHECK_ERR(config_load(main_file, &c, &err), -EINVAL);
