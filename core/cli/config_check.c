@@ -11,6 +11,7 @@
 #include "cli/config_check.h"
 #include "cli/inspect.h"
 #include "policy/lint.h"
+#include "storage/uri.h"
 
 #define OPEN_MS 10000
 
@@ -204,8 +205,22 @@ static void check_secret(const char *where, const char *path, struct strv *probl
     if (path && stat(path, &st) < 0)
         strv_addf(problems, "%s: secret '%s': %s", where, path, strerror(errno));
     else if (path && (st.st_mode & 077))
-        strv_addf(problems, "%s: secret '%s' can be read by others (mode %03o), use chmod 600",
-                  where, path, st.st_mode & 0777);
+        strv_addf(problems,
+                  "%s: secret '%s' can be read by others (mode %03o), use chmod go=", where, path,
+                  st.st_mode & 0777);
+}
+
+static void check_volume(const char *where, const struct config_volume *v, struct strv *problems)
+{
+    cleanup_call(storage_uri_done) struct storage_uri uri = {0};
+    struct err err = ERR_INIT;
+
+    check_secret(where, v->secret, problems);
+    if (storage_uri_parse(v->source, &uri, &err) < 0)
+        strv_addf(problems, "%s: volume for '%s': %s", where, v->destination, err.msg);
+    else if (uri.needs_secret && !v->secret)
+        strv_addf(problems, "%s: volume for '%s': '%s' needs a secret", where, v->destination,
+                  uri.shown);
 }
 
 void config_check_files(const struct config *c, struct strv *problems)
@@ -224,7 +239,7 @@ void config_check_files(const struct config *c, struct strv *problems)
         check_asset(where, "vm.kernel", cls->vm.kernel, problems);
         check_asset(where, "vm.image", cls->vm.image, problems);
         for (size_t i = 0; i < cls->n_volumes; i++)
-            check_secret(where, cls->volumes[i].secret, problems);
+            check_volume(where, &cls->volumes[i], problems);
     }
 }
 

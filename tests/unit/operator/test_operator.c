@@ -278,21 +278,23 @@ TEST(files_that_are_not_there_and_open_secrets_are_told)
     text = xasprintf("version: 1\nstorage: {secrets_dir: %s}\n"
                      "defaults: {vm: {kernel: /nowhere/k}}\n"
                      "classes:\n- name: a\n  selectable: true\n  vm: {image: /nowhere/i}\n"
-                     "  volumes: [{destination: /d, source: 'nbd:a', secret: key}]\n",
+                     "  volumes: [{destination: /d, source: 'nbd://h/a', secret: key},\n"
+                     "            {destination: /e, source: 'nbd:h'}]\n",
                      dir);
     c = config_of(text);
     config_check_files(&c, &problems);
-    CHECK_INT_EQ(problems.n, 3);
+    CHECK_INT_EQ(problems.n, 4);
     CHECK_CONTAINS(problems.v[0], "/etc/a.yaml:3: key 'defaults.vm.kernel': '/nowhere/k': No such");
     CHECK_CONTAINS(problems.v[1], "/etc/a.yaml:5:3: class 'a': key 'vm.image': '/nowhere/i'");
-    CHECK_CONTAINS(problems.v[2], "/key' can be read by others (mode 644), use chmod 600");
+    CHECK_CONTAINS(problems.v[2], "/key' can be read by others (mode 644), use chmod go=");
     strv_done(&problems);
     CHECK(chmod(secret, 0600) == 0);
     config_check_files(&c, &problems);
-    CHECK_INT_EQ(problems.n, 2);
+    CHECK_INT_EQ(problems.n, 3);
     CHECK(unlink(secret) == 0);
     config_check_files(&c, &problems);
-    CHECK_CONTAINS(problems.v[problems.n - 1], "/key': No such file");
+    CHECK_CONTAINS(problems.v[problems.n - 2], "/key': No such file");
+    CHECK_CONTAINS(problems.v[problems.n - 1], "class 'a': volume for '/e': ");
     strv_done(&problems);
     config_done(&c);
     rmdir(dir);
