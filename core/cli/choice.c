@@ -225,3 +225,15 @@ int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *
         return choose(c, only, err);
     return choose_by_asking(cli, c, names, all, err);
 }
+
+int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec *spec,
+                  const char *cls, struct err *err)
+{
+    int r = choice_load(cli, c, err);
+
+    if (r < 0)
+        return r;
+    workload_from_spec(spec, cli->runtime, choice_host_arch(), &c->workload);
+    return policy_storage(&c->config, cls ? cls : POLICY_CLASS_DEFAULT, &c->workload, &c->decision,
+                          err);
+}

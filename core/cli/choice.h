@@ -45,6 +45,10 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i);
 int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *spec, bool all,
                 struct err *err);
 
+/* For a container that joins a VM of that class: what its storage may be. No back-end is chosen. */
+int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec *spec,
+                  const char *cls, struct err *err);
+
 /* Host table for a plug-in of this architecture; *ret_guest_dir backs a string of it. */
 void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
                  char **ret_guest_dir);

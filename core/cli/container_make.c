@@ -24,6 +24,8 @@ int container_plan(struct creation *c, struct err *err)
 
     planning_input(c->id, c->state.arch, c->state.vm_vcpus, &in);
     in.state_json = state_json;
+    in.disks = c->disks.uses;
+    in.n_disks = c->disks.n_uses;
     if (c->member) {
         in.sandbox = c->owner.state.id;
         in.resolve_ns = pod_resolve_ns;
@@ -100,11 +102,11 @@ static int open_mounts(struct creation *c, struct err *err)
     for (size_t i = 0; i < c->shares.n; i++) {
         const struct plan_share *s = &c->shares.v[i];
         const struct storage_bind bind = {s->host_path, s->is_file, s->recursive, s->slave};
-        int r = storage_clone(&bind, &c->mounts[i], err);
+        int r = s->host_only ? 0 : storage_clone(&bind, &c->mounts[c->n_mounts], err);
 
         if (r < 0)
             return r;
-        c->n_mounts++;
+        c->n_mounts += !s->host_only;
     }
     return 0;
 }
@@ -112,11 +114,14 @@ static int open_mounts(struct creation *c, struct err *err)
 static struct ipc_mount *describe_mounts(const struct creation *c)
 {
     struct ipc_mount *v = xcalloc(c->shares.n + 1, sizeof(*v));
+    size_t n = 0;
 
     for (size_t i = 0; i < c->shares.n; i++) {
         const struct plan_share *s = &c->shares.v[i];
 
-        v[i] = (struct ipc_mount){
+        if (s->host_only)
+            continue;
+        v[n++] = (struct ipc_mount){
             .name = s->name, /* borrowed */
             .is_file = s->is_file,
             .readonly = s->readonly,
@@ -129,9 +134,10 @@ static struct ipc_mount *describe_mounts(const struct creation *c)
 int container_send(struct creation *c, uint32_t seq, struct err *err)
 {
     cleanup_free struct ipc_mount *mounts = NULL;
+    cleanup_free struct ipc_disk *disks = c->disks.sent ? NULL : disks_ipc(&c->disks);
     cleanup_call(wbuf_done) struct wbuf plan = {0}, body = {0};
-    int fds[IPC_CREATE_FDS + IPC_MOUNTS_MAX] = {c->proxy_sock, c->stdio[0], c->stdio[1],
-                                                c->stdio[2], -1};
+    int fds[IPC_CREATE_FDS + IPC_MOUNTS_MAX + IPC_DISK_FDS_MAX] = {c->proxy_sock, c->stdio[0],
+                                                                   c->stdio[1], c->stdio[2], -1};
     cleanup_fd int state = -1;
     int r;
 
@@ -146,6 +152,8 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
     if (state < 0)
         return err_set(err, errno, "open '%s': %m", c->dir.path);
     memcpy(fds + IPC_CREATE_FDS, c->mounts, c->n_mounts * sizeof(*fds));
+    if (c->disks.n_fds) /* none any more when they went with the new VM */
+        memcpy(fds + IPC_CREATE_FDS + c->n_mounts, c->disks.fds, c->disks.n_fds * sizeof(*fds));
     mounts = describe_mounts(c);
     plan_container_put(&plan, &c->plan);
     const struct ipc_create m = {
@@ -156,12 +164,16 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
         .terminal = c->spec->process.terminal,
         .mounts = mounts,
         .n_mounts = c->n_mounts,
+        .disks = disks,
+        .n_disks = disks ? c->disks.n : 0,
     };
     ipc_create_put(&body, &m);
     if (!wbuf_ok(&plan) || body.len > FRAME_BODY_MAX)
         return err_set_phase(err, PHASE_CONFIG, E2BIG,
                              "the container's plan is larger than %u bytes", FRAME_BODY_MAX);
-    r = ipc_send(c->sock, IPC_CREATE, seq, &body, fds, IPC_CREATE_FDS + c->n_mounts, err);
+    r = ipc_send(c->sock, IPC_CREATE, seq, &body, fds,
+                 IPC_CREATE_FDS + c->n_mounts + c->disks.n_fds, err);
+    disks_close(&c->disks);
     /* The monitor has its own copies: ours would keep files busy and hide EOFs. */
     close_fd(&c->proxy_sock);
     while (c->n_mounts > 0)

@@ -34,6 +34,7 @@ void creation_done(struct creation *c)
     free(c->mounts);
     plan_shares_done(&c->shares);
     plan_container_done(&c->plan);
+    disks_done(&c->disks);
     close_fd(&c->proxy_sock);
     close_fd(&c->sock);
     close_fd(&c->monitor.pidfd);
@@ -78,6 +79,15 @@ static int choose_vm(struct creation *c, struct err *err)
     return 0;
 }
 
+static int choose_member(struct creation *c, struct err *err)
+{
+    int r = pod_check(c->cli, &c->owner, c->spec, err);
+
+    if (r == 0)
+        r = choice_member(c->cli, &c->choice, c->spec, c->owner.state.class_name, err);
+    return r;
+}
+
 int creation_prepare(struct creation *c, struct err *err)
 {
     int r;
@@ -94,7 +104,8 @@ int creation_prepare(struct creation *c, struct err *err)
     if (r < 0)
         return r;
     c->member = r > 0;
-    return c->member ? pod_check(c->cli, &c->owner, c->spec, err) : choose_vm(c, err);
+    r = c->member ? choose_member(c, err) : choose_vm(c, err);
+    return r < 0 ? r : disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
 }
 
 static char *now_rfc3339(void)
@@ -311,7 +322,7 @@ static int make(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = make_cgroups(c, err)) < 0 ||
+    if ((r = make_cgroups(c, err)) < 0 || (r = disks_open(&c->disks, &c->choice, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
         (r = container_hooks(c, err)) < 0)
@@ -319,8 +330,11 @@ static int make(struct creation *c, struct err *err)
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
     if ((!c->member && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
-        (r = wait_reply(c, SEQ_CREATE, err)) < 0 || (r = proxy_enter_root(c, err)) < 0 ||
-        (r = limit(c, true, err)) < 0 || (r = interrupt_check(&c->interrupt, err)) < 0)
+        (r = wait_reply(c, SEQ_CREATE, err)) < 0)
+        return r;
+    disks_unname(&c->disks);
+    if ((r = proxy_enter_root(c, err)) < 0 || (r = limit(c, true, err)) < 0 ||
+        (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
 }

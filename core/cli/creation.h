@@ -9,6 +9,7 @@
 #include "cgroup/cgroup.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
+#include "cli/disks.h"
 #include "cli/interrupt.h"
 #include "plan/build.h"
 
@@ -37,6 +38,7 @@ struct creation {
     int proxy_sock; /* the monitor's end of the proxy's socket */
     struct plan_container plan;
     struct plan_shares shares;
+    struct disks disks;
     int *mounts; /* descriptors, one per share */
     size_t n_mounts;
     struct interrupt interrupt; /* from the first thing made to the commit */

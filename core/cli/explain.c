@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "cli/disks.h"
 #include "cli/inspect.h"
 
 struct explain_options {
@@ -98,6 +99,17 @@ static void free_spec(struct oci_spec **spec)
     oci_spec_free(*spec);
 }
 
+/* Which of its files come how; looked at, not opened. */
+static int explain_storage(struct choice *c, const struct oci_spec *spec, struct err *err)
+{
+    cleanup_call(disks_done) struct disks disks = {0};
+    int r = disks_choose("explain", spec, c, &disks, err);
+
+    for (size_t i = 0; i < disks.why.n; i++)
+        strv_add(&c->decision.notes, disks.why.v[i]);
+    return r;
+}
+
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
 {
     const struct explain_options *o = options;
@@ -115,6 +127,8 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (o->cls)
         cli->cls = o->cls;
     r = choice_make(cli, &c, spec, true, err);
+    if (r == 0)
+        r = explain_storage(&c, spec, err);
     if (r < 0 && !json && !c.decision.cls)
         return r;
     if (print(&c, json, r < 0 ? err->msg : NULL, &print_err) < 0 && r == 0) {

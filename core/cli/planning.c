@@ -7,7 +7,7 @@ static int look_at_source(void *ctx, const char *path, struct plan_source *ret, 
     static const enum plan_source_kind kinds[] = {
         [STORAGE_DIR] = PLAN_SRC_DIR,       [STORAGE_FILE] = PLAN_SRC_FILE,
         [STORAGE_SOCKET] = PLAN_SRC_SOCKET, [STORAGE_DEVICE] = PLAN_SRC_DEVICE,
-        [STORAGE_FIFO] = PLAN_SRC_FIFO,
+        [STORAGE_FIFO] = PLAN_SRC_FIFO,     [STORAGE_BLOCK] = PLAN_SRC_DEVICE,
     };
     struct storage_source s;
     int r = storage_inspect(path, &s, err);

@@ -234,10 +234,18 @@ int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
     cleanup_call(wbuf_done) struct wbuf body = {0};
+    cleanup_free struct ipc_disk *disks = NULL;
     int r = fill_request(c, &m, err);
 
     if (r < 0)
         return r;
+    m.disks = disks = disks_ipc(&c->disks);
+    m.n_disks = c->disks.n;
     ipc_sandbox_put(&body, &m);
-    return ipc_send(c->sock, IPC_SANDBOX, seq, &body, NULL, 0, err);
+    m.disks = NULL; /* its strings are not the request's to free */
+    m.n_disks = 0;
+    r = ipc_send(c->sock, IPC_SANDBOX, seq, &body, c->disks.fds, c->disks.n_fds, err);
+    disks_close(&c->disks);
+    c->disks.sent = true;
+    return r;
 }

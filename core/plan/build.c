@@ -19,6 +19,14 @@ void plan_shares_done(struct plan_shares *s)
     memset(s, 0, sizeof(*s));
 }
 
+const struct plan_disk *builder_disk(const struct builder *b, enum plan_disk_use use, size_t index)
+{
+    for (size_t i = 0; i < b->in->n_disks; i++)
+        if (b->in->disks[i].use == use && b->in->disks[i].index == index)
+            return &b->in->disks[i];
+    return NULL;
+}
+
 static const enum plan_ns plan_ns_of[] = {
     [OCI_NS_PID] = PLAN_NS_PID,   [OCI_NS_NETWORK] = PLAN_NS_NET, [OCI_NS_IPC] = PLAN_NS_IPC,
     [OCI_NS_UTS] = PLAN_NS_UTS,   [OCI_NS_MOUNT] = PLAN_NS_MNT,   [OCI_NS_CGROUP] = PLAN_NS_CGROUP,
@@ -217,6 +225,24 @@ static int set_paths_and_sysctl(struct builder *b)
     return 0;
 }
 
+/* A rule for a block device by its number on the host is one for the disk that it became. */
+static void name_disks_in_rules(struct builder *b)
+{
+    const struct oci_linux *l = &b->spec->linux_;
+
+    for (size_t i = 0; i < l->n_devices; i++) {
+        const struct plan_disk *disk = builder_disk(b, PLAN_DISK_DEVICE, i);
+
+        for (size_t k = 0; disk && k < b->c->cgroup.n_rules; k++) {
+            struct plan_device_rule *rule = &b->c->cgroup.rules[k];
+
+            if (rule->type == 'b' && rule->major == l->devices[i].major &&
+                rule->minor == l->devices[i].minor && !rule->disk)
+                rule->disk = xstrdup(disk->tag);
+        }
+    }
+}
+
 static int set_cgroup(struct builder *b)
 {
     const struct oci_resources *res = &b->spec->linux_.resources;
@@ -225,6 +251,7 @@ static int set_cgroup(struct builder *b)
     if (r < 0)
         return err_wrap(b->err, "config.json");
     build_device_rules(res, &b->c->cgroup);
+    name_disks_in_rules(b);
     return 0;
 }
 

@@ -31,6 +31,21 @@ struct plan_source {
     bool shared;      /* its mount has peers: mounts below it show up in other mount namespaces */
 };
 
+/* More devices than this: --privileged wrote them, nobody chose them. */
+#define PLAN_PRIVILEGED_DEVICES 16
+
+/* What travels as a disk instead of through the share; strings are borrowed. */
+enum plan_disk_use { PLAN_DISK_ROOT, PLAN_DISK_MOUNT, PLAN_DISK_DEVICE };
+struct plan_disk {
+    enum plan_disk_use use;
+    size_t index;                   /* of mounts[] or linux.devices[] */
+    const char *tag;                /* serial number */
+    const char *fs, *data, *subdir; /* as in plan_mount; NULL = none */
+    bool overlay;                   /* ROOT: what is written goes elsewhere */
+    const char *upper;              /* namely to the disk of this tag; NULL = to a tmpfs */
+    uint64_t upper_size;            /* of this size; 0 = the guest's choice */
+};
+
 struct plan_input {
     const char *id;   /* the OCI id; checked by the caller */
     const char *arch; /* the guest's, as uname -m: seccomp is compiled for it */
@@ -40,7 +55,9 @@ struct plan_input {
     /* Which of "/dev/fuse" and "/dev/net/tun" the guest has; NULL: both. */
     const struct strv *guest_devices;
     const char *state_json; /* for startContainer hooks; NULL = none */
-    void *ctx;              /* of the callbacks */
+    const struct plan_disk *disks;
+    size_t n_disks;
+    void *ctx; /* of the callbacks */
     /* Look at a bind source. 0 or -errno with a sentence. NULL: every source is a directory. */
     int (*source)(void *ctx, const char *path, struct plan_source *ret, struct err *err);
     /*
@@ -55,7 +72,8 @@ struct plan_share {
     char *host_path; /* absolute */
     char *name;      /* in the share: "ID/rootfs", "ID:3/etc" */
     bool is_file, recursive, readonly, nosuid, nodev, noexec;
-    bool slave; /* later host mounts below it shall appear (rslave) */
+    bool slave;     /* later host mounts below it shall appear (rslave) */
+    bool host_only; /* the root whose files the guest has on a disk: only for who looks from here */
 };
 struct plan_shares {
     struct plan_share *v; /* rootfs first, then in the bundle's order */
@@ -63,6 +81,12 @@ struct plan_shares {
     struct strv warnings; /* sentences for the log: what was ignored or dropped */
 };
 void plan_shares_done(struct plan_shares *s);
+
+/*
+ * Whether a bind of this source shows what the guest has itself: trees of the kernel, memory. All
+ * others go through the share or become disks.
+ */
+bool plan_bind_is_guests(const char *source, const char *dest, const struct plan_source *facts);
 
 /*
  * On failure both outputs are untouched. The process always has PLAN_P_STDIN: a caller whose stdin

@@ -7,10 +7,6 @@
 #include <errno.h>
 #include "plan/internal.h"
 
-#define PRIVILEGED_LIST                                                                            \
-    16 /* more devices than this: --privileged wrote them, nobody chose them                       \
-        */
-
 enum { ACC_MKNOD = 1, ACC_READ = 2, ACC_WRITE = 4, ACC_ALL = 7 };
 
 /* The agent makes these in every container. */
@@ -74,12 +70,26 @@ static void add_device(struct builder *b, const struct oci_device *d, uint32_t m
     p->gid = d->gid.set ? (uint32_t)d->gid.value : 0;
 }
 
-/* 1: taken or not needed; 0: the guest has no such device. */
-static int take_device(struct builder *b, const struct oci_device *d)
+static void add_disk(struct builder *b, const struct oci_device *d, const struct plan_disk *disk)
 {
+    struct plan_device *p;
+
+    add_device(b, d, 0, 0);
+    p = &b->c->devices[b->c->n_devices - 1];
+    p->type = 'b';
+    p->disk = xstrdup(disk->tag);
+}
+
+/* 1: taken or not needed; 0: the guest has no such device. */
+static int take_device(struct builder *b, size_t index)
+{
+    const struct oci_device *d = &b->spec->linux_.devices[index];
+    const struct plan_disk *disk = builder_disk(b, PLAN_DISK_DEVICE, index);
     uint32_t major, minor;
 
-    if (d->type[0] == 'p')
+    if (disk)
+        add_disk(b, d, disk);
+    else if (d->type[0] == 'p')
         add_device(b, d, 0, 0);
     else if (is_harmless(d)) /* a standard one as well: with the bundle's owner and mode */
         add_device(b, d, (uint32_t)d->major, (uint32_t)d->minor);
@@ -99,7 +109,7 @@ static int refuse_device(struct builder *b, size_t index)
     return err_set_phase(b->err, PHASE_CONFIG, ENOTSUP,
                          d->type[0] == 'b'
                              ? "config.json: linux.devices[%zu]: '%s' is a block device of the "
-                               "host; giving it to the VM is not available yet"
+                               "host; a VM gets it as a disk where storage.volumes lists 'block'"
                              : "config.json: linux.devices[%zu]: '%s' is a device of the host, "
                                "which a VM does not have",
                          index, d->path);
@@ -108,11 +118,11 @@ static int refuse_device(struct builder *b, size_t index)
 int build_devices(struct builder *b)
 {
     const struct oci_linux *l = &b->spec->linux_;
-    bool filter = l->n_devices > PRIVILEGED_LIST;
+    bool filter = l->n_devices > PLAN_PRIVILEGED_DEVICES;
     size_t dropped = 0;
 
     for (size_t i = 0; i < l->n_devices; i++) {
-        if (take_device(b, &l->devices[i]))
+        if (take_device(b, i))
             continue;
         if (!filter)
             return refuse_device(b, i);

@@ -36,6 +36,9 @@ struct mount_words {
 int mount_words_parse(const struct oci_mount *m, size_t index, struct mount_words *ret,
                       struct err *err);
 
+/* The disk that stands for mounts[index] (linux.devices[index], the root); NULL = none. */
+const struct plan_disk *builder_disk(const struct builder *b, enum plan_disk_use use, size_t index);
+
 int build_mounts(struct builder *b);
 int build_devices(struct builder *b);
 /* The device filter: everything denied, the bundle's rules, then what each container may use. */

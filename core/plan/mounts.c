@@ -164,10 +164,17 @@ static int mount_device(struct builder *b, struct mount_job *j)
 
 /* A tmpfs of the guest instead of 9p over a tmpfs of the host: shared by all that name the source.
  */
-static bool wants_guest_tmpfs(const struct mount_job *j)
+static bool wants_guest_tmpfs(const char *source, const char *dest, const struct plan_source *facts)
 {
-    return j->facts.kind == PLAN_SRC_DIR && j->facts.on_tmpfs &&
-           (strcmp(j->dest, "/dev/shm") == 0 || strstr(j->source, EMPTY_DIR));
+    return facts->kind == PLAN_SRC_DIR && facts->on_tmpfs &&
+           (strcmp(dest, "/dev/shm") == 0 || strstr(source, EMPTY_DIR));
+}
+
+bool plan_bind_is_guests(const char *source, const char *dest, const struct plan_source *facts)
+{
+    return is_below(source, "/proc") || is_below(source, "/sys") || is_below(source, "/dev/pts") ||
+           strcmp(source, "/dev") == 0 || strcmp(source, "/dev/mqueue") == 0 ||
+           wants_guest_tmpfs(source, dest, facts);
 }
 
 static void mount_shm(struct builder *b, struct mount_job *j)
@@ -259,16 +266,28 @@ static int mount_bind(struct builder *b, struct mount_job *j)
     case PLAN_SRC_FILE:
         break;
     }
-    if (wants_guest_tmpfs(j))
+    if (wants_guest_tmpfs(j->source, j->dest, &j->facts))
         mount_shm(b, j);
     else
         mount_share(b, j);
     return 0;
 }
 
+/* Options of the bundle that are for the file system have gone through the disk's. */
+static int mount_disk(struct builder *b, struct mount_job *j, const struct plan_disk *disk)
+{
+    struct plan_mount *p = add_mount(b, j, PLAN_M_DISK, disk->tag);
+
+    p->type = xstrdup(disk->fs);
+    p->data = xstrdup(disk->data);
+    p->subdir = xstrdup(disk->subdir);
+    return 0;
+}
+
 static int build_mount(struct builder *b, size_t index)
 {
     struct mount_job j = {.m = &b->spec->mounts[index], .index = index};
+    const struct plan_disk *disk = builder_disk(b, PLAN_DISK_MOUNT, index);
     int r = mount_words_parse(j.m, index, &j.words, b->err);
 
     if (r < 0)
@@ -276,6 +295,8 @@ static int build_mount(struct builder *b, size_t index)
     j.dest = clean_path(j.m->destination);
     if (strcmp(j.dest, "/") == 0)
         r = refuse(b, &j, "a mount over the container's root is not supported");
+    else if (disk)
+        r = mount_disk(b, &j, disk);
     else
         r = j.words.bind ? mount_bind(b, &j) : mount_filesystem(b, &j);
     free(j.words.data);
@@ -284,15 +305,33 @@ static int build_mount(struct builder *b, size_t index)
     return r;
 }
 
+static void set_root(struct builder *b, const struct plan_disk *disk)
+{
+    b->c->root = (struct plan_root){
+        .disk = xstrdup(disk->tag),
+        .type = xstrdup(disk->fs),
+        .data = xstrdup(disk->data),
+        .subdir = xstrdup(disk->subdir),
+        .flags = disk->overlay ? PLAN_R_OVERLAY : 0,
+        .upper = xstrdup(disk->upper),
+        .upper_size = disk->upper_size,
+    };
+}
+
 /* The root file system comes first. It stays writable: the agent makes missing mount points. */
 static void share_rootfs(struct builder *b)
 {
+    const struct plan_disk *disk = builder_disk(b, PLAN_DISK_ROOT, 0);
     struct plan_share *s = APPEND(b->shares->v, b->shares->n);
 
     s->host_path = xstrdup(b->spec->rootfs);
     s->name = xasprintf("%s/rootfs", b->in->id);
     s->recursive = true;
-    b->c->rootfs = xstrdup(s->name);
+    if (disk)
+        set_root(b, disk);
+    else
+        b->c->rootfs = xstrdup(s->name);
+    s->host_only = disk != NULL;
 }
 
 int build_mounts(struct builder *b)

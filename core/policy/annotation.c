@@ -20,7 +20,7 @@ static const struct {
 } known[] = {
     {POLICY_ANNOTATION_CLASS, ALWAYS},     {POLICY_ANNOTATION_ARCH, ALWAYS},
     {POLICY_ANNOTATION_MEMORY, AMOUNT},    {POLICY_ANNOTATION_VCPUS, AMOUNT},
-    {POLICY_ANNOTATION_KERNEL_ARGS, TEXT},
+    {POLICY_ANNOTATION_KERNEL_ARGS, TEXT}, {POLICY_ANNOTATION_ROOTFS, TEXT},
 };
 
 static const struct config_allow *allowed(const struct config_allow_list *l, const char *key)

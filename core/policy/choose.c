@@ -58,11 +58,11 @@ static void name_rule(struct job *j, int index)
     }
 }
 
-/* Only 9pfs exists yet, the others are words for later. */
+/* The network is for later. */
 static int choose_storage(struct job *j, const char *what, const struct strv *list, char **ret)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (strcmp(list->v[i], "9pfs") == 0) {
+        if (strcmp(list->v[i], "network") != 0) {
             *ret = xstrdup(list->v[i]);
             return 0;
         }
@@ -70,7 +70,7 @@ static int choose_storage(struct job *j, const char *what, const struct strv *li
     }
     return err_set_phase(j->err, PHASE_POLICY, ENOTSUP,
                          "class '%s': storage.%s lists only '%s', which is not available yet; "
-                         "9pfs is",
+                         "9pfs and block are",
                          j->d->cls, what, list->n ? list->v[list->n - 1] : "");
 }
 
@@ -293,4 +293,24 @@ int policy_choose(const struct config *config, const struct workload *w,
     memset(ret, 0, sizeof(*ret));
     ret->chosen = -1;
     return decide(&j, host_cpus);
+}
+
+int policy_storage(const struct config *config, const char *cls, const struct workload *w,
+                   struct decision *ret, struct err *err)
+{
+    struct job j = {config, NULL, w, NULL, 0, ret, err};
+    size_t i = 0;
+
+    memset(ret, 0, sizeof(*ret));
+    ret->chosen = -1;
+    while (i < config->n_classes && strcmp(config->classes[i].name, cls) != 0)
+        i++;
+    if (i == config->n_classes && strcmp(cls, POLICY_CLASS_DEFAULT) != 0)
+        return err_set_phase(err, PHASE_POLICY, ENOENT,
+                             "class '%s', which the VM was given, is no more in the configuration",
+                             cls);
+    j.cls = i < config->n_classes ? &config->classes[i] : NULL;
+    ret->cls = xstrdup(cls);
+    take_storage(&j);
+    return policy_grant(config, j.cls, w, ret, err);
 }

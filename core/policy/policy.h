@@ -20,6 +20,8 @@
 #define POLICY_ANNOTATION_MEMORY "org.anyvisor.vm.memory"
 #define POLICY_ANNOTATION_VCPUS "org.anyvisor.vm.vcpus"
 #define POLICY_ANNOTATION_KERNEL_ARGS "org.anyvisor.vm.kernel_args"
+/* An image file or block device with the root file system: "PATH,OPTION...". */
+#define POLICY_ANNOTATION_ROOTFS "org.anyvisor.rootfs"
 #define POLICY_CLASS_DEFAULT "default" /* the name of what matches no class */
 #define POLICY_MEMORY_DEFAULT (2 * GIB)
 #define POLICY_MEMORY_MIN (128 * MIB)
@@ -122,6 +124,13 @@ int policy_choose(const struct config *config, const struct workload *w,
                   const struct policy_candidate *candidates, size_t n, uint32_t host_cpus,
                   struct decision *ret, struct err *err);
 void decision_done(struct decision *d);
+
+/*
+ * Storage alone, for a container that joins a VM: by the name of the class that the VM was given.
+ * Fills cls, storage, granted and notes of *ret.
+ */
+int policy_storage(const struct config *config, const char *cls, const struct workload *w,
+                   struct decision *ret, struct err *err);
 
 /*
  * Class alone: *ret_index into config->classes, -1 = the defaults. w->chosen decides if it is set.

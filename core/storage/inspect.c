@@ -22,6 +22,7 @@ static enum storage_kind kind_of(mode_t mode)
     case S_IFIFO:
         return STORAGE_FIFO;
     case S_IFBLK:
+        return STORAGE_BLOCK;
     case S_IFCHR:
         return STORAGE_DEVICE;
     default:

@@ -14,7 +14,8 @@ enum storage_kind {
     STORAGE_DIR,
     STORAGE_FILE,
     STORAGE_SOCKET,
-    STORAGE_DEVICE,
+    STORAGE_DEVICE, /* of characters */
+    STORAGE_BLOCK,
     STORAGE_FIFO,
 };
 

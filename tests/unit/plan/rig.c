@@ -38,6 +38,15 @@ static int fake_resolve(void *ctx, const char *path, char **ret_id)
     return 0;
 }
 
+static const struct plan_disk *given_disks;
+static size_t n_given_disks;
+
+void rig_disks(const struct plan_disk *disks, size_t n)
+{
+    given_disks = disks;
+    n_given_disks = n;
+}
+
 static void clear(void)
 {
     oci_spec_free(rig.spec);
@@ -48,6 +57,8 @@ static void clear(void)
                                  .arch = "x86_64",
                                  .vcpus = 2,
                                  .state_json = "{}",
+                                 .disks = given_disks,
+                                 .n_disks = n_given_disks,
                                  .source = fake_source,
                                  .resolve_ns = fake_resolve};
 }

@@ -16,6 +16,9 @@ struct rig {
 };
 extern struct rig rig;
 
+/* Disks that stand for parts of the bundles built from now on. */
+void rig_disks(const struct plan_disk *disks, size_t n);
+
 /*
  * The minimal bundle with the given members added at the top level and in `linux` (both may be
  * NULL); answers what plan_build did.

@@ -114,10 +114,10 @@ TEST(storage_that_is_not_available_yet_is_passed_over_or_refused)
     CHECK_STR_EQ(j.d.volume_storage, "9pfs");
     CHECK_CONTAINS(j.d.notes.v[0], "storage.volumes: 'network' is not available yet");
     done(&j);
-    j = run("classes: [{name: c, match: {user: '0'}, storage: {rootfs: [block]}}]\n");
+    j = run("classes: [{name: c, match: {user: '0'}, storage: {rootfs: [network]}}]\n");
     CHECK_ERR(j.r, -ENOTSUP);
     CHECK_CONTAINS(j.err.msg,
-                   "class 'c': storage.rootfs lists only 'block', which is not available");
+                   "class 'c': storage.rootfs lists only 'network', which is not available");
     done(&j);
 }
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chosen disks become descriptors that the monitor can mount where the VMM sees them. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "cli/disks.h"
+#include "storage/disk.h"
+
+static int open_scratch(struct disk *d, const char *dir, int *ret, struct err *err)
+{
+    int r = storage_scratch_make(dir, d->size, &d->name, err);
+
+    return r < 0 ? r : storage_clone_file(d->name, ret, err);
+}
+
+void disks_unname(struct disks *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->v[i].name)
+            (void)unlink(d->v[i].name);
+        free(steal_ptr(&d->v[i].name));
+    }
+}
+
+/* The file system was mounted for this container alone: from now on it is the guest's. */
+static int let_go(const struct disk *d, struct err *err)
+{
+    if (!d->unmount || umount2(d->unmount, UMOUNT_NOFOLLOW) == 0)
+        return 0;
+    return err_set_phase(err, PHASE_STORAGE, errno,
+                         "unmount '%s' from '%s', so that only the guest uses it: %m", d->source,
+                         d->unmount);
+}
+
+static int open_disk(struct disk *d, const struct choice *c, int *ret, struct err *err)
+{
+    int r;
+
+    switch (d->origin) {
+    case DISK_SCRATCH:
+        return open_scratch(d, c->config.cache.dir, ret, err);
+    case DISK_TREE:
+        return err_set_phase(err, PHASE_STORAGE, ENOTSUP,
+                             "images of directories are not available yet");
+    default:
+        r = let_go(d, err);
+        return r < 0 ? r : storage_clone_file(d->source, ret, err);
+    }
+}
+
+int disks_open(struct disks *d, const struct choice *c, struct err *err)
+{
+    d->fds = xcalloc(d->n + 1, sizeof(*d->fds));
+    for (size_t i = 0; i < d->n; i++) {
+        int r = open_disk(&d->v[i], c, &d->fds[i], err);
+
+        if (r < 0)
+            return r;
+        d->n_fds++;
+    }
+    if (d->n && fault_point("cli.disks") < 0)
+        return err_set(err, EIO, "fault cli.disks");
+    return 0;
+}
+
+void disks_close(struct disks *d)
+{
+    while (d->n_fds > 0)
+        close_fd(&d->fds[--d->n_fds]);
+    free(steal_ptr(&d->fds));
+}

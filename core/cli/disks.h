@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * disks.h - what of a bundle becomes disks of the VM: chosen first, without touching anything (so
+ * explain can show it), then opened. For creation.c and explain.c; disk_words.c reads the options
+ * of a mount of type anyvisor.block and of the rootfs annotation.
+ */
+#ifndef CLI_DISKS_H
+#define CLI_DISKS_H
+#include "cli/choice.h"
+#include "monitor/ipc.h"
+#include "plan/build.h"
+
+#define DISK_MOUNT_TYPE "anyvisor.block" /* source: an image file or a block device */
+#define DISK_SCRATCH_TYPE                                                                          \
+    "anyvisor.scratch" /* an empty file system of a size, gone with the VM                         \
+                        */
+
+enum disk_origin {
+    DISK_NODE,    /* a block device */
+    DISK_IMAGE,   /* an image file */
+    DISK_TREE,    /* an image to be made of a directory, or made before */
+    DISK_SCRATCH, /* an empty one */
+};
+
+struct disk {
+    enum disk_origin origin;
+    char *source;  /* on the host: device, image, directory; NULL = scratch */
+    char *unmount; /* where the host has the device mounted, and shall no more */
+    uint64_t size; /* of a scratch disk */
+    char *name;    /* its file until the monitor has it */
+    char *fs, *data, *subdir;
+    struct ipc_disk ipc;
+    bool used;            /* by the plan itself; else it is the writable layer of the root */
+    struct plan_disk use; /* strings borrowed from here */
+};
+
+struct disks {
+    struct disk *v;
+    size_t n;
+    struct plan_disk *uses; /* for plan_input */
+    size_t n_uses;
+    int *fds; /* for the monitor, in the order of ipc.h; open after disks_open */
+    size_t n_fds;
+    bool sent;
+    struct strv why; /* "rootfs: block: ...": what was decided, for explain */
+};
+
+/* Look at rootfs, mounts and devices of the bundle and decide. Errors name the mount. */
+int disks_choose(const char *id, const struct oci_spec *spec, const struct choice *c,
+                 struct disks *ret, struct err *err);
+/* Open images and devices, make scratch disks and images. */
+int disks_open(struct disks *d, const struct choice *c, struct err *err);
+void disks_close(struct disks *d);  /* the descriptors: the monitor has its own */
+void disks_unname(struct disks *d); /* scratch files live on in the VM alone */
+void disks_done(struct disks *d);
+
+/* A copy of what the monitor is told, for ipc_sandbox and ipc_create; strings stay ours. */
+struct ipc_disk *disks_ipc(const struct disks *d);
+
+/* disk_words.c: what one asks of a disk. */
+struct disk_words {
+    char *format, *fs, *subdir, *data;
+    uint64_t size;
+    uint32_t cache; /* HVP_CACHE_* */
+    bool readonly, writable, discard;
+};
+int disk_words_parse(const struct strv *options, struct disk_words *ret, struct err *err);
+void disk_words_done(struct disk_words *w);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/tool.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/proc.h"
+#include "base/str.h"
+
+#define SAID_MAX 4096
+
+/* A path of one of the names, from the folders of system programs; NULL = none is installed. */
+static char *find(const char *const *names)
+{
+    static const char *const folders[] = {"/usr/sbin", "/sbin",           "/usr/bin",
+                                          "/bin",      "/usr/local/sbin", "/usr/local/bin"};
+
+    for (; *names; names++)
+        for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+            char *path = path_join(folders[i], *names);
+
+            if (access(path, X_OK) == 0)
+                return path;
+            free(path);
+        }
+    return NULL;
+}
+
+/* The last line that is not empty, as the end of our sentence. */
+static void last_line(char *text)
+{
+    size_t n = strlen(text);
+    char *start;
+
+    while (n > 0 && strchr(" \n\r\t", text[n - 1]))
+        text[--n] = '\0';
+    start = strrchr(text, '\n');
+    if (start)
+        memmove(text, start + 1, strlen(start + 1) + 1);
+}
+
+/* To the end, whatever its length: who writes must not block. */
+static char *read_words(int fd)
+{
+    char *text = xcalloc(1, SAID_MAX);
+    size_t used = 0;
+    char more[512];
+    ssize_t n;
+
+    while ((n = read(fd, more, sizeof(more))) != 0) {
+        size_t fits;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            break;
+        fits = MIN((size_t)n, SAID_MAX - 1 - used);
+        memcpy(text + used, more, fits);
+        used += fits;
+    }
+    return text;
+}
+
+static int start(const struct storage_tool *t, const char *path, int stderr_fd, int *ret_pidfd,
+                 struct err *err)
+{
+    static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+    const struct proc_fd_map fds[] = {{stderr_fd, 2}, {stderr_fd, 1}, {t->file, 3}, {t->tree, 4}};
+    const struct proc_spawn how = {
+        .path = path,
+        .argv = t->argv,
+        .envp = env,
+        .fds = fds,
+        .n_fds = t->tree >= 0 ? 4 : 3,
+        .cwd = "/",
+        .death_signal = SIGKILL,
+        .null_stdio = 1,
+    };
+    pid_t pid;
+
+    return proc_spawn(&how, &pid, ret_pidfd, err);
+}
+
+int storage_tool_run(const struct storage_tool *t, struct err *err)
+{
+    cleanup_free char *path = find(t->names);
+    cleanup_free char *said = NULL;
+    cleanup_fd int in = -1, out = -1, pidfd = -1;
+    int ends[2], status, r;
+
+    if (!path)
+        return err_set_phase(err, PHASE_STORAGE, ENOENT,
+                             "the program '%s' is not installed (package %s)", t->names[0],
+                             t->package);
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "pipe: %m");
+    in = ends[0];
+    out = ends[1];
+    if ((r = start(t, path, out, &pidfd, err)) < 0)
+        return err_in_phase(err, PHASE_STORAGE);
+    close_fd(&out);
+    said = read_words(in);
+    if ((r = proc_reap(pidfd, &status, err)) < 0)
+        return r;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    last_line(said);
+    return err_set_phase(err, PHASE_STORAGE, EIO, "'%s' failed: %s", path,
+                         *said ? said : "it did not say why");
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tool.h - run a program that makes a file system in a file. For scratch.c and images.c only.
+ */
+#ifndef STORAGE_TOOL_H
+#define STORAGE_TOOL_H
+#include "base/err.h"
+
+#define TOOL_FILE "/proc/self/fd/3" /* the program's name for the file */
+#define TOOL_TREE "/proc/self/fd/4" /* and for the directory */
+
+struct storage_tool {
+    const char *const *names; /* the program's, NULL-terminated: the first that is installed runs */
+    const char *const *argv;  /* NULL-terminated */
+    int file, tree;           /* borrowed; tree -1 = none */
+    const char *package;      /* Debian's, for whoever lacks the program */
+};
+
+/* Waits for it. What it says on stderr makes the sentence of a failure. */
+int storage_tool_run(const struct storage_tool *t, struct err *err);
+
+#endif
