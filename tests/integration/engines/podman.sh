@@ -95,6 +95,47 @@ check "limits, mounts, user, groups, init" 0 'uid=1000.*groups=.*44' pm run --rm
 check "a user namespace" 0 '100000 +65536' pm run --rm "${N[@]}" --uidmap 0:100000:65536 $I cat /proc/self/uid_map
 check "a volume" 0 '' pm run --rm "${N[@]}" -v "$P/v:/v" $I sh -c 'echo v > /v/f'
 same "its file is on the host" v "$(cat "$P/v/f")"
+# A pod: podman builds its infra image of Debian's catatonit. And a container that joins another's VM.
+monitors() { find "$ROOT" -name monitor | wc -l; }
+inside() { pm exec "$1" sh -c "$2"; }
+L='trap "exit 7" TERM; while :; do sleep 0.1; done'
+check "pod create" 0 '' pm pod create --name pod1 "${N[@]}"
+check "a container of the pod" 0 '' pm run -d --pod pod1 --name p1 -v "$P/v:/v" $I sh -c "$L"
+check "another one" 0 '' pm run -d --pod pod1 --name p2 -v "$P/v:/v" $I sh -c "$L"
+same "one VM for the pod" 1 "$(monitors)"
+for ns in net ipc uts; do
+    same "pod: shared $ns" "$(inside p1 "readlink /proc/self/ns/$ns")" "$(inside p2 "readlink /proc/self/ns/$ns")"
+done
+check "pod: /dev/shm" 0 '^x$' sh -c "'$P/pm' exec p1 sh -c 'echo x > /dev/shm/x' && '$P/pm' exec p2 cat /dev/shm/x"
+check "pod: localhost" 0 '^over lo$' sh -c "'$P/pm' exec -d p1 sh -c 'echo over lo | nc -l -p 7000'
+    for i in 1 2 3 4 5 6 7 8 9; do '$P/pm' exec p2 nc 127.0.0.1 7000 < /dev/null && exit 0; done; exit 1"
+check "pod: restart of one" 0 '' pm restart -t 1 p1
+check "pod: exec after it" 0 '^v$' pm exec p1 cat /v/f
+check "pod: stop one, the other stays" 0 'p2' sh -c "'$P/pm' stop -t 5 p1 && '$P/pm' exec p2 echo p2"
+check "pod: start it again" 0 '' pm start p1
+check "pod: run --rm in it" 3 '' pm run --rm --pod pod1 $I sh -c 'exit 3'
+check "pod stop" 0 '' pm pod stop -t 5 pod1
+check "pod start" 0 '' pm pod start pod1
+check "pod: exec after it" 0 '^again$' pm exec p2 echo again
+check "pod rm" 0 '' pm pod rm -f -t 0 pod1
+same "no VM is left of it" 0 "$(monitors)"
+check "X" 0 '' pm run -d --name x1 "${N[@]}" $I sh -c "$L"
+check "Y joins X" 0 '' pm run -d --name y1 --network container:x1 --ipc container:x1 --pid container:x1 $I sh -c "$L"
+same "in one VM" 1 "$(monitors)"
+check "Y sees X's processes" 0 '^2$' pm exec y1 sh -c 'ps | grep -c "[s]h -c trap"'
+check "run --rm --network container:X" 0 '^joined$' pm run --rm --network container:x1 $I echo joined
+check "rm Y" 0 '' pm rm -f -t 0 y1
+check "rm X" 0 '' pm rm -f -t 0 x1
+cat > "$P/pod.yaml" <<X
+{apiVersion: v1, kind: Pod, metadata: {name: kp}, spec: {containers: [
+  {name: a, image: "$I:latest", command: [/bin/sleep, "1000"]},
+  {name: b, image: "$I:latest", command: [/bin/sh, -c, "echo kube-b; sleep 1000"]}]}}
+X
+kube_logged() { pm logs kp-b | grep -q '^kube-b$'; }
+check "play kube" 0 '' pm play kube --network none "$P/pod.yaml"
+check "play kube: logs" 0 '' until_ok 20 kube_logged
+same "play kube: one VM" 1 "$(monitors)"
+check "play kube --down" 0 '' pm play kube --down "$P/pod.yaml"
 same "no container is left in podman" "" "$(pm ps -aq)"
 umount -R "$P/root/overlay" 2> /dev/null
 finish

@@ -1,0 +1,204 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Containers that share a VM: a pod as containerd's CRI makes it, members told by the namespaces
+# that they join, crashes, restarts, and every order of their end.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: pod.sh BACKEND}"
+
+LOOP='while :; do sleep 0.1; done'
+CG=/av-test-${WORK##*.}/p       # the cgroup that the pod's containers have in common
+
+cri() { # cri sandbox|container ID: the annotations of containerd
+    printf '.annotations={"io.kubernetes.cri.container-type":"%s","io.kubernetes.cri.sandbox-id":"%s"}' "$1" "$2"
+}
+in_pod() {  # in_pod NAME PID [FILTER]: a bundle in the cgroup of the pod, with its namespaces
+    rm -rf "${WORK:?}/b/$1"
+    bundle "$1" ".linux.cgroupsPath=\"$CG/$1\" | del(.hostname) | .linux.namespaces=[{type:\"pid\"},
+        {type:\"mount\"}, {type:\"ipc\",path:\"/proc/$2/ns/ipc\"}, {type:\"uts\",path:\"/proc/$2/ns/uts\"},
+        {type:\"network\",path:\"/proc/$2/ns/net\"}] | ${3:-.}"
+}
+volumes=".mounts |= map(select(.destination != \"/dev/shm\")) + [
+    {destination:\"/dev/shm\",type:\"bind\",source:\"$WORK/shm\",options:[\"rbind\",\"rprivate\",\"rw\"]},
+    {destination:\"/v\",type:\"bind\",source:\"$WORK/v\",options:[\"rbind\",\"rw\"]}]"
+started() { # started ID BUNDLE: create and start, as engines do
+    av create --bundle "$2" --pid-file "$WORK/$1.pid" "$1" > "$WORK/$1.out" 2>&1 < /dev/null &&
+        av start "$1" > "$WORK/$1.start" 2>&1 < /dev/null
+}
+mount_shm() {
+    mkdir -p "$WORK/shm" "$WORK/v"
+    mount -t tmpfs -o size=1m,mode=1777 shm "$WORK/shm"
+}
+states() {  # states ID...: their states in one line
+    local id
+    for id in "$@"; do printf '%s ' "$(status_of "$id")"; done
+}
+mount_shm
+trap 'umount "$WORK/shm" 2>/dev/null; leave' EXIT
+
+# --- a sandbox, an init container, two members
+b=$(bundle pod "$(sh_args "$LOOP") | .hostname=\"podname\" | .linux.cgroupsPath=\"$CG/pod\" | $(cri sandbox pod) | $volumes")
+check "the sandbox starts" 0 '' started pod "$b"
+pod=$(cat "$WORK/pod.pid")
+b=$(in_pod init "$pod" "$(sh_args 'echo made > /v/init; exit 6') | $(cri container pod) | $volumes")
+check "an init container starts" 0 '' started init "$b"
+check "and ends by itself" 0 '' until_ok 20 has_status init stopped
+same "which leaves the sandbox alone" running "$(status_of pod)"
+check "delete of the init container" 0 '' av delete init
+a=$(in_pod a "$pod" "$(sh_args "$LOOP") | $(cri container pod) | $volumes")
+check "a member by annotations starts" 0 '' started a "$a"
+b=$(in_pod b "$pod" "$(sh_args "$LOOP") | .linux.namespaces[0].path=\"/proc/$pod/ns/pid\" | $volumes")
+check "a member by its namespaces starts" 0 '' started b "$b"
+same "one VM for all" 1 "$(find "$ROOT" -name monitor | wc -l)"
+same "all of them run" "running running running " "$(states pod a b)"
+
+# --- what they share, and what not
+ns() { av exec "$1" readlink "/proc/self/ns/$2"; }
+for kind in ipc uts net; do
+    same "a shares the sandbox's $kind" "$(ns pod $kind)" "$(ns a $kind)"
+done
+same "b shares the sandbox's processes" "$(ns pod pid)" "$(ns b pid)"
+same "a has its own" yes "$([ "$(ns pod pid)" != "$(ns a pid)" ] && echo yes)"
+same "a has its own mounts" yes "$([ "$(ns b mnt)" != "$(ns a mnt)" ] && echo yes)"
+same "the pod has one host name" podname "$(av exec a hostname)"
+same "what the init container left" made "$(av exec b cat /v/init)"
+same "a volume's files are the same ones" "$(av exec a stat -c %i /v/init)" "$(av exec b stat -c %i /v/init)"
+check "a writes to the volume" 0 '' av exec a sh -c 'echo more >> /v/init'
+same "b reads it" "made more" "$(av exec b cat /v/init | xargs)"
+same "and the host" "made more" "$(xargs < "$WORK/v/init")"
+check "a writes to /dev/shm" 0 '' av exec a sh -c 'echo shared > /dev/shm/x'
+same "b reads it" shared "$(av exec b cat /dev/shm/x)"
+same "its size is the host's" 1024 "$(av exec b df -k /dev/shm | awk 'NR == 2 {print $2}')"
+check "a is root of its own files" 0 '' av exec a sh -c 'echo own > /own'
+check "which b does not have" 1 'No such file' av exec b cat /own
+c=$(in_pod c "$pod" "$(sh_args 'exit 4') | $(cri container pod) | .linux.namespaces[4]={type:\"network\"}")
+av create --bundle "$c" c > "$WORK/c.out" 2>&1 < /dev/null     # its output is the container's: no pipe
+check "exec works before its start" 0 '^early$' av exec c echo early
+same "a network of its own is not the pod's" yes "$([ "$(ns pod net)" != "$(ns c net)" ] && echo yes)"
+check "and it starts all the same" 0 '' av start c
+check "it ends" 0 '' until_ok 20 has_status c stopped
+check "delete" 0 '' av delete c
+
+# --- where the host accounts for them
+cgroup_of() { sed -n 's/^[0-9]*:[^:]*memory[^:]*://p; s/^0:://p' "/proc/$1/cgroup" | grep -m 1 -F "$CG/"; }
+monitor=$(cut -d' ' -f1 "$ROOT/pod/monitor")
+same "the VM has a cgroup beside the members" "$CG/anyvisor-pod" "$(cgroup_of "$monitor")"
+same "a member's holds its proxy" "$CG/a" "$(cgroup_of "$(cat "$WORK/a.pid")")"
+same "and no more" 1 "$(find /sys/fs/cgroup -path "*$CG/a/cgroup.procs" -exec cat {} + | sort -u | wc -l)"
+
+# --- what cannot join
+x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.memory.limit=$((3 << 30))")
+check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 268435456 .*'pod'" \
+    av create --bundle "$x" x
+x=$(in_pod x "$pod" "$(cri container nosuch)")
+check "so is one of an unknown sandbox" 1 "sandbox 'nosuch' is no container of this runtime" av create --bundle "$x" x
+unshare --net --ipc --uts chroot "$WORK/rootfs" sleep 1000 &
+foreign=$!
+is_inside() { [ "$(readlink "/proc/$foreign/root")" = "$WORK/rootfs" ]; }
+until_ok 10 is_inside
+x=$(in_pod x $foreign)
+check "so is one that joins a container without a VM" 1 '^anyvisor: network.*belongs to a container without a VM' \
+    av create --bundle "$x" x
+x=$(in_pod x "$pod" ".linux.namespaces[2].path=\"/proc/$foreign/ns/ipc\"")
+check "and one that joins two" 1 "ipc namespace '/proc/$foreign/ns/ipc' is not one of the VM of 'pod'" \
+    av create --bundle "$x" x
+kill $foreign
+wait $foreign 2> /dev/null
+same "nothing is left of them" "a b pod" "$(av list --quiet | xargs)"
+
+# --- a member that fails to start, at every step of its create
+x=$(in_pod x "$pod" "$(cri container pod) | .process.args=[\"/nope\"]")
+check "a missing program is told" 1 'exec: "/nope": stat /nope: no such file' av create --bundle "$x" x
+x=$(in_pod x "$pod" "$(sh_args "$LOOP") | $(cri container pod)")
+# shellcheck disable=SC2013
+for p in $(grep -rhoE 'fault_point\("cli\.[a-z.-]+"\)' "$HERE/../../core/cli" | sed 's/.*"\(.*\)".*/\1/' | sort -u); do
+    case $p in cli.monitor-spawned) continue ;; esac    # there is one already
+    ANYVISOR_FAULT=$p av create --bundle "$x" x > "$WORK/x.out" 2>&1 < /dev/null
+    rc=$?
+    same "$p: the create fails" yes "$([ $rc != 0 ] && echo yes)"
+    check "$p: delete --force" 0 '' av delete --force x
+    check "$p: delete --force again" 0 '' av delete --force x
+done
+check "then it starts after all" 0 '' started x "$x"
+same "and the others still run" "running running running running " "$(states pod a b x)"
+check "gc leaves them alone" 0 '^$' av gc
+check "delete --force of it" 0 '' av delete --force x
+
+# --- a crash, a restart
+check "a is killed" 0 '' av kill a KILL
+check "and stops" 0 '' until_ok 20 has_status a stopped
+same "alone" "running running " "$(states pod b)"
+check "exec into b works" 0 '^b$' av exec b echo b
+check "exec into a fails" 255 'stopped' av exec a true
+check "a is deleted" 0 '' av delete a
+check "a starts again" 0 '' started a "$a"
+check "exec into a works again" 0 '^again$' av exec a echo again
+check "the volume is still there" 0 '^made' av exec a cat /v/init
+kill -9 "$(cat "$WORK/a.pid")"
+check "kill -9 of a's proxy ends a" 0 '' until_ok 20 has_status a stopped
+same "alone, too" "running running " "$(states pod b)"
+check "a is deleted" 0 '' av delete --force a
+check "twice" 0 '' av delete --force a
+check "a starts once more" 0 '' started a "$a"
+
+# --- two at once
+for i in 1 2; do
+    x=$(in_pod "x$i" "$pod" "$(sh_args "$LOOP") | $(cri container pod)")
+    started "x$i" "$x" &
+    jobs[i]=$!
+done
+wait "${jobs[1]}" && wait "${jobs[2]}"
+same "two that start at once both run" "running running " "$(states x1 x2)"
+check "one of them is deleted" 0 '' av delete --force x1
+
+# --- the end: in the order that no engine would choose
+check "the sandbox is killed" 0 '' av kill pod KILL
+check "and stops" 0 '' until_ok 20 has_status pod stopped
+for id in a b x2; do
+    check "with it $id" 0 '' until_ok 20 has_status $id stopped
+done
+check "delete of the sandbox first" 0 '' av delete pod
+check "then b" 0 '' av delete b
+check "then a" 0 '' av delete a
+check "then the other" 0 '' av delete x2
+same "nothing is listed" "" "$(av list --quiet)"
+remove_parent() {   # the sandbox that made it has gone first; with engines it is theirs
+    find /sys/fs/cgroup -depth -type d -path "*$CG" -exec rmdir {} +
+}
+check "what they had in common is empty" 0 '' remove_parent
+same "no cgroup is left of it" "" "$(leftover_cgroups)"
+
+# --- others outlive the container whose network they have joined
+x=$(bundle owner "$(sh_args "$LOOP") | $volumes")
+check "X starts" 0 '' started x "$x"
+y=$(in_pod y "$(cat "$WORK/x.pid")" "$(sh_args "$LOOP") | .linux.namespaces |= map(select(.type != \"ipc\" and .type != \"uts\")) | $volumes")
+check "Y joins its network" 0 '' started y "$y"
+same "in one VM" 1 "$(find "$ROOT" -name monitor | wc -l)"
+z=$(in_pod z "$(cat "$WORK/y.pid")" "$(sh_args "$LOOP")")
+check "Z joins Y's namespaces" 0 '' started z "$z"
+same "in the same VM" x "$(jq -r .sandbox "$ROOT/z/state.json")"
+check "X ends" 0 '' av kill x KILL
+check "and stops" 0 '' until_ok 20 has_status x stopped
+same "Y and Z run on" "running running " "$(states y z)"
+check "exec into Y works" 0 '^y$' av exec y echo y
+same "the host sees what Y writes" y "$(av exec y sh -c 'echo y > /v/y'; cat "$WORK/v/y")"
+check "delete of X takes the VM with it" 0 '' av delete x
+same "Y and Z have stopped" "stopped stopped " "$(states y z)"
+check "delete Y" 0 '' av delete y
+check "delete Z" 0 '' av delete z
+
+# --- the monitor is killed: all stop, and nothing is left that delete --force or gc does not clean
+check "X starts again" 0 '' started x "$x"
+y=$(in_pod y "$(cat "$WORK/x.pid")" "$(sh_args "$LOOP")")
+check "Y joins it" 0 '' started y "$y"
+kill -9 "$(cut -d' ' -f1 "$ROOT/x/monitor")"
+check "X stops" 0 '' until_ok 20 has_status x stopped
+check "Y stops" 0 '' until_ok 20 has_status y stopped
+check "exec says so" 255 'stopped|not running' av exec y true
+check "a third one cannot join" 1 'not running|is not one of|No such' av create --bundle "$(in_pod z 1 "$(cri container x)")" z
+check "delete --force Y" 0 '' av delete --force y
+check "delete --force Y again" 0 '' av delete --force y
+check "gc removes X" 0 "removed container 'x'" av gc
+check "gc has no more to do" 0 '^$' av gc
+check "the parent is empty" 0 '' remove_parent
+umount "$WORK/shm"
+finish
