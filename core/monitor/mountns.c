@@ -32,7 +32,8 @@ struct binds {
     size_t n;
 };
 
-/* Programs and libraries; of /etc only what finding them takes, for the rest are secrets. */
+/* Programs and libraries; of /etc only what finding them and storage servers takes, for the rest
+ * are secrets. */
 static const char *const system_dirs[] = {"/usr",
                                           "/bin",
                                           "/sbin",
@@ -44,6 +45,8 @@ static const char *const system_dirs[] = {"/usr",
                                           "/sys",
                                           "/etc/ld.so.cache",
                                           "/etc/alternatives"};
+static const char *const resolver_files[] = {"/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf",
+                                             "/etc/services"};
 static const char *const device_nodes[] = {"/dev/null",    "/dev/zero",      "/dev/full",
                                            "/dev/tty",     "/dev/urandom",   "/dev/random",
                                            "/dev/kvm",     "/dev/vhost-net", "/dev/vhost-vsock",
@@ -134,6 +137,8 @@ static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err
 
     for (size_t i = 0; i < ARRAY_SIZE(system_dirs) && r == 0; i++)
         r = add(b, system_dirs[i], true, true, err);
+    for (size_t i = 0; i < ARRAY_SIZE(resolver_files) && r == 0; i++)
+        r = add(b, resolver_files[i], true, false, err);
     for (size_t i = 0; i < ARRAY_SIZE(device_nodes) && r == 0; i++)
         r = add(b, device_nodes[i], false, false, err);
     if (r < 0 || (r = add(b, "/proc", false, false, err)) < 0 ||
