@@ -19,7 +19,7 @@ test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
     catatonit conmon containerd crun docker.io iproute2 iptables podman procps runc strace
     uidmap valgrind g++ man-db scdoc
-    gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
+    ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
     golang-go
 )
 
