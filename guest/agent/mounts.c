@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/sys.h"
@@ -67,6 +68,22 @@ static int shown_by(const struct plan_mount *m)
         if (strcmp(m->type, t[i].type) == 0)
             return t[i].ns;
     return -1;
+}
+
+/* Behind a link they would be mounted elsewhere, and what masks them would miss them: runc's rule.
+ */
+static int must_be_plain(int root, const struct plan_mount *m, struct err *err)
+{
+    cleanup_fd int fd = -1;
+    struct stat st;
+
+    if (m->kind != PLAN_M_FS || (strcmp(m->type, "proc") != 0 && strcmp(m->type, "sysfs") != 0))
+        return 0;
+    fd = inroot_open(root, m->dest, O_PATH | O_NOFOLLOW);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
+        return err_set(err, ELOOP, "filesystem '%s' must be mounted on an ordinary directory",
+                       m->type);
+    return 0;
 }
 
 static int fresh(const struct plan_mount *m, int *ret_mount, struct err *err)
@@ -169,10 +186,12 @@ static int attributes(int mount, const struct plan_mount *m, struct err *err)
 static int one(struct job *j, int root, const struct plan_mount *m, struct err *err)
 {
     bool file = (m->flags & PLAN_MF_IS_FILE) && (m->kind == PLAN_M_SHARE || m->kind == PLAN_M_BIND);
-    cleanup_fd int mount = -1;
-    cleanup_fd int dest = file ? inroot_file(root, m->dest, err) : inroot_dir(root, m->dest, err);
-    int r;
+    cleanup_fd int mount = -1, dest = -1;
+    int r = must_be_plain(root, m, err);
 
+    if (r < 0)
+        return r;
+    dest = file ? inroot_file(root, m->dest, err) : inroot_dir(root, m->dest, err);
     if (dest < 0)
         return err->code ? dest : err_set(err, -dest, "open '%s': %m", m->dest);
     r = make(j, root, m, &mount, err);

@@ -5,6 +5,7 @@
 usage: agent_test.py host AGENT | vm IMAGE-FOLDER   [unittest options]
 """
 import atexit
+import errno
 import os
 import shutil
 import signal
@@ -531,6 +532,24 @@ class Isolation(AgentTest):
         with self.assertRaises(AgentError):
             self.agent.create(self.plan(process(['true']), rootfs='evil'))
         self.assertEqual(os.listdir(outside), [])
+
+    def test_what_a_link_of_the_image_misses_is_made_where_it_leads(self):
+        root = rig.root('links')
+        os.symlink('../run/stub/resolv.conf', root + '/etc/resolv.conf')
+        os.symlink('/data/deep', root + '/srv')
+        os.symlink('ring2', root + '/ring1')
+        os.symlink('ring1', root + '/ring2')
+        with open(rig.share + '/file', 'w') as f:
+            f.write('shared')
+        file = 2
+        mounts = ap.STANDARD_MOUNTS + (ap.mount(ap.SHARE, '/etc/resolv.conf', 'file', flags=file),
+                                       ap.mount(ap.SHARE, '/srv/sub/f', 'file', flags=file))
+        out = self.output('cat /run/stub/resolv.conf /data/deep/sub/f', rootfs='links', mounts=mounts)
+        self.assertEqual(out, 'sharedshared')
+        with self.assertRaises(AgentError) as e:
+            self.agent.create(self.plan(process(['true']), rootfs='links',
+                                        mounts=(ap.mount(ap.SHARE, '/ring1/f', 'file', flags=file),)))
+        self.assertEqual(e.exception.code, errno.ELOOP)
 
     def test_paths_out_of_the_share_are_refused(self):
         for path in ('../../etc', '/etc', 'c/../../..'):
