@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include "common/util.h"
 
+#define DRAIN_READS 32 /* at once: whoever floods us shall not keep its caller from other work */
+
 void qmp_init(struct qmp *q, int fd, void (*on_event)(void *, const char *, struct json_object *),
               void *ctx)
 {
@@ -99,7 +101,7 @@ void qmp_drain(struct qmp *q)
 {
     if (q->fd < 0 || q->dead)
         return;
-    for (;;) {
+    for (int i = 0; i < DRAIN_READS; i++) {
         json_object_put(next_message(q)); /* a late reply to a command that timed out */
         if (q->dead || read_some(q) <= 0)
             break;
@@ -118,6 +120,8 @@ static int wait_message(struct qmp *q, struct json_object **ret, const struct de
             return 0;
         if (q->dead)
             return -EPIPE;
+        if (deadline_left_ms(d) == 0)
+            return -ETIMEDOUT; /* poll would not say so while there is something to read */
         r = deadline_poll(d, &p, 1);
         if (r == 0)
             r = read_some(q);

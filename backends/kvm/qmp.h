@@ -39,7 +39,7 @@ int qmp_run(struct qmp *q, const char *command, struct json_object *args,
 /* The same with a descriptor that travels along (getfd). */
 int qmp_run_fd(struct qmp *q, const char *command, struct json_object *args, int fd,
                struct json_object **ret_reply, const struct deadline *d, struct hvp_error *err);
-/* Handle what has arrived, without waiting. */
+/* Handle what has arrived, or a good part of it, without waiting. */
 void qmp_drain(struct qmp *q);
 
 /* The member as text or number; the default where it is missing or of another type. */

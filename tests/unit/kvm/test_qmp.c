@@ -131,6 +131,34 @@ TEST(a_cancelled_op_returns_at_once)
     close(cancel[1]);
 }
 
+/* A QEMU that has always said one more thing before anybody looks. */
+static void on_flood(void *ctx, const char *name, struct json_object *data)
+{
+    static const char more[] = "{\"event\":\"STOP\"}\n";
+
+    (void)name;
+    (void)data;
+    CHECK_INT_EQ(write(*(int *)ctx, more, sizeof(more) - 1), sizeof(more) - 1);
+}
+
+TEST(a_flood_keeps_nobody_from_an_end)
+{
+    struct deadline d = deadline_start(NULL, 100);
+    struct hvp_error err = {0};
+    struct qmp q;
+    int other = start(&q, "{\"event\":\"STOP\"}\n", 0);
+
+    q.on_event = on_flood;
+    q.ctx = &other;
+    alarm(20); /* it would hang */
+    qmp_drain(&q);
+    CHECK(!q.dead);
+    CHECK_ERR(qmp_run(&q, "stop", NULL, NULL, &d, &err), -ETIMEDOUT);
+    alarm(0);
+    qmp_done(&q);
+    close(other);
+}
+
 TEST(a_line_without_end_is_bounded)
 {
     struct deadline d = deadline_start(NULL, 5000);
