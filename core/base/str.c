@@ -197,6 +197,22 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
     return nearest;
 }
 
+static bool controls(unsigned char first, unsigned char second)
+{
+    return first < 0x20 || first == 0x7f || (first == 0xc2 && second >= 0x80 && second < 0xa0);
+}
+
+void str_tame(char *s)
+{
+    for (; *s; s++) {
+        if (!controls((unsigned char)s[0], (unsigned char)s[1]))
+            continue;
+        if ((unsigned char)*s == 0xc2)
+            *s++ = '?';
+        *s = '?';
+    }
+}
+
 int str_check_id(const char *id, struct err *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"

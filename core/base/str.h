@@ -56,6 +56,10 @@ bool str_ends_with(const char *s, const char *suffix);
  */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* Somebody else's text for a terminal or one line of a log: what controls a terminal, also as C1
+ * in UTF-8, becomes '?', in place. */
+void str_tame(char *s);
+
 /* "SIGTERM", "TERM", "15", "RTMIN+3" -> 1..64 (Linux, generic numbering); else -EINVAL. */
 int str_to_signal(const char *s);
 const char *signal_name(int signo); /* "SIGTERM"; NULL for unnamed ones */

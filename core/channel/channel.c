@@ -17,6 +17,7 @@
 #define READS_PER_CALL 4      /* then others have their turn */
 #define LOG_LINE_MAX 1024
 #define STALE_MAX (1u << 20) /* bytes of an older session: what carrier and guest may hold */
+#define REPLY_TEXT_MAX 1000 /* a sentence; what a hook has printed may be in it */
 
 struct pending {
     struct pending *next;
@@ -299,6 +300,17 @@ static int take_hello(struct channel *c, struct wire body, struct err *err)
     return 0;
 }
 
+/* One line for people, whatever the guest calls a sentence. */
+static void tame_text(struct msg_reply *m)
+{
+    if (!m->text)
+        return;
+    m->text[strnlen(m->text, REPLY_TEXT_MAX)] = '\0';
+    for (char *p = m->text; (p = strpbrk(p, "\r\n\t"));)
+        *p = ' ';
+    str_tame(m->text);
+}
+
 /* Replies come in any order: a pause may wait while a signal is answered. */
 static int take_reply(struct channel *c, uint32_t seq, struct wire body, struct err *err)
 {
@@ -311,6 +323,7 @@ static int take_reply(struct channel *c, uint32_t seq, struct wire body, struct 
         return broke(err, "a reply that nobody asked for");
     if (msg_reply_get(body, &m) < 0)
         return broke(err, "a malformed reply");
+    tame_text(&m);
     found = *p;
     *p = found->next;
     if (!*p)

@@ -38,6 +38,15 @@ static int print_json(const struct msg_ps *ps, struct err *err)
     return r;
 }
 
+/* A process may call itself whatever it likes, with line breaks and commands for the terminal. */
+static const char *printable(char *text, const char *otherwise)
+{
+    if (!text || !*text)
+        return otherwise;
+    str_tame(text);
+    return text;
+}
+
 static void print_table(const struct msg_ps *ps)
 {
     printf("%-8s %-8s %-8s %-10s %-10s %s\n", "UID", "PID", "PPID", "TTY", "TIME", "CMD");
@@ -46,8 +55,7 @@ static void print_table(const struct msg_ps *ps)
         unsigned s = row->cpu_ms / 1000;
 
         printf("%-8u %-8u %-8u %-10s %02u:%02u:%02u   %s\n", row->uid, row->pid, row->ppid,
-               row->tty && *row->tty ? row->tty : "?", s / 3600, s / 60 % 60, s % 60,
-               row->cmd ? row->cmd : "");
+               printable(row->tty, "?"), s / 3600, s / 60 % 60, s % 60, printable(row->cmd, ""));
     }
 }
 
@@ -71,7 +79,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (r < 0)
         return r;
     if (msg_ps_get(wire_over(reply.body, reply.body_len), &ps) < 0)
-        return err_set(err, EPROTO, "the monitor has sent a malformed process list");
+        return err_set(err, EPROTO, "the guest has sent a malformed process list");
     if (json)
         return print_json(&ps, err);
     print_table(&ps);

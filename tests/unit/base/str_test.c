@@ -116,3 +116,13 @@ TEST(container_ids_are_at_most_1024_long)
     id[1025] = '\0';
     CHECK_ERR(str_check_id(id, &err), -EINVAL);
 }
+
+TEST(somebody_elses_text_loses_what_controls_a_terminal)
+{
+    char text[] = "a\033[2Jb\n\177\tc \303\251 \302\2331m \302\251 \302", empty[] = "";
+
+    str_tame(text);
+    CHECK_STR_EQ(text, "a?[2Jb???c \303\251 ??1m \302\251 \302");
+    str_tame(empty);
+    CHECK_STR_EQ(empty, "");
+}

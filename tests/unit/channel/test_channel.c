@@ -210,6 +210,23 @@ TEST(a_reply_that_nobody_asked_for_ends_the_channel)
     done(&f);
 }
 
+TEST(the_text_of_a_reply_is_one_printable_line)
+{
+    char text[] = "no\n\033[31m such\tfile";
+    struct msg_reply reply = {.code = 2, .text = text};
+    struct wbuf w = {0};
+    struct fixture f;
+
+    setup_greeted(&f);
+    CHECK_OK(channel_request(f.c, FRAME_START, 1, NULL, on_reply, &f.seen, &f.err), f.err);
+    msg_reply_put(&w, &reply);
+    guest_send(&f, FRAME_REPLY, 1, 1, w.data, w.len);
+    wbuf_done(&w);
+    CHECK_OK(pump(&f), f.err);
+    CHECK_STR_EQ(f.seen.text, "no ?[31m such file");
+    done(&f);
+}
+
 TEST(one_request_is_answered_only_once)
 {
     struct fixture f;
