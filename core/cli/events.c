@@ -166,7 +166,7 @@ static int stats(const struct cli *cli, const struct container *c, struct err *e
     if (r < 0)
         return r;
     if (msg_stats_get(wire_over(reply.body, reply.body_len), &s) < 0)
-        return err_set(err, EPROTO, "the monitor has sent malformed statistics");
+        return err_set(err, EPROTO, "the guest has sent malformed statistics");
     return print_stats(c->state.id, &s, err);
 }
 

@@ -344,7 +344,13 @@ void container_kill(struct container *c)
         return;
     }
     process_signal(init, SIGKILL, true);
-    if (!c->timer.deadline)
+    container_expect_end(c);
+}
+
+/* Nobody survives a SIGKILL, whatever the guest says or does not say. */
+void container_expect_end(struct container *c)
+{
+    if (!c->timer.deadline && c->status != STATE_STOPPED)
         loop_arm(&c->m->loop, &c->timer, deadline_in_ms(KILL_TIMEOUT_MS));
 }
 

@@ -82,7 +82,7 @@ struct process {
     bool dead;
     int32_t status;
     struct msg_resize size;
-    struct loop_timer grace; /* for its readers, after its exit */
+    struct loop_timer grace; /* for its readers or the guest, after its exit */
 };
 
 /* One container (container.c). */
@@ -204,6 +204,7 @@ void container_plugged(struct container *c, const struct err *failure); /* NULL 
 void container_commit(struct container *c);
 void container_undo(struct container *c);
 void container_kill(struct container *c);
+void container_expect_end(struct container *c); /* init has got a SIGKILL */
 void container_delete(struct container *c, struct reply_to to);
 void container_init_exited(struct container *c);
 void container_vm_lost(struct container *c);
@@ -219,7 +220,7 @@ int process_open(struct process *p, struct err *err); /* its streams may carry f
 void process_exited(struct process *p, int32_t status);
 void process_try_finish(struct process *p);
 void process_signal(struct process *p, uint32_t signo, bool all);
-void process_progress(struct process *p); /* a reader has taken some of its output */
+void process_progress(struct process *p); /* its output goes on: from the guest, to a reader */
 void process_resize(struct process *p);
 void process_proxy_lost(struct process *p);
 void process_free(struct process *p);
@@ -234,6 +235,8 @@ void stdio_stdin_gone(struct process *p);
 void stdio_expect(struct process *p, unsigned stream, uint64_t left); /* after its exit */
 void stdio_guest_gone(struct process *p);
 bool stdio_drained(const struct process *p); /* what it wrote is with its readers */
+bool stdio_owed(const struct process *p);    /* only the guest holds up more of it */
+void stdio_forgive(struct process *p);       /* what is owed will not come */
 void stdio_close(struct process *p);
 
 /* events.c */

@@ -9,6 +9,8 @@
 
 /* How long a reader may take nothing while an exit waits for it. */
 #define GRACE_MS 1000
+/* How long the guest may keep to itself what it says that a dead process has written. */
+#define OWED_MS 10000
 
 static void on_grace(void *ctx);
 
@@ -90,8 +92,16 @@ static void on_grace(void *ctx)
 {
     struct process *p = ctx;
 
-    log_info("container '%s': nobody reads what process %u wrote, not waiting", p->c->id, p->id);
-    p->no_wait = true;
+    if (stdio_owed(p)) {
+        log_warn("container '%s': the guest announced output of process %u that never came",
+                 p->c->id, p->id);
+        stdio_forgive(p);
+    }
+    if (p->status < 0) {
+        log_info("container '%s': nobody reads what process %u wrote, not waiting", p->c->id,
+                 p->id);
+        p->no_wait = true;
+    }
     process_try_finish(p);
 }
 
@@ -100,6 +110,10 @@ static void arm_grace(struct process *p)
 {
     if (p->status < 0)
         loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(GRACE_MS));
+    else if (stdio_owed(p))
+        loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(OWED_MS));
+    else
+        loop_disarm(&p->c->m->loop, &p->grace);
 }
 
 static bool is_meant_to_end(uint32_t signo)

@@ -215,6 +215,8 @@ static void take_kill(struct request *q, struct container *c, const struct ipc_t
     msg_signal_put(&w, &msg);
     call_init(q, c, FRAME_SIGNAL, &w, on_plain);
     wbuf_done(&w);
+    if (t->signo == SIGKILL)
+        container_expect_end(c);
 }
 
 static bool must_run(struct request *q, const struct container *c)

@@ -94,7 +94,7 @@ static void lose_channel(struct monitor *m, const struct err *err)
         return;
     m->channel_lost = true;
     m->channel_err = *err;
-    if (m->phase == MON_HELLO)
+    if (m->phase == MON_HELLO && err->code != EPROTO) /* who breaks a protocol, has booted */
         m->channel_err.phase = PHASE_KERNEL;
     else if (!err->phase)
         m->channel_err.phase = PHASE_AGENT;

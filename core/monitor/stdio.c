@@ -322,6 +322,23 @@ bool stdio_drained(const struct process *p)
     return true;
 }
 
+static bool owed(const struct stdio_end *e)
+{
+    return e->mode != STDIO_CLOSED && e->expected && queue_bytes(&e->queue) == 0;
+}
+
+bool stdio_owed(const struct process *p)
+{
+    return owed(&p->io[STREAM_STDOUT]) || owed(&p->io[STREAM_STDERR]);
+}
+
+void stdio_forgive(struct process *p)
+{
+    for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR; i++)
+        if (owed(&p->io[i]))
+            p->io[i].expected = 0;
+}
+
 void stdio_close(struct process *p)
 {
     for (unsigned i = 0; i < 3; i++)
