@@ -2,6 +2,7 @@
 #include "cli/creation.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/pod.h"
@@ -302,6 +304,22 @@ static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
     return r < 0 ? r : ipc_wait(c->sock, seq, deadline, NULL, err);
 }
 
+/* A proxy that is gone makes for strange errors: the reason is that its container is. */
+static int enter_root(struct creation *c, struct err *err)
+{
+    struct err said = ERR_INIT;
+    int r = proxy_enter_root(c, err);
+
+    if (r == 0 || fd_wait(c->proxy.pidfd, POLLIN, 0) <= 0)
+        return r;
+    (void)fd_wait(c->sock, POLLIN, LAST_WORDS_MS);
+    if (ipc_last_words(c->sock, &said))
+        *err = said;
+    else
+        (void)err_set_phase(err, PHASE_NONE, ESRCH, "the container ended while it was created");
+    return -err->code;
+}
+
 static int begin_vm(struct creation *c, struct err *err)
 {
     int r;
@@ -333,7 +351,7 @@ static int make(struct creation *c, struct err *err)
         (r = wait_reply(c, SEQ_CREATE, err)) < 0)
         return r;
     disks_unname(&c->disks);
-    if ((r = proxy_enter_root(c, err)) < 0 || (r = limit(c, true, err)) < 0 ||
+    if ((r = enter_root(c, err)) < 0 || (r = limit(c, true, err)) < 0 ||
         (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;

@@ -83,12 +83,21 @@ static int open_terminal(struct running *r, const struct run_options *o, struct 
     return e;
 }
 
-static int start_it(struct cli *cli, const char *id, struct err *err)
+/* A container that has ended since it was made cannot be started: its sandbox knows why. */
+static int start_it(struct running *running, struct err *err)
 {
+    const struct cli *cli = running->creation.cli;
     cleanup_call(container_close) struct container c = {.dir = {-1, NULL}};
-    int r = container_open_locked(cli, id, &c, err);
+    struct err said = ERR_INIT;
+    int r = container_open_locked(cli, running->creation.id, &c, err);
 
-    return r < 0 ? r : container_start(cli, &c, err);
+    if (r == 0)
+        r = container_start(cli, &c, err);
+    if (r < 0 && ipc_last_words(running->creation.sock, &said)) {
+        *err = said;
+        r = -said.code;
+    }
+    return r;
 }
 
 static int in_front(struct cli *cli, struct running *r, bool terminal, const char *id,
@@ -140,7 +149,7 @@ static int run_id(struct cli *cli, const struct run_options *o, const char *id, 
     if (!o->detach && r.terminal.master >= 0)
         e = foreground_terminal(&r.front, r.terminal.master, err);
     if (e == 0)
-        e = start_it(cli, id, err);
+        e = start_it(&r, err);
     if (e < 0) {
         (void)delete_by_id(cli, id, true, &ignored);
         return e;
