@@ -382,13 +382,13 @@ int ipc_wait(int sock, uint32_t seq, uint64_t deadline_ns, struct ipc_reply *ret
 
         if ((r = read_frame(sock, deadline_ns, &head, &body, err)) < 0)
             return r;
-        if (head.type != IPC_REPLY)
+        if (head.type != IPC_REPLY && head.type != IPC_END)
             continue;
         if (ipc_reply_get(wire_over(body, head.len), &reply) < 0)
             return err_set(err, EPROTO, "the monitor has sent a malformed reply");
-        if (reply.code)
+        if (reply.code) /* of the request, or why there will be no reply */
             return reply_error(&reply, err);
-        if (head.seq != seq)
+        if (head.type == IPC_END || head.seq != seq)
             continue;
         if (ret) {
             *ret = reply;
