@@ -11,7 +11,7 @@
 #define FLOOD_FRAMES 300000  /* at full speed */
 #define ESCAPES "\033]0;owned\a\033[2J\033[31mred"
 
-/* Before anything: the host does not even know who we are. */
+/* The host's ATTACH is all that has been said. */
 
 static void do_silence(struct hostile *h, const struct frame_head *q)
 {
@@ -73,6 +73,47 @@ static void do_exit(struct hostile *h, const struct frame_head *q)
     _exit(7);
 }
 
+/* The largest HELLO there may be, a byte now and then. */
+static void do_drip(struct hostile *h, const struct frame_head *q)
+{
+    const struct timespec while_ = {.tv_nsec = 20000000};
+    struct frame_head head = {.type = FRAME_HELLO, .len = FRAME_BODY_MAX, .seq = q->seq};
+    uint8_t raw[FRAME_HEAD_SIZE];
+
+    frame_head_put(raw, &head);
+    speak_raw(h, raw, sizeof(raw));
+    for (;;) {
+        speak_raw(h, "x", 1);
+        nanosleep(&while_, NULL);
+    }
+}
+
+static void do_no_hello(struct hostile *h, const struct frame_head *q)
+{
+    speak_reply(h, q->seq, 0, NULL, NULL);
+    speak_no_more();
+}
+
+static void do_hello_bad(struct hostile *h, const struct frame_head *q)
+{
+    speak(h, FRAME_HELLO, 0, q->seq, "\1\0\0\0\377\377\377\377", 8);
+    speak_no_more();
+}
+
+static void do_hello_other(struct hostile *h, const struct frame_head *q)
+{
+    speak_hello(h, q->seq, PROTO_VERSION + 98, "0");
+    speak_no_more();
+}
+
+static void do_hello_guessed(struct hostile *h, const struct frame_head *q)
+{
+    speak_hello(h, q->seq + 1, PROTO_VERSION, "0");
+    speak_no_more();
+}
+
+/* HELLO has been said, SETUP is on its way. */
+
 static void do_long_frame(struct hostile *h, const struct frame_head *q)
 {
     uint8_t raw[FRAME_HEAD_SIZE];
@@ -93,54 +134,14 @@ static void do_long_data(struct hostile *h, const struct frame_head *q)
     speak_no_more();
 }
 
-/* The largest frame there may be, a byte now and then. */
-static void do_drip(struct hostile *h, const struct frame_head *q)
-{
-    const struct timespec while_ = {.tv_nsec = 20000000};
-    uint8_t raw[FRAME_HEAD_SIZE];
-
-    (void)q;
-    put_head(raw, FRAME_LOG, FRAME_BODY_MAX);
-    speak_raw(h, raw, sizeof(raw));
-    for (;;) {
-        speak_raw(h, "x", 1);
-        nanosleep(&while_, NULL);
-    }
-}
-
-static void do_no_hello(struct hostile *h, const struct frame_head *q)
-{
-    (void)q;
-    speak_reply(h, 1, 0, NULL, NULL);
-    speak_no_more();
-}
-
-static void do_hello_bad(struct hostile *h, const struct frame_head *q)
-{
-    (void)q;
-    speak(h, FRAME_HELLO, 0, 0, "\1\0\0\0\377\377\377\377", 8);
-    speak_no_more();
-}
-
-static void do_hello_other(struct hostile *h, const struct frame_head *q)
-{
-    (void)q;
-    speak_hello(h, PROTO_VERSION + 98, "0");
-    speak_no_more();
-}
-
-/* HELLO has been said, SETUP is on its way. */
-
 static void do_hello_again(struct hostile *h, const struct frame_head *q)
 {
-    (void)q;
-    speak_hello(h, PROTO_VERSION, "0");
+    speak_hello(h, q->seq, PROTO_VERSION, "0");
 }
 
 static void do_hello_escapes(struct hostile *h, const struct frame_head *q)
 {
-    (void)q;
-    speak_hello(h, PROTO_VERSION, ESCAPES "\nerror: forged line");
+    speak_hello(h, q->seq, PROTO_VERSION, ESCAPES "\nerror: forged line");
     h->how = behaviour_find("honest");
 }
 
@@ -393,20 +394,21 @@ static void do_body_huge(struct hostile *h, const struct frame_head *q)
 
 static const struct behaviour behaviours[] = {
     {"honest", NEVER, NULL},
-    {"silence", AT_CONNECT, do_silence},
-    {"garbage", AT_CONNECT, do_garbage},
-    {"half", AT_CONNECT, do_half},
-    {"half-close", AT_CONNECT, do_half_close},
-    {"close", AT_CONNECT, do_close},
-    {"exit", AT_CONNECT, do_exit},
-    {"long-frame", AT_CONNECT, do_long_frame},
+    {"silence", AT_ATTACH, do_silence},
+    {"garbage", AT_ATTACH, do_garbage},
+    {"half", AT_ATTACH, do_half},
+    {"half-close", AT_ATTACH, do_half_close},
+    {"close", AT_ATTACH, do_close},
+    {"exit", AT_ATTACH, do_exit},
+    {"long-frame", AT_HELLO, do_long_frame},
     {"long-data", AT_HELLO, do_long_data},
-    {"drip", AT_CONNECT, do_drip},
-    {"no-hello", AT_CONNECT, do_no_hello},
-    {"hello-bad", AT_CONNECT, do_hello_bad},
-    {"hello-other", AT_CONNECT, do_hello_other},
+    {"drip", AT_ATTACH, do_drip},
+    {"no-hello", AT_ATTACH, do_no_hello},
+    {"hello-bad", AT_ATTACH, do_hello_bad},
+    {"hello-other", AT_ATTACH, do_hello_other},
+    {"hello-guessed", AT_ATTACH, do_hello_guessed},
     {"hello-again", AT_HELLO, do_hello_again},
-    {"hello-escapes", AT_CONNECT, do_hello_escapes},
+    {"hello-escapes", AT_ATTACH, do_hello_escapes},
     {"hello-silence", AT_HELLO, do_silence},
     {"setup-refuse", FRAME_SETUP, do_refuse},
     {"create-refuse", FRAME_CREATE, do_refuse},

@@ -13,14 +13,15 @@
 #include "proto/wire.h"
 
 /* Moments beside the types of requests. */
-enum { AT_CONNECT = 0, AT_HELLO = FRAME_HELLO, NEVER = 0xffff };
+enum { AT_ATTACH = FRAME_ATTACH, AT_HELLO = FRAME_HELLO, NEVER = 0xffff };
 
 struct hostile {
     int fd; /* the channel, blocking */
     const struct behaviour *how;
     struct frame_reader in;
-    uint32_t init; /* id of the last container's process */
-    bool machine;  /* pid 1 of a VM */
+    uint32_t session; /* of the host's ATTACH */
+    uint32_t init;    /* id of the last container's process */
+    bool machine;     /* pid 1 of a VM */
 };
 
 /* act has the request in its hands: what it does not answer stays without an answer. */
@@ -37,7 +38,7 @@ const struct behaviour *behaviour_find(const char *name);
 void speak_raw(struct hostile *h, const void *p, size_t n);
 void speak(struct hostile *h, uint16_t type, uint32_t id, uint32_t seq, const void *body, size_t n);
 void speak_body(struct hostile *h, uint16_t type, uint32_t id, uint32_t seq, struct wbuf *body);
-void speak_hello(struct hostile *h, uint32_t version, const char *kernel);
+void speak_hello(struct hostile *h, uint32_t session, uint32_t version, const char *kernel);
 void speak_reply(struct hostile *h, uint32_t seq, int code, const char *text, struct wbuf *body);
 void speak_data(struct hostile *h, uint32_t id, unsigned stream, size_t n);
 void speak_exited(struct hostile *h, uint32_t id, int status, uint64_t left);

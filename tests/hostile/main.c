@@ -48,10 +48,17 @@ static int open_channel(struct agent *a, struct err *err)
 
 static void take(struct hostile *h, const struct frame_head *q, const uint8_t *body)
 {
-    if (h->how->at == q->type)
+    if (q->type == FRAME_ATTACH)
+        h->session = q->seq;
+    if (h->how->at == q->type) {
         h->how->act(h, q);
-    else
+    } else if (q->type == FRAME_ATTACH) {
+        speak_hello(h, h->session, PROTO_VERSION, "0");
+        if (h->how->at == AT_HELLO)
+            h->how->act(h, q);
+    } else {
         speak_honestly(h, q, body);
+    }
 }
 
 /* Until the host closes the channel. */
@@ -95,12 +102,6 @@ int main(int argc, char **argv)
                 h.fd < 0 ? err.msg : "there is no such");
         return 1;
     }
-    if (h.how->at == AT_CONNECT)
-        h.how->act(&h, NULL);
-    else
-        speak_hello(&h, PROTO_VERSION, "0");
-    if (h.how->at == AT_HELLO)
-        h.how->act(&h, NULL);
     serve(&h);
     return 0;
 }

@@ -53,14 +53,14 @@ void speak_body(struct hostile *h, uint16_t type, uint32_t id, uint32_t seq, str
     wbuf_done(body);
 }
 
-void speak_hello(struct hostile *h, uint32_t version, const char *kernel)
+void speak_hello(struct hostile *h, uint32_t session, uint32_t version, const char *kernel)
 {
     struct msg_hello m = {
         .version = version, .kernel = (char *)kernel, .arch = "x", .agent = "hostile"};
     struct wbuf w = {0};
 
     msg_hello_put(&w, &m);
-    speak_body(h, FRAME_HELLO, 0, 0, &w);
+    speak_body(h, FRAME_HELLO, 0, session, &w);
 }
 
 void speak_reply(struct hostile *h, uint32_t seq, int code, const char *text, struct wbuf *body)

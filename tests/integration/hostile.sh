@@ -163,7 +163,7 @@ broke='agent: the agent broke the protocol:'
 job mute flood-log
 job mute start-deaf
 if [ "$BACKEND" = kvm ]; then answer=90; fi
-job fails garbage "$broke a malformed frame"
+job fails garbage "$broke no HELLO in what it sends"
 job fails long-frame "$broke a malformed frame"
 if [ "$BACKEND" = kvm ]; then answer=20; fi
 job fails silence 'kernel: the guest has not reported in time'
@@ -174,7 +174,8 @@ if [ "$BACKEND" = fake ]; then
     job fails close 'kernel: the agent has closed its channel'
     job fails exit 'kernel: the VM has ended \(panic\)'
     job fails long-data "$broke a malformed frame"
-    job fails no-hello "$broke the first frame is no HELLO"
+    job fails no-hello 'kernel: the guest has not reported in time'
+    job fails hello-guessed 'kernel: the guest has not reported in time'
     job fails hello-bad "$broke a malformed HELLO"
     job fails hello-again "$broke a second HELLO"
     job fails hello-other 'agent: .*another protocol version'
