@@ -17,7 +17,7 @@
 #define READS_PER_CALL 4      /* then others have their turn */
 #define LOG_LINE_MAX 1024
 #define STALE_MAX (1u << 20) /* bytes of an older session: what carrier and guest may hold */
-#define REPLY_TEXT_MAX 1000 /* a sentence; what a hook has printed may be in it */
+#define REPLY_TEXT_MAX 1000  /* a sentence; what a hook has printed may be in it */
 
 struct pending {
     struct pending *next;
