@@ -10,6 +10,7 @@
 #include "hostmod/hostmod.h"
 
 #define PROBE_MS 20000
+#define CMDLINE "quiet panic=-1" /* of the guest's kernel */
 
 const char *choice_host_arch(void)
 {
@@ -72,7 +73,7 @@ void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
     *ret_guest_dir = path_join(cli->layout.guest_dir, arch);
     ret->version = layout_version();
     ret->guest_dir = *ret_guest_dir;
-    ret->cache_dir = path_mkdirs(CLI_CACHE_DIR, 0700, NULL) == 0 ? CLI_CACHE_DIR : NULL;
+    ret->cache_dir = access(CLI_CACHE_DIR, W_OK) == 0 ? CLI_CACHE_DIR : NULL;
 }
 
 /* What hostmod_ensure would find, without its doing. *ret_loadable: the first that it would load.
@@ -118,6 +119,8 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
     if (p->asked)
         return;
     p->asked = true;
+    if (!c->look_only)
+        (void)path_mkdirs(CLI_CACHE_DIR, 0700, NULL);
     choice_host(cli, d->arch, &host, &guest_dir);
     r = c->look_only ? look_at_modules(d, &loadable, &err)
                      : hostmod_ensure((const char *const *)d->modules.v, &err);
@@ -236,4 +239,29 @@ int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec
     workload_from_spec(spec, cli->runtime, choice_host_arch(), &c->workload);
     return policy_storage(&c->config, cls ? cls : POLICY_CLASS_DEFAULT, &c->workload, &c->decision,
                           err);
+}
+
+static char *either(const char *own, const char *guest_dir, const char *name)
+{
+    return own ? xstrdup(own) : path_join(guest_dir, name);
+}
+
+void choice_boot_files(const struct cli *cli, const struct choice *c, struct boot_files *ret)
+{
+    const struct decision *d = &c->decision;
+
+    ret->guest_dir = path_join(cli->layout.guest_dir, c->back_end->arch);
+    ret->kernel = either(d->kernel, ret->guest_dir, "vmlinux");
+    ret->image = either(d->image, ret->guest_dir, "initramfs.cpio");
+    ret->cmdline =
+        xasprintf(CMDLINE "%s%s", d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
+}
+
+void boot_files_done(struct boot_files *b)
+{
+    free(b->guest_dir);
+    free(b->kernel);
+    free(b->image);
+    free(b->cmdline);
+    *b = (struct boot_files){0};
 }

@@ -53,6 +53,13 @@ int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec
 void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
                  char **ret_guest_dir);
 
+/* What a VM of the chosen back-end boots. */
+struct boot_files {
+    char *guest_dir, *kernel, *image, *cmdline;
+};
+void choice_boot_files(const struct cli *cli, const struct choice *c, struct boot_files *ret);
+void boot_files_done(struct boot_files *b);
+
 const char *choice_host_arch(void);
 uint32_t choice_host_cpus(void);
 

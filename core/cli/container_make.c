@@ -22,6 +22,7 @@ int container_plan(struct creation *c, struct err *err)
     struct plan_input in;
     int r;
 
+    planning_tmp(&c->choice.decision.storage.tmp, c->state.vm_memory, c->spec);
     planning_input(c->id, c->state.arch, c->state.vm_vcpus, &in);
     in.state_json = state_json;
     in.disks = c->disks.uses;

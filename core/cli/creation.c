@@ -73,8 +73,10 @@ static int choose_vm(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = choice_load(c->cli, &c->choice, err)) < 0 ||
-        (r = choice_make(c->cli, &c->choice, c->spec, false, err)) < 0)
+    if ((r = choice_load(c->cli, &c->choice, err)) < 0)
+        return r;
+    c->choice.look_only = c->dry_run;
+    if ((r = choice_make(c->cli, &c->choice, c->spec, c->dry_run, err)) < 0)
         return r;
     for (size_t i = 0; i < c->choice.decision.notes.n; i++)
         log_warn("%s", c->choice.decision.notes.v[i]);

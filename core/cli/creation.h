@@ -25,6 +25,7 @@ struct creation {
     struct oci_spec *spec;
     struct choice choice; /* of a VM of its own */
     bool member;          /* of the VM of owner */
+    bool dry_run;         /* decide as explain does, change nothing */
     struct container owner;
     struct state_dir dir; /* locked */
     bool made_dir, wrote_pid_file, committed;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/planning.h"
+#include <inttypes.h>
+#include <string.h>
 #include "storage/storage.h"
 
 static int look_at_source(void *ctx, const char *path, struct plan_source *ret, struct err *err)
@@ -34,4 +36,40 @@ void planning_input(const char *id, const char *arch, uint32_t vcpus, struct pla
         .vcpus = vcpus,
         .source = look_at_source,
     };
+}
+
+static bool has_mount_in(const struct oci_spec *spec, const char *dir)
+{
+    size_t len = strlen(dir);
+
+    for (size_t i = 0; i < spec->n_mounts; i++) {
+        const char *at = spec->mounts[i].destination;
+
+        if (strncmp(at, dir, len) == 0 && (at[len] == '\0' || at[len] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static void add_tmpfs(struct oci_spec *spec, const char *dir, uint64_t size)
+{
+    struct oci_mount m = {
+        .destination = xstrdup(dir), .type = xstrdup("tmpfs"), .source = xstrdup("tmpfs")};
+
+    strv_add(&m.options, "nosuid");
+    strv_add(&m.options, "nodev");
+    strv_add(&m.options, "mode=1777");
+    strv_addf(&m.options, "size=%" PRIu64, size);
+    spec->mounts = xreallocarray(spec->mounts, spec->n_mounts + 1, sizeof(*spec->mounts));
+    spec->mounts[spec->n_mounts++] = m;
+}
+
+void planning_tmp(const struct config_sized *tmp, uint64_t vm_memory, struct oci_spec *spec)
+{
+    static const char *const dirs[] = {"/tmp", "/var/tmp"};
+    uint64_t size = tmp->size == CONFIG_AUTO ? vm_memory / 2 : tmp->size;
+
+    for (size_t i = 0; strcmp(tmp->kind, "tmpfs") == 0 && i < ARRAY_SIZE(dirs); i++)
+        if (!has_mount_in(spec, dirs[i]))
+            add_tmpfs(spec, dirs[i], size);
 }

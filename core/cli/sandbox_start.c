@@ -16,8 +16,6 @@
 #include "cli/proxy_command.h"
 #include "cli/proxy_setup.h"
 
-#define CMDLINE "quiet panic=-1"
-
 static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)
 {
     int ends[2];
@@ -165,12 +163,6 @@ static int new_uuid(char **ret, struct err *err)
     return 0;
 }
 
-/* File of the guest assets, or the policy's own. */
-static char *asset(const char *own, const char *guest_dir, const char *name)
-{
-    return own ? xstrdup(own) : path_join(guest_dir, name);
-}
-
 static void copy_list(const struct strv *from, struct strv *to)
 {
     for (size_t i = 0; i < from->n; i++)
@@ -180,12 +172,13 @@ static void copy_list(const struct strv *from, struct strv *to)
 static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
 {
     const struct decision *d = &c->choice.decision;
+    struct boot_files boot;
 
-    m->guest_dir = path_join(c->cli->layout.guest_dir, c->choice.back_end->arch);
-    m->kernel = asset(d->kernel, m->guest_dir, "vmlinux");
-    m->initrd = asset(d->image, m->guest_dir, "initramfs.cpio");
-    m->cmdline =
-        xasprintf(CMDLINE "%s%s", d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
+    choice_boot_files(c->cli, &c->choice, &boot);
+    m->guest_dir = boot.guest_dir; /* all four change hands */
+    m->kernel = boot.kernel;
+    m->initrd = boot.image;
+    m->cmdline = boot.cmdline;
     m->machine = xstrdup(d->machine ? d->machine : "");
     m->cpu_model = xstrdup(d->cpu_model ? d->cpu_model : "");
     for (size_t i = 0; i < d->vm_options.n; i++)

@@ -136,11 +136,8 @@ static void lint_allow(const char *file, const struct config_allow_list *l, stru
 /* Words that parse and that nothing carries out yet. */
 static void note_storage(const char *where, const struct config_storage *s, struct strv *notes)
 {
-    static const char *const later[] = {"block", "network"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-        if (strv_has(&s->rootfs, later[i]) || strv_has(&s->volumes, later[i]))
-            strv_addf(notes, "%s: storage '%s' is not available yet", where, later[i]);
+    if (strv_has(&s->rootfs, "network") || strv_has(&s->volumes, "network"))
+        strv_addf(notes, "%s: storage 'network' is not available yet", where);
 }
 
 /* The file of a key outside of the classes, from its place FILE:LINE:COL. */
