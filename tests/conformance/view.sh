@@ -6,6 +6,9 @@
 # Lines that differ must match an entry of view.differences, and every entry must match a line.
 # VIEW_PRINT=1 prints the differences that no entry names, and passes no judgement.
 
+# The bundles' tmpfs stays in a mount namespace of the test.
+[ -n "${VIEW_NS:-}" ] || exec env VIEW_NS=1 unshare --mount --propagation slave "$0" "$@"
+
 . "$(dirname "$0")/../integration/lib.sh"
 
 CONFORMANCE=$(cd "$(dirname "$0")" && pwd)
@@ -54,12 +57,14 @@ filter_of() {
         | .linux.sysctl={"kernel.msgmax":"4096","net.ipv4.ip_forward":"1","net.ipv4.ip_unprivileged_port_start":"80"}
         | .linux.rootfsPropagation="rslave"' ;;
     mounts) mounts_filter ;;
+    shm) echo ".mounts |= map(if .destination==\"/dev/shm\" then {destination:\"/dev/shm\",type:\"bind\",source:\"$WORK/shm\",
+            options:[\"bind\",\"rprivate\",\"nosuid\",\"noexec\",\"nodev\"]} else . end)" ;;
     podman) echo '.mounts |= map(if .destination=="/dev" then .options=["nosuid","noexec","strictatime","mode=755","size=65536k"]
             elif .destination=="/dev/shm" then .options+=["rprivate"] else . end)
         | .linux.devices=[{path:"/dev/zero",type:"c",major:1,minor:5,fileMode:384,uid:7,gid:8}]' ;;
     esac
 }
-ALL=(plain readonly user caps seccomp rlimits names mounts podman)
+ALL=(plain readonly user caps seccomp rlimits names mounts shm podman)
 
 # Files whose owner, mode, times and attributes must be seen as they are.
 make_files() {
@@ -77,6 +82,8 @@ make_files() {
 prepare() {
     local d
     chmod 0755 "$WORK"
+    # Engines make /dev/shm of a container on the host: a tmpfs of its size.
+    mkdir "$WORK/shm" && mount -t tmpfs -o mode=1777,size=64000k shm "$WORK/shm"
     mkdir -p "$WORK/ro" "$WORK/rootfs"/{home,up,tt,run2,vol,view} "$WORK/out"
     cp "$PROBE" "$WORK/rootfs/bin/view_probe"
     make_files "$WORK/rootfs/view"
@@ -180,6 +187,7 @@ main() {
     : > "$WORK/used"
     prepare
     for b in "${BUNDLES[@]}"; do compare "$b"; done
+    umount "$WORK/shm"
     [ $# -gt 0 ] || same "every entry of view.differences is needed" "" "$(unused_entries)"
     finish
 }

@@ -8,12 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -269,6 +272,24 @@ static void attempts(void)
         printf("uname %s %s\n", u.sysname, u.machine);
 }
 
+/* What /dev/shm, /dev/mqueue and the IPC namespace are for. */
+static void ipc(void)
+{
+    int fd = shm_open("/view", O_CREAT | O_RDWR, 0600);
+    char *p = fd < 0 || ftruncate(fd, 4096) < 0
+                  ? MAP_FAILED
+                  : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    mqd_t queue;
+
+    printf("call shm_open: %s\n", p == MAP_FAILED ? strerror(errno) : (*p = 1, "yes"));
+    printf("call shm_unlink: %s\n", shm_unlink("/view") < 0 ? strerror(errno) : "yes");
+    queue = mq_open("/view", O_CREAT | O_RDWR, 0600, NULL);
+    printf("call mq_open: %s\n", queue < 0 ? strerror(errno) : "yes");
+    printf("call mq_unlink: %s\n", mq_unlink("/view") < 0 ? strerror(errno) : "yes");
+    printf("call shmget: %s\n",
+           shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600) < 0 ? strerror(errno) : "yes");
+}
+
 static void settings(void)
 {
     int fds = 0;
@@ -352,6 +373,7 @@ int main(int argc, char **argv)
     tree("/dev", 0, 3);
     for (int i = 1; i < argc; i++)
         tree(argv[i], 1, 3);
+    ipc();
     leave_files("/vol");
     attempts();
     return ferror(stdout) || fflush(stdout) ? 1 : 0;
