@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Debian's podman with --network none: run, run -d, -it, exec, stop, kill, pause, cp, logs, top,
-# stats, healthcheck, restart, rm. podman sees its default (raised) limits: they act in the guest.
+# stats, healthcheck, restart, attach, rm. podman sees its default (raised) limits: they act in the guest.
 if [ -z "${PODMAN_NS:-}" ]; then    # podman's mounts and links stay in namespaces of this test
     PODMAN_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
 fi
@@ -88,11 +88,21 @@ check "restart" 0 '' pm restart -t 1 d1
 check "exec after restart" 0 '' pm exec d1 true
 check "kill" 0 '' pm kill d1
 check "rm -f" 0 '' pm rm -f -t 0 d1
+check "run -d -i" 0 '' pm run -d -i --name d2 "${N[@]}" $I sh -c 'read l; echo got $l; exit 6'
+echo word | pm attach d2 > "$WORK/attached"
+same "attach passes stdin and stdout" "got word" "$(cat "$WORK/attached")"
+check "wait gives the status after it" 0 '^6$' pm wait d2   # podman 4.3's attach does not
+check "rm" 0 '' pm rm d2
 mkdir -p "$P/v"
 check "limits, mounts, user, groups, init" 0 'uid=1000.*groups=.*44' pm run --rm "${N[@]}" -m 64m --cpus 1 \
-    --pids-limit 100 --read-only --tmpfs /tt -v "$P/v:/v" --hostname hh -u 1000:1000 --group-add 44 \
+    --cpuset-cpus 0 --pids-limit 100 --read-only --tmpfs /tt -v "$P/v:/v" --hostname hh -u 1000:1000 --group-add 44 \
     -w /tmp -e X=1 --ulimit nofile=100:200 --ulimit nproc=1000:1000 $I id
 check "a user namespace" 0 '100000 +65536' pm run --rm "${N[@]}" --uidmap 0:100000:65536 $I cat /proc/self/uid_map
+if [ "$BACKEND" = fake ]; then
+    skip "--privileged" "this host's bounding set lacks a capability it needs"
+else
+    check "--privileged" 0 'CapEff:.*1ff' pm run --rm "${N[@]}" --privileged $I grep CapEff /proc/self/status
+fi
 check "a volume" 0 '' pm run --rm "${N[@]}" -v "$P/v:/v" $I sh -c 'echo v > /v/f'
 same "its file is on the host" v "$(cat "$P/v/f")"
 # A pod: podman builds its infra image of Debian's catatonit. And a container that joins another's VM.
