@@ -1,40 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hostmod/library.h"
-#include <dlfcn.h>
-#include <errno.h>
-#include <stddef.h>
-#include <string.h>
-#include "base/macros.h"
 
-#define LIBRARY "libkmod.so.2"
-#define KMOD_ROW(name) {#name, offsetof(struct kmod_library, name)},
-
-static const struct {
-    const char *name;
-    size_t offset;
-} functions[] = {KMOD_FUNCTIONS(KMOD_ROW)};
+static const struct library_function functions[] = {KMOD_FUNCTIONS(LIBRARY_ROW)};
 
 int kmod_library_get(const struct kmod_library **ret, struct err *err)
 {
     static struct kmod_library library;
     struct kmod_library l;
-    void *handle;
+    int r;
 
-    if (library.kmod_new) {
-        *ret = &library;
-        return 0;
+    if (!library.kmod_new) {
+        r = library_open("libkmod.so.2", functions, ARRAY_SIZE(functions), &l, err);
+        if (r < 0) {
+            err_in_phase(err, PHASE_PLUGIN);
+            return err_wrap(err, "kernel modules");
+        }
+        library = l;
     }
-    handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    for (size_t i = 0; handle && i < ARRAY_SIZE(functions); i++) {
-        void *f = dlsym(handle, functions[i].name);
-
-        if (!f)
-            handle = NULL;
-        memcpy((char *)&l + functions[i].offset, &f, sizeof(f));
-    }
-    if (!handle)
-        return err_set_phase(err, PHASE_PLUGIN, ENOENT, "kernel modules: %s", dlerror());
-    library = l;
     *ret = &library;
     return 0;
 }

@@ -7,7 +7,7 @@
 #ifndef HOSTMOD_LIBRARY_H
 #define HOSTMOD_LIBRARY_H
 #include <libkmod.h>
-#include "base/err.h"
+#include "base/library.h"
 
 #define KMOD_FUNCTIONS(X)                                                                          \
     X(kmod_new)                                                                                    \
@@ -23,11 +23,9 @@
     X(kmod_module_apply_filter)                                                                    \
     X(kmod_module_probe_insert_module)
 
-#define KMOD_MEMBER(name) __typeof__(name) *name;
 struct kmod_library {
-    KMOD_FUNCTIONS(KMOD_MEMBER)
+    KMOD_FUNCTIONS(LIBRARY_MEMBER)
 };
-#undef KMOD_MEMBER
 
 /* Opened once and kept; -ENOENT where libkmod is not installed or too old. */
 int kmod_library_get(const struct kmod_library **ret, struct err *err);

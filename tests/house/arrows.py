@@ -31,7 +31,7 @@ THIRD = {
     "yaml.h": {"config"},
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},
-    "dlfcn.h": {"plugin", "hostmod"},
+    "dlfcn.h": {"plugin", "base"},
     "libmnl/": {"net"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},
