@@ -7,7 +7,7 @@ set -euo pipefail
 # To build and run: compiler and libraries, the guest's C library, QEMU, the guest image's tools.
 demo_packages=(
     binutils cmake gcc libc6-dev ninja-build pkg-config
-    libjson-c-dev libkmod-dev libseccomp-dev libyaml-dev
+    libjson-c-dev libkmod-dev libseccomp-dev libsystemd-dev libyaml-dev
     linux-libc-dev musl-tools
     qemu-system-data qemu-system-x86
     kmod python3 xz-utils
@@ -17,6 +17,7 @@ demo_packages=(
 # To test: sanitizers and fuzzing, linters, engines, and crun as the oracle.
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
+    e2fsprogs mmdebstrap
     catatonit conmon containerd crun docker.io iproute2 iptables podman procps runc strace
     uidmap valgrind g++ man-db scdoc
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt

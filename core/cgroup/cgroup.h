@@ -20,6 +20,8 @@ struct cgroup_hierarchy {
     bool v2, cpuset;   /* cpuset: a v1 hierarchy with that controller */
 };
 
+#define CGROUP_CPUS_MAX 8192 /* Linux's largest */
+
 /* The hierarchies that containers live in: all of v1 when there is any controller in v1, else v2.
  */
 enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
@@ -37,9 +39,8 @@ void cgroup_host_done(struct cgroup_host *h);
 
 /*
  * The directories of a container, one per hierarchy. cgroups_path as in config.json: absolute is
- * below the hierarchy's root, relative below our own cgroup, "slice:prefix:name" is
- * slice/prefix-name.scope nested as systemd does it, NULL or "" is id relative. "." and ".." and
- * the root itself are -EINVAL. Pure.
+ * below the hierarchy's root, relative below our own cgroup, NULL or "" is id relative. "." and
+ * ".." and the root itself are -EINVAL, and so is "slice:prefix:name", which is systemd.h's. Pure.
  */
 int cgroup_paths(const struct cgroup_host *h, const char *cgroups_path, const char *id,
                  struct strv *ret_dirs, struct err *err);
@@ -68,6 +69,9 @@ void cgroup_procs_files(const struct strv *dirs, struct strv *ret_files);
  */
 int cgroup_limit(const struct strv *dirs, const struct oci_resources *r, uint64_t memory_bytes,
                  struct err *err);
+
+/* v2 has weights 1..10000 where v1 has shares 2..262144: the conversion that runc and crun use. */
+uint64_t cgroup_weight_of_shares(uint64_t shares);
 
 /*
  * Remove directories that we made (cgroup_missing), last first. Innermost ones are waited for until

@@ -35,8 +35,7 @@ static int put_u64(const struct strv *dirs, const char *file, uint64_t value, st
     return put(dirs, file, text, err);
 }
 
-/* v2 has weights 1..10000 where v1 has shares 2..262144: the conversion that runc and crun use. */
-static uint64_t weight_of_shares(uint64_t shares)
+uint64_t cgroup_weight_of_shares(uint64_t shares)
 {
     shares = MIN(MAX(shares, 2), 262144);
     return 1 + (shares - 2) * 9999 / 262142;
@@ -80,7 +79,7 @@ static int limit_cpu(const struct strv *dirs, const struct oci_resources *r, str
     if (r->cpu.shares.set && r->cpu.shares.value) {
         rc = put_u64(dirs, "cpu.shares", r->cpu.shares.value, err);
         if (rc == 0)
-            rc = put_u64(dirs, "cpu.weight", weight_of_shares(r->cpu.shares.value), err);
+            rc = put_u64(dirs, "cpu.weight", cgroup_weight_of_shares(r->cpu.shares.value), err);
     }
     if (rc == 0)
         rc = limit_cpu_time(dirs, r, err);

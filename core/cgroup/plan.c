@@ -23,35 +23,12 @@ static int check_components(const char *path, struct err *err)
     return 0;
 }
 
-/* systemd's nesting: "a-b.slice" lies in "a.slice". */
-static char *expand_slice(const char *slice)
-{
-    char *path = xstrdup("");
-
-    for (const char *dash = slice; *slice != '-' && (dash = strchr(dash, '-')); dash++) {
-        char *longer = xasprintf("%s/%.*s.slice", path, (int)(dash - slice), slice);
-
-        free(path);
-        path = longer;
-    }
-    return path;
-}
-
-/* "SLICE:PREFIX:NAME" or NULL. */
-static char *systemd_path(const char *text)
+/* "SLICE:PREFIX:NAME" is for systemd: as a path it would be a directory nobody looks at. */
+static bool is_systemd_form(const char *text)
 {
     const char *first = strchr(text, ':');
-    const char *second = first ? strchr(first + 1, ':') : NULL;
-    cleanup_free char *slice = NULL;
-    cleanup_free char *above = NULL;
 
-    if (!second || strchr(second + 1, ':') || text[0] == '/')
-        return NULL;
-    slice = xstrndup(text, (size_t)(first - text));
-    above = str_ends_with(slice, ".slice") ? expand_slice(slice) : xstrdup("");
-    return xasprintf("%s/%s/%.*s%s%s.scope", above, *slice ? slice : "system.slice",
-                     (int)(second - first - 1), first + 1, second == first + 1 ? "" : "-",
-                     second + 1);
+    return text[0] != '/' && first && strchr(first + 1, ':');
 }
 
 static int normalise(const char *cgroups_path, const char *id, char **ret, struct err *err)
@@ -59,10 +36,12 @@ static int normalise(const char *cgroups_path, const char *id, char **ret, struc
     cleanup_free char *path = NULL;
     int r;
 
-    if (!cgroups_path || !*cgroups_path)
-        path = xstrdup(id);
-    else if (!(path = systemd_path(cgroups_path)))
-        path = xstrdup(cgroups_path);
+    path = xstrdup(cgroups_path && *cgroups_path ? cgroups_path : id);
+    if (is_systemd_form(path))
+        return err_set_phase(err, PHASE_CONFIG, EINVAL,
+                             "linux.cgroupsPath: '%.200s' names a scope of systemd, which needs "
+                             "--systemd-cgroup",
+                             path);
     if ((r = check_components(path, err)) < 0)
         return r;
     if (path[strspn(path, "/")] == '\0')

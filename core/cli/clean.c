@@ -6,7 +6,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/timing.h"
-#include "cgroup/cgroup.h"
+#include "cgroup/systemd.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
 
@@ -97,11 +97,18 @@ static int remove_run_dir(const struct container *c, struct err *err)
     return path_remove_tree(AT_FDCWD, dir, err);
 }
 
-/* All of ours have ended by now: who is still inside shares the path, and keeps the directory. */
+/*
+ * All of ours have ended by now: who is still inside shares the path, and keeps the directory. A
+ * scope that systemd cannot be asked to stop goes with its last process, so it keeps nobody.
+ */
 static int remove_cgroups(const struct container *c, struct err *err)
 {
-    int r = cgroup_remove(&c->state.cgroups, c->dir.path, deadline_in_ms(CGROUP_MS), err);
+    int r;
 
+    for (size_t i = 0; i < c->state.scopes.n; i++)
+        if (cgroup_scope_stop(c->state.scopes.v[i], c->dir.path, err) < 0)
+            log_warn("%s, leaving it", err->msg);
+    r = cgroup_remove(&c->state.cgroups, c->dir.path, deadline_in_ms(CGROUP_MS), err);
     if (r != -EBUSY)
         return r;
     log_warn("%s, leaving it", err->msg);

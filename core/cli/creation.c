@@ -43,6 +43,8 @@ void creation_done(struct creation *c)
     close_fd(&c->proxy.pidfd);
     strv_done(&c->cgroups);
     strv_done(&c->vm_cgroups);
+    cgroup_scope_done(&c->scope);
+    cgroup_scope_done(&c->vm_scope);
     cgroup_host_done(&c->cgroup_host);
     state_done(&c->state);
     if (c->dir.path)
@@ -203,37 +205,13 @@ static int copy_config(struct creation *c, struct err *err)
     return r < 0 ? r : path_replace(c->dir.fd, CONFIG_COPY, text, len, 0600, err);
 }
 
-/*
- * Engines give a pod's sandbox next to nothing (cpu.shares 2): its VM lives beside the members, in
- * the cgroup that they have in common.
- */
-static void place_vm(struct creation *c)
-{
-    if (c->member || !c->choice.workload.is_sandbox)
-        return;
-    for (size_t i = 0; i < c->cgroups.n; i++) {
-        const char *dir = c->cgroups.v[i];
-
-        strv_addf(&c->vm_cgroups, "%.*s/anyvisor-%s", (int)(strrchr(dir, '/') - dir), dir, c->id);
-    }
-    cgroup_missing(&c->cgroup_host, &c->vm_cgroups, &c->state.cgroups);
-}
-
 /* The state is on disk before anything that it records exists. */
 static int begin(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = fill_state(c, err)) < 0)
-        return r;
-    if ((r = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &c->cgroup_host, err)) <
-            0 ||
-        (r = cgroup_paths(&c->cgroup_host, c->spec->linux_.cgroups_path, c->id, &c->cgroups, err)) <
-            0)
-        return r;
-    cgroup_missing(&c->cgroup_host, &c->cgroups, &c->state.cgroups);
-    place_vm(c);
-    if ((r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
+    if ((r = fill_state(c, err)) < 0 || (r = host_cgroups_find(c, err)) < 0 ||
+        (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
         return r;
     c->made_dir = true;
     if ((r = copy_config(c, err)) < 0 || (r = state_write(&c->dir, &c->state, err)) < 0)
@@ -252,30 +230,6 @@ static int make_run_dir(struct creation *c, struct err *err)
         return err_set(err, errno, "make '%s': %m", c->state.run_dir);
     owner = path_join(c->state.run_dir, CLI_OWNER_FILE);
     return path_replace(AT_FDCWD, owner, c->dir.path, strlen(c->dir.path), 0600, err);
-}
-
-/* The container's quota is not for the boot of its VM: a tenth of a CPU would make it ten times as
- * long. Weights and the rest hold from the beginning. */
-static int limit(const struct creation *c, bool booted, struct err *err)
-{
-    struct oci_resources r = c->spec->linux_.resources;
-
-    if (!booted)
-        r.cpu.quota.set = false;
-    return cgroup_limit(&c->cgroups, &r, pod_host_memory(&c->state, &r), err);
-}
-
-static int make_cgroups(struct creation *c, struct err *err)
-{
-    int r = cgroup_make(&c->cgroup_host, &c->cgroups, err);
-
-    if (r == 0)
-        r = cgroup_make(&c->cgroup_host, &c->vm_cgroups, err);
-    if (r == 0)
-        r = limit(c, false, err);
-    if (r == 0 && fault_point("cli.cgroups") < 0)
-        r = err_set(err, EIO, "fault cli.cgroups");
-    return r;
 }
 
 static uint64_t boot_deadline(const struct creation *c)
@@ -342,7 +296,7 @@ static int make(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = make_cgroups(c, err)) < 0 || (r = disks_open(&c->disks, &c->choice, err)) < 0 ||
+    if ((r = host_cgroups_make(c, err)) < 0 || (r = disks_open(&c->disks, &c->choice, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
         (r = container_hooks(c, err)) < 0)
@@ -353,7 +307,7 @@ static int make(struct creation *c, struct err *err)
         (r = wait_reply(c, SEQ_CREATE, err)) < 0)
         return r;
     disks_unname(&c->disks);
-    if ((r = enter_root(c, err)) < 0 || (r = limit(c, true, err)) < 0 ||
+    if ((r = enter_root(c, err)) < 0 || (r = host_cgroups_booted(c, err)) < 0 ||
         (r = interrupt_check(&c->interrupt, err)) < 0)
         return r;
     return fault_point("cli.created") < 0 ? err_set(err, EIO, "fault cli.created") : 0;
@@ -426,6 +380,7 @@ static void undo(struct creation *c)
     close_fd(&c->sock);
     if (c->member && c->made_dir)
         undo_in_sandbox(c);
+    host_cgroups_release(c);
     end_child(&c->monitor, deadline_in_ms(UNDO_MS));
     end_child(&c->proxy, 0);
     if (c->wrote_pid_file)

@@ -6,7 +6,7 @@
  */
 #ifndef CLI_CREATION_H
 #define CLI_CREATION_H
-#include "cgroup/cgroup.h"
+#include "cgroup/systemd.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
 #include "cli/disks.h"
@@ -31,7 +31,9 @@ struct creation {
     bool made_dir, wrote_pid_file, committed;
     struct state state;
     struct cgroup_host cgroup_host;
-    struct strv cgroups; /* the container's directories */
+    struct cgroup_scope scope, vm_scope; /* with --systemd-cgroup */
+    pid_t holders[2];                    /* who keep a scope alive until others are in it */
+    struct strv cgroups;                 /* the container's directories */
     struct strv
         vm_cgroups; /* those of monitor and VMM where they have some of their own: a pod's */
     struct child monitor, proxy;
@@ -66,6 +68,12 @@ void creation_done(struct creation *c);
 int sandbox_spawn_monitor(struct creation *c, struct err *err);
 int sandbox_spawn_proxy(struct creation *c, struct err *err);
 int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
+
+/* host_cgroups.c: what they will be, for the record; make them; the VM is up; holders may go */
+int host_cgroups_find(struct creation *c, struct err *err);
+int host_cgroups_make(struct creation *c, struct err *err);
+int host_cgroups_booted(struct creation *c, struct err *err);
+void host_cgroups_release(struct creation *c);
 
 /* container_make.c */
 int container_plan(struct creation *c, struct err *err);

@@ -30,7 +30,7 @@ static const struct option_row global_rows[] = {
     {"class", 0, OPTION_TEXT, GLOBAL(cls), "CLASS",
      "the class of the workload, whatever the rules say; 'default' for none"},
     {"systemd-cgroup", 0, OPTION_FLAG, GLOBAL(systemd_cgroup), NULL,
-     "systemd's cgroup driver (not available yet)"},
+     "put containers into scopes of systemd"},
     {"criu", 0, OPTION_TEXT, GLOBAL(unused), "PATH", "accepted for runc's sake, ignored"},
     {"rootless", 0, OPTION_TEXT, GLOBAL(unused), "WORD", "accepted for runc's sake, ignored"},
     {"version", 'v', OPTION_FLAG, GLOBAL(version), NULL, "show the version"},
@@ -167,9 +167,6 @@ static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
         cli->log = NULL; /* there is none to report to */
         return r;
     }
-    if (cli->systemd_cgroup)
-        return err_set(err, ENOTSUP,
-                       "--systemd-cgroup is not available yet: use the cgroupfs driver");
     if (!cli->root || !*cli->root)
         cli->root = LAYOUT_DEFAULT_ROOT;
     if (cli->root[0] != '/' && (r = make_root_absolute(cli, err)) < 0)

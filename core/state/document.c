@@ -9,7 +9,7 @@
 #define STATE_FILE "state.json"
 #define STATE_FILE_MAX (16u << 20) /* annotations of a config.json of 8 MiB, escaped */
 #define STATE_DEPTH 8
-#define CGROUPS_MAX 64
+#define LIST_MAX 64
 
 /* The plain string members, written and read alike. */
 static const struct text_member {
@@ -42,6 +42,7 @@ void state_done(struct state *s)
         free(*text_of(s, &text_members[i]));
     kvs_done(&s->annotations);
     strv_done(&s->cgroups);
+    strv_done(&s->scopes);
     *s = (struct state){0};
 }
 
@@ -54,11 +55,19 @@ static void put_proc(struct json_object *o, const char *key, const struct proc_i
     json_object_object_add(o, key, p);
 }
 
+static void put_list(struct json_object *o, const char *key, const struct strv *list)
+{
+    struct json_object *a = json_object_new_array();
+
+    for (size_t i = 0; i < list->n; i++)
+        json_object_array_add(a, json_object_new_string(list->v[i]));
+    json_object_object_add(o, key, a);
+}
+
 static struct json_object *to_json(const struct state *s)
 {
     struct json_object *o = json_object_new_object();
     struct json_object *annotations = json_object_new_object();
-    struct json_object *cgroups = json_object_new_array();
 
     for (size_t i = 0; i < ARRAY_SIZE(text_members); i++)
         if (*text_of(s, &text_members[i]))
@@ -67,10 +76,9 @@ static struct json_object *to_json(const struct state *s)
     for (size_t i = 0; i < s->annotations.n; i++)
         json_object_object_add(annotations, s->annotations.v[i].key,
                                json_object_new_string(s->annotations.v[i].value));
-    for (size_t i = 0; i < s->cgroups.n; i++)
-        json_object_array_add(cgroups, json_object_new_string(s->cgroups.v[i]));
     json_object_object_add(o, "annotations", annotations);
-    json_object_object_add(o, "cgroups", cgroups);
+    put_list(o, "cgroups", &s->cgroups);
+    put_list(o, "systemdScopes", &s->scopes);
     json_object_object_add(o, "terminal", json_object_new_boolean(s->terminal));
     json_object_object_add(o, "vmMemory", json_object_new_uint64(s->vm_memory));
     json_object_object_add(o, "vmOverhead", json_object_new_uint64(s->vm_overhead));
@@ -166,17 +174,17 @@ static int get_annotations(struct json_object *o, struct kvs *ret, struct err *e
     return 0;
 }
 
-static int get_cgroups(struct json_object *o, struct strv *ret, struct err *err)
+static int get_list(struct json_object *o, const char *key, struct strv *ret, struct err *err)
 {
     struct json_object *a;
 
-    if (!json_object_object_get_ex(o, "cgroups", &a))
+    if (!json_object_object_get_ex(o, key, &a))
         return 0;
-    if (!json_object_is_type(a, json_type_array) || json_object_array_length(a) > CGROUPS_MAX)
-        return bad(err, "cgroups", "a short list");
+    if (!json_object_is_type(a, json_type_array) || json_object_array_length(a) > LIST_MAX)
+        return bad(err, key, "a short list");
     for (size_t i = 0; i < json_object_array_length(a); i++) {
         cleanup_free char *text = NULL;
-        int r = get_text(json_object_array_get_idx(a, i), "cgroups", &text, err);
+        int r = get_text(json_object_array_get_idx(a, i), key, &text, err);
 
         if (r < 0)
             return r;
@@ -220,7 +228,8 @@ static int from_json(struct json_object *o, struct state *ret, struct err *err)
     if (!json_object_is_type(o, json_type_object))
         return bad(err, "document", "an object");
     if ((r = get_texts(o, ret, err)) < 0 || (r = get_annotations(o, &ret->annotations, err)) < 0 ||
-        (r = get_cgroups(o, &ret->cgroups, err)) < 0 ||
+        (r = get_list(o, "cgroups", &ret->cgroups, err)) < 0 ||
+        (r = get_list(o, "systemdScopes", &ret->scopes, err)) < 0 ||
         (r = get_proc(o, "creator", &ret->creator, err)) < 0 ||
         (r = get_proc(o, "proxy", &ret->proxy, err)) < 0 || (r = get_sizes(o, ret, err)) < 0)
         return r;

@@ -29,6 +29,7 @@ struct state {
     struct proc_id creator; /* the CLI that is (or was) creating it */
     struct proc_id proxy;   /* its pid is the container's pid for the engine */
     struct strv cgroups;    /* directories we made, outermost first; removed in reverse */
+    struct strv scopes;     /* systemd's units: the container's own, then its VM's if it has one */
     int terminal;
     uint64_t vm_memory;   /* bytes: RAM of the VM */
     uint64_t vm_overhead; /* what the host adds around it; 0: it is not in our cgroups */

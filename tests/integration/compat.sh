@@ -27,8 +27,15 @@ same "--version: name and number" yes "$(av --version | head -n 1 | grep -qE '^a
 same "--version: commit and spec follow, as runc's" "commit: spec:" "$(av --version | sed 1d | cut -d' ' -f1 | paste -sd' ')"
 check "checkpoint --help fails: podman asks whether there is a checkpoint so" 1 "unknown verb 'checkpoint'" av checkpoint --help
 check "restore --help fails" 1 "unknown verb 'restore'" av restore --help
-check "--systemd-cgroup is refused" 1 '--systemd-cgroup is not available yet: use the cgroupfs driver' \
+s=$(bundle scope '.linux.cgroupsPath="system.slice:av:c1"')
+check "--systemd-cgroup takes no path of cgroupfs" 1 "expected 'SLICE:PREFIX:NAME' with --systemd-cgroup, not '/av-test-" \
     av --systemd-cgroup run --bundle "$b" c1
+check "cgroupfs takes no scope" 1 "'system.slice:av:c1' names a scope of systemd, which needs --systemd-cgroup" \
+    av run --bundle "$s" c1
+if [ ! -d /run/systemd/system ]; then     # where it runs, tests/rigs/kvm/scope.sh says what it does
+    check "--systemd-cgroup needs systemd" 1 'no systemd runs on this host, use the cgroupfs driver' \
+        av --systemd-cgroup run --bundle "$s" c1
+fi
 check "--criu and --rootless are taken" 0 '' av --criu /x --rootless auto list
 check "--no-pivot and --no-new-keyring are taken" 0 '' av run --no-pivot --no-new-keyring --bundle "$b" c1
 
