@@ -23,11 +23,14 @@ echo 'unqualified-search-registries = []' > "$P/registries.conf"
 # podman's default limits are above what this machine may set: they hold in a VM, not in the fake.
 limits='' nofile=1048576
 [ "$BACKEND" != fake ] || limits='default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]' nofile=20000
+# Where systemd runs podman keeps its containers' cgroups with it, as it does without being told.
+manager=cgroupfs
+[ ! -d /run/systemd/system ] || manager=systemd
 cat > "$P/containers.conf" <<X
 [containers]
 $limits
 [engine]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "$manager"
 events_logger = "file"
 runtime_supports_json = ["anyvisor"]
 [engine.runtimes]
@@ -36,12 +39,12 @@ X
 pm() {
     timeout --foreground -k 10 "$LIMIT" env HOME=/root XDG_RUNTIME_DIR= CONTAINERS_CONF="$P/containers.conf" \
         CONTAINERS_REGISTRIES_CONF="$P/registries.conf" podman --root "$P/root" --runroot "$P/run" \
-        --tmpdir "$P/tmp" --storage-driver overlay --cgroup-manager=cgroupfs --runtime anyvisor "$@"
+        --tmpdir "$P/tmp" --storage-driver overlay --cgroup-manager=$manager --runtime anyvisor "$@"
 }
 # podman in a file, for tools that want a program
 cat > "$P/pm" <<X
 #!/bin/bash
-P=$P LIMIT=$LIMIT
+P=$P LIMIT=$LIMIT manager=$manager
 $(declare -f pm)
 pm "\$@"
 X
@@ -65,6 +68,11 @@ WAIT=pts INPUT='exit 3\n' check "run -it" 3 '/dev/pts/0' "$HERE/on_terminal.py" 
 check "run -d" 0 '' pm run -d --name d1 --health-cmd true --health-interval disable "${N[@]}" $I \
     sh -c 'trap "exit 7" TERM; echo logged; while :; do sleep 0.1; done'
 check "logs" 0 '' until_ok 20 has_logged
+if [ $manager = systemd ]; then
+    unit=libpod-$(pm inspect -f '{{.Id}}' d1).scope
+    same "the container is in podman's scope" "active machine.slice" \
+        "$(systemctl show --value -p ActiveState -p Slice "$unit" | sort | paste -sd' ')"
+fi
 check "exec" 3 '^in$' pm exec d1 sh -c 'echo in; exit 3'
 WAIT=pts INPUT='exit 4\n' check "exec -it" 4 '/dev/pts/' "$HERE/on_terminal.py" fg "$P/pm" exec -it d1 sh -c 'tty; exec sh'
 check "exec of a missing program is 127" 127 '' pm exec d1 /nope
@@ -146,6 +154,8 @@ check "play kube" 0 '' pm play kube --network none "$P/pod.yaml"
 check "play kube: logs" 0 '' until_ok 20 kube_logged
 same "play kube: one VM" 1 "$(monitors)"
 check "play kube --down" 0 '' pm play kube --down "$P/pod.yaml"
+[ $manager = cgroupfs ] ||
+    same "no scope of podman's is left" "" "$(systemctl list-units --all --plain --no-legend 'libpod-*.scope')"
 same "no container is left in podman" "" "$(pm ps -aq)"
 umount -R "$P/root/overlay" 2> /dev/null
 finish

@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What ctest runs in the rig: the scripts that depend on how the host keeps cgroups, on the fake
+# back-end, podman as it is configured where systemd runs, and one VM of real KVM.
+here=$(dirname "$0")
+tests=$here/../../integration
+failed=0
+
+try() {
+    printf '# %s (at %s s)\n' "$*" "$(cut -d' ' -f1 /proc/uptime)"
+    "$@" || { failed=$((failed + 1)); printf 'not ok %s\n' "$*"; }
+}
+
+try "$here/scope.sh" fake
+try "$tests/lifecycle.sh" fake
+try "$here/vm.sh"
+try "$tests/engines/podman.sh" fake
+[ "$failed" = 0 ]
