@@ -102,7 +102,8 @@ static int open_mounts(struct creation *c, struct err *err)
     c->mounts = xcalloc(c->shares.n + 1, sizeof(*c->mounts));
     for (size_t i = 0; i < c->shares.n; i++) {
         const struct plan_share *s = &c->shares.v[i];
-        const struct storage_bind bind = {s->host_path, s->is_file, s->recursive, s->slave};
+        const struct storage_bind bind = {s->host_path, s->is_file, s->recursive, s->slave,
+                                          s->readonly};
         int r = s->host_only ? 0 : storage_clone(&bind, &c->mounts[c->n_mounts], err);
 
         if (r < 0)
@@ -125,8 +126,6 @@ static struct ipc_mount *describe_mounts(const struct creation *c)
         v[n++] = (struct ipc_mount){
             .name = s->name, /* borrowed */
             .is_file = s->is_file,
-            .readonly = s->readonly,
-            .slave = s->slave,
         };
     }
     return v;

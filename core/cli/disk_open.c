@@ -13,7 +13,7 @@ static int open_scratch(struct disk *d, const char *dir, int *ret, struct err *e
 {
     int r = storage_scratch_make(dir, d->size, &d->name, err);
 
-    return r < 0 ? r : storage_clone_file(d->name, ret, err);
+    return r < 0 ? r : storage_clone_file(d->name, false, ret, err);
 }
 
 void disks_unname(struct disks *d)
@@ -47,7 +47,7 @@ static int open_disk(struct disk *d, const struct choice *c, int *ret, struct er
                              "images of directories are not available yet");
     default:
         r = let_go(d, err);
-        return r < 0 ? r : storage_clone_file(d->source, ret, err);
+        return r < 0 ? r : storage_clone_file(d->source, d->ipc.flags & HVP_F_READONLY, ret, err);
     }
 }
 

@@ -105,16 +105,13 @@ static void in_child(const struct view *v)
 
 static int clone_one(struct view *v, const struct plan_share *s, const char *dest, struct err *err)
 {
-    const struct storage_bind bind = {s->host_path, s->is_file, s->recursive, s->slave};
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                          (s->readonly ? MOUNT_ATTR_RDONLY : 0)};
+    const struct storage_bind bind = {s->host_path, s->is_file, s->recursive, s->slave,
+                                      s->readonly};
     int fd, r = storage_clone(&bind, &fd, err);
 
     if (r < 0)
         return r;
     v->trees[v->n++] = (struct tree){fd, dest};
-    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-        return err_set_phase(err, PHASE_STORAGE, errno, "mount_setattr of '%s': %m", s->host_path);
     return 0;
 }
 

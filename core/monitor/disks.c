@@ -43,20 +43,14 @@ static int make_place(const char *path, int fd, struct err *err)
     return 0;
 }
 
-static int show(const char *tag, const char *what, bool readonly, int fd, struct err *err)
+static int show(const char *tag, const char *what, int fd, struct err *err)
 {
     cleanup_free char *path = place_of(tag, what);
-    struct mount_attr attr = {
-        .attr_set =
-            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | (readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0),
-        .propagation = MS_PRIVATE,
-    };
     int r = make_place(path, fd, err);
 
     if (r < 0)
         return r;
-    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ||
-        syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+    if (syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
         err_set(err, errno, "mount '%s': %m", path);
         if (unlink(path) < 0)
             (void)rmdir(path);
@@ -80,11 +74,11 @@ static int show_one(const struct ipc_disk *d, const int *fds, struct err *err)
     int r = check_disk(d, err);
 
     if (r == 0 && d->path)
-        r = show(d->tag, "", d->flags & HVP_F_READONLY, *fds++, err);
+        r = show(d->tag, "", *fds++, err);
     if (r == 0 && d->secret_file)
-        r = show(d->tag, "secret", true, *fds++, err);
+        r = show(d->tag, "secret", *fds++, err);
     for (size_t i = 0; i < d->files.n && r == 0; i++)
-        r = show(d->tag, d->files.v[i].key, true, *fds++, err);
+        r = show(d->tag, d->files.v[i].key, *fds++, err);
     return r < 0 ? err_wrap(err, "disk '%s'", d->tag) : 0;
 }
 

@@ -129,9 +129,8 @@ static int mount_check(const void *obj)
     return ((const struct ipc_mount *)obj)->name ? 0 : -EPROTO;
 }
 static const struct codec_field mount_fields[] = {
-    CODEC_F(1, STR, struct ipc_mount, name),     CODEC_F(2, U32, struct ipc_mount, is_file),
-    CODEC_F(3, U32, struct ipc_mount, readonly), CODEC_F(4, U32, struct ipc_mount, slave),
-    CODEC_F(5, U64, struct ipc_mount, attrs),
+    CODEC_F(1, STR, struct ipc_mount, name),
+    CODEC_F(2, U32, struct ipc_mount, is_file),
 };
 static const struct codec mount_codec = CODEC_OF(struct ipc_mount, mount_fields, mount_check);
 

@@ -70,7 +70,8 @@ struct ipc_reply {
 /*
  * A disk of the VM. Its files of the host travel as detached mounts: path, secret_file, then
  * files[] in their order, as far as they are there; the monitor shows them to the plug-in, which
- * then gets the places where it did.
+ * then gets the places where it did. Their attributes (nosuid, noexec, read-only) are set: the
+ * monitor has no right to.
  */
 struct ipc_disk {
     char *tag;                                 /* serial number, at most HVP_TAG_MAX bytes */
@@ -112,11 +113,11 @@ struct ipc_sandbox {
     size_t n_disks;
 };
 
-/* One mount that the host puts into the share before the guest sees the plan. */
+/* One mount that the host puts into the share before the guest sees the plan; its attributes are
+ * set. */
 struct ipc_mount {
     char *name; /* below the share: "ID/rootfs", "ID:3/etc" */
-    uint32_t is_file, readonly, slave;
-    uint64_t attrs; /* MOUNT_ATTR_* beside nodev, nosuid, which are always set */
+    uint32_t is_file;
 };
 
 struct ipc_create {

@@ -45,30 +45,14 @@ static int make_target(int share_fd, const struct ipc_mount *mount, struct err *
     return 0;
 }
 
-/* nodev and nosuid reach all of the tree, read-only is the mount's own: submounts keep theirs. */
-static int set_attributes(const struct ipc_mount *mount, int fd, struct err *err)
-{
-    struct mount_attr all = {
-        .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | mount->attrs,
-        .propagation = mount->slave ? MS_SLAVE : MS_PRIVATE,
-    };
-    struct mount_attr top = {.attr_set = MOUNT_ATTR_RDONLY};
-
-    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0)
-        return err_set(err, errno, "set the attributes of '%s': %m", mount->name);
-    if (mount->readonly && syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &top, sizeof(top)) < 0)
-        return err_set(err, errno, "make '%s' read-only: %m", mount->name);
-    return 0;
-}
-
+/* fd is a detached mount with its attributes set (storage_clone). */
 int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
                  struct err *err)
 {
     cleanup_free char *path = path_join(SHARE_DIR, mount->name);
     int r;
 
-    if ((r = check_name(mount->name, err)) < 0 || (r = make_target(m->share_fd, mount, err)) < 0 ||
-        (r = set_attributes(mount, fd, err)) < 0)
+    if ((r = check_name(mount->name, err)) < 0 || (r = make_target(m->share_fd, mount, err)) < 0)
         return r;
     if (syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return err_set(err, errno, "mount '%s' into the share: %m", mount->name);

@@ -19,12 +19,21 @@ static int open_tree_clone(const char *path, bool recursive)
     return (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
 }
 
-static int set_propagation(int fd, const struct storage_bind *bind)
+/* Here and not where it is attached: the monitor has no right to change a mount's attributes. */
+static int restrict_tree(int fd, const struct storage_bind *bind)
 {
-    struct mount_attr attr = {.propagation = bind->slave ? PROPAGATE_SLAVE : PROPAGATE_PRIVATE};
+    struct mount_attr all = {
+        .attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID,
+        .propagation = bind->slave ? PROPAGATE_SLAVE : PROPAGATE_PRIVATE,
+    };
+    struct mount_attr top = {.attr_set = MOUNT_ATTR_RDONLY};
     unsigned flags = AT_EMPTY_PATH | (bind->recursive ? AT_RECURSIVE : 0);
 
-    return (int)syscall(SYS_mount_setattr, fd, "", flags, &attr, sizeof(attr));
+    if (syscall(SYS_mount_setattr, fd, "", flags, &all, sizeof(all)) < 0)
+        return -1;
+    if (!bind->readonly)
+        return 0;
+    return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &top, sizeof(top));
 }
 
 static int check_kind(int fd, const struct storage_bind *bind, struct err *err)
@@ -54,10 +63,12 @@ int storage_clone(const struct storage_bind *bind, int *ret_fd, struct err *err)
                              bind->path);
     if ((r = check_kind(fd, bind, err)) < 0)
         return r;
-    if (set_propagation(fd, bind) < 0)
+    if (restrict_tree(fd, bind) < 0)
         return err_set_phase(err, PHASE_STORAGE, errno,
-                             "error mounting \"%s\": make the copy of its mounts %s: %m",
-                             bind->path, bind->slave ? "a slave" : "private");
+                             "error mounting \"%s\": make the copy of its mounts nodev, nosuid, "
+                             "%s%s: %m",
+                             bind->path, bind->slave ? "a slave" : "private",
+                             bind->readonly ? " and read-only" : "");
     *ret_fd = steal_fd(&fd);
     return 0;
 }

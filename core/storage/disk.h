@@ -67,7 +67,7 @@ void storage_choice_done(struct storage_choice *c);
 int storage_scratch_make(const char *dir, uint64_t size, char **ret_path, struct err *err);
 void storage_scratch_sweep(const char *dir);
 
-/* A detached mount of a file or device node. */
-int storage_clone_file(const char *path, int *ret_fd, struct err *err);
+/* A detached mount of a file or device node: nosuid, noexec. */
+int storage_clone_file(const char *path, bool readonly, int *ret_fd, struct err *err);
 
 #endif

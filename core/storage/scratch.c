@@ -92,13 +92,17 @@ int storage_scratch_make(const char *dir, uint64_t size, char **ret_path, struct
     return 0;
 }
 
-int storage_clone_file(const char *path, int *ret_fd, struct err *err)
+int storage_clone_file(const char *path, bool readonly, int *ret_fd, struct err *err)
 {
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
-    int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC |
+                                          (readonly ? (uint64_t)MOUNT_ATTR_RDONLY : 0)};
+    cleanup_fd int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
 
     if (fd < 0)
         return err_set_phase(err, PHASE_STORAGE, errno, "open '%s': open_tree: %m", path);
-    *ret_fd = fd;
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "restrict the mount of '%s': %m", path);
+    *ret_fd = steal_fd(&fd);
     return 0;
 }

@@ -36,11 +36,13 @@ struct storage_bind {
     bool is_file;   /* what the plan took it for: anything else now is a race, and refused */
     bool recursive; /* with the mounts below it */
     bool slave;     /* later mounts of the host below it shall appear */
+    bool readonly;  /* the mount itself: those below it keep their own */
 };
 
 /*
- * A detached copy of the mount tree at path, private (or a slave of it), that is attached nowhere
- * and vanishes with its descriptor. Sockets are refused: they lead nowhere across kernels.
+ * A detached copy of the mount tree at path, private (or a slave of it), nodev and nosuid all over,
+ * that is attached nowhere and vanishes with its descriptor. Sockets are refused: they lead nowhere
+ * across kernels.
  */
 int storage_clone(const struct storage_bind *bind, int *ret_fd, struct err *err);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -67,10 +68,10 @@ TEST(sockets_and_changed_kinds_are_not_cloned)
     sock = path_join(top, "sock");
     fd = fd_unix_listen(sock, &err);
     CHECK_OK(fd, err);
-    CHECK_ERR(storage_clone(&(struct storage_bind){sock, true, false, false}, &clone, &err),
+    CHECK_ERR(storage_clone(&(struct storage_bind){sock, true, false, false, false}, &clone, &err),
               -EOPNOTSUPP);
     CHECK_CONTAINS(err.msg, "unix socket");
-    CHECK_ERR(storage_clone(&(struct storage_bind){top, true, false, false}, &clone, &err),
+    CHECK_ERR(storage_clone(&(struct storage_bind){top, true, false, false, false}, &clone, &err),
               -ESTALE);
     CHECK_INT_EQ(clone, -1);
     (void)path_remove_tree(AT_FDCWD, top, NULL);
@@ -83,6 +84,7 @@ TEST(recursive_clones_hold_the_mounts_below_and_outlive_them)
     cleanup_free char *file = NULL;
     cleanup_fd int tree = -1, flat = -1, f = -1;
     struct storage_source s;
+    struct statvfs attrs;
 
     if (geteuid() != 0)
         TEST_SKIP("needs root for mounts");
@@ -102,12 +104,18 @@ TEST(recursive_clones_hold_the_mounts_below_and_outlive_them)
     CHECK(mount(NULL, sub, NULL, MS_SHARED, NULL) == 0);
     CHECK_OK(storage_inspect(file, &s, &err), err);
     CHECK(s.shared);
-    CHECK_OK(storage_clone(&(struct storage_bind){top, false, true, true}, &tree, &err), err);
-    CHECK_OK(storage_clone(&(struct storage_bind){top, false, false, false}, &flat, &err), err);
+    CHECK_OK(storage_clone(&(struct storage_bind){top, false, true, true, false}, &tree, &err),
+             err);
+    CHECK_OK(storage_clone(&(struct storage_bind){top, false, false, false, true}, &flat, &err),
+             err);
     close_fd(&f);
     CHECK(umount2(sub, MNT_DETACH) == 0);
     CHECK(faccessat(tree, "sub/file", F_OK, 0) == 0);
     CHECK(faccessat(flat, "sub/file", F_OK, 0) < 0);
+    /* Attributes come with the clone: the host's nodes lead nowhere, what is read-only is so. */
+    CHECK(fstatvfs(tree, &attrs) == 0 && attrs.f_flag & ST_NODEV && attrs.f_flag & ST_NOSUID);
+    CHECK(!(attrs.f_flag & ST_RDONLY));
+    CHECK(fstatvfs(flat, &attrs) == 0 && attrs.f_flag & ST_RDONLY);
     close_fd(&tree);
     close_fd(&flat);
     (void)path_remove_tree(AT_FDCWD, top, NULL);
