@@ -144,10 +144,13 @@ static int add_channels(struct builder *b, struct hvp_error *err)
     args_add(b->a, "-chardev");
     args_addf(b->a, "socket,id=qmp,fd=%d,server=on,wait=off", CMDLINE_FD_QMP);
     add_pair(b->a, "-mon", "chardev=qmp,mode=control");
+    if (s->console_log[0]) { /* its name is for who reads the list of processes */
+        args_add(b->a, "-add-fd");
+        args_addf(b->a, "fd=%d,set=1,opaque=%s", CMDLINE_FD_CONSOLE_LOG, log ? log : "");
+    }
     args_add(b->a, "-chardev");
-    args_addf(b->a, "socket,id=console,fd=%d,server=on,wait=off%s%s%s", CMDLINE_FD_CONSOLE,
-              s->console_log[0] ? ",logfile=" : "", log ? log : "",
-              s->console_log[0] ? ",logappend=on" : "");
+    args_addf(b->a, "socket,id=console,fd=%d,server=on,wait=off%s", CMDLINE_FD_CONSOLE,
+              s->console_log[0] ? ",logfile=/dev/fdset/1,logappend=on" : "");
     if (b->c->machine->console_args[0])
         add_pair(b->a, "-device", b->c->machine->console_args);
     else

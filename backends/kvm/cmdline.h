@@ -13,7 +13,8 @@
 enum {
     CMDLINE_FD_QMP = 3,
     CMDLINE_FD_CONSOLE = 4,
-    CMDLINE_FD_AGENT = 5,    /* and following, one per channel */
+    CMDLINE_FD_AGENT = 5, /* and following, one per channel */
+    CMDLINE_FD_CONSOLE_LOG = 15,
     CMDLINE_FD_DEVICES = 16, /* taps and vhost files, in the order of the devices */
 };
 

@@ -15,11 +15,16 @@ const char kvm_config_help[] =
     "firmware       auto, default or the absolute path of a BIOS image (auto)\n"
     "memory_backend anonymous or memfd (anonymous)\n"
     "seccomp        on or off: QEMU's own system call filter (on)\n"
-    "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (4)\n";
+    "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (4)\n"
+    "network        auto or host: QEMU reaches the host's network for network disks from the start "
+    "only, or also for those added later (auto)\n"
+    "user           auto, root or a number: user and group of QEMU; auto has one for each VM "
+    "(auto)\n";
 
 void kvm_config_init(struct kvm_config *c)
 {
-    *c = (struct kvm_config){.accel = ACCEL_AUTO, .seccomp = true, .hotplug_ports = 4};
+    *c = (struct kvm_config){
+        .accel = ACCEL_AUTO, .seccomp = true, .hotplug_ports = 4, .user = KVM_USER_AUTO};
 }
 
 /* Index of value in the blank-separated words, with a sentence that lists them on failure. */
@@ -82,6 +87,23 @@ static int set_ports(struct kvm_config *c, const char *value, struct hvp_error *
     return 0;
 }
 
+static int set_user(struct kvm_config *c, const char *value, struct hvp_error *err)
+{
+    unsigned long id;
+    char *end;
+
+    if (strcmp(value, "auto") == 0 || strcmp(value, "root") == 0) {
+        c->user = value[0] == 'a' ? KVM_USER_AUTO : 0;
+        return 0;
+    }
+    id = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || id >= KVM_USER_AUTO)
+        return hvp_fail(err, EINVAL,
+                        "'user: %.100s' is neither auto, root nor the number of a user", value);
+    c->user = (uint32_t)id;
+    return 0;
+}
+
 static int set_program(struct kvm_config *c, const char *value, struct hvp_error *err)
 {
     if (value[0] != '/' && strchr(value, '/'))
@@ -96,6 +118,7 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
     static const char *const accels[] = {"auto", "kvm", "tcg"};
     static const char *const memories[] = {"anonymous", "memfd"};
     static const char *const switches[] = {"off", "on"};
+    static const char *const networks[] = {"auto", "host"};
     int r;
 
     if (strcmp(key, "qemu") == 0)
@@ -108,6 +131,8 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
         return set_machine(c, arch, value, err);
     if (strcmp(key, "hotplug_ports") == 0)
         return set_ports(c, value, err);
+    if (strcmp(key, "user") == 0)
+        return set_user(c, value, err);
     if (strcmp(key, "accel") == 0) {
         r = choose(key, value, accels, ARRAY_SIZE(accels), err);
         c->accel = r < 0 ? c->accel : (enum accel)r;
@@ -117,6 +142,9 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
     } else if (strcmp(key, "seccomp") == 0) {
         r = choose(key, value, switches, ARRAY_SIZE(switches), err);
         c->seccomp = r < 0 ? c->seccomp : r == 1;
+    } else if (strcmp(key, "network") == 0) {
+        r = choose(key, value, networks, ARRAY_SIZE(networks), err);
+        c->host_network = r < 0 ? c->host_network : r == 1;
     } else {
         return hvp_fail(err, EINVAL, "unknown key '%.100s'", key);
     }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include "accel.h"
 
+#define KVM_USER_AUTO UINT32_MAX
+
 enum kvm_memory { KVM_MEMORY_ANON, KVM_MEMORY_MEMFD };
 
 struct kvm_config {
@@ -19,6 +21,8 @@ struct kvm_config {
     enum kvm_memory memory;
     bool seccomp;
     unsigned hotplug_ports;
+    bool host_network; /* for network disks that come later */
+    uint32_t user;     /* uid and gid of QEMU; KVM_USER_AUTO = one for each VM */
 };
 
 extern const char kvm_config_help[];

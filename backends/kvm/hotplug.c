@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include "common/util.h"
+#include "confine.h"
 #include "device.h"
 #include "disk.h"
 #include "kvm.h"
@@ -113,6 +114,11 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
 {
     char why[480]; /* as long as it and its disk fit */
 
+    if (confine_needs_network(&k->d) && !vm->has_network)
+        return hvp_fail(err, ENETUNREACH,
+                        "add disk '%s': the VM was started without a network disk, so its QEMU has "
+                        "no network; set 'network: host' in the configuration of the back-end",
+                        k->d.tag);
     if ((!k->secret_file || attach_secret(vm, k, d, err) == 0) &&
         (!disk_has_tls(k) || kvm_qmp(vm, "object-add", disk_tls(k), NULL, d, err) == 0) &&
         kvm_qmp(vm, "blockdev-add", disk_node(k), NULL, d, err) == 0) {

@@ -48,9 +48,10 @@ struct kvm_vm {
     char *run_dir;
     char *console_log; /* NULL = none or unknown */
     uint32_t state;
-    bool destroyed;  /* by us: its end is no event */
-    bool end_told;   /* the event of the VM's end is queued */
-    uint64_t memory; /* bytes the guest was given; 0 = unknown (reopened) */
+    bool destroyed;   /* by us: its end is no event */
+    bool has_network; /* QEMU can open disks over it; unknown = false */
+    bool end_told;    /* the event of the VM's end is queued */
+    uint64_t memory;  /* bytes the guest was given; 0 = unknown (reopened) */
     uint32_t n_channels;
     unsigned root_ports; /* made at creation for hot-plug */
     unsigned next_fd_id;

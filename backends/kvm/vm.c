@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,17 +12,14 @@
 #include "cmdline.h"
 #include "common/file.h"
 #include "common/util.h"
+#include "confine.h"
 #include "device.h"
 #include "disk.h"
 #include "kvm.h"
 #include "vsock.h"
 
-#define CAP(name) (UINT64_C(1) << (name))
-/* What serving a file tree with foreign owners takes; nothing that reaches beyond files. */
-#define QEMU_CAPS                                                                                  \
-    (CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_DAC_READ_SEARCH) | CAP(CAP_FOWNER) |         \
-     CAP(CAP_FSETID) | CAP(CAP_SETFCAP) | CAP(CAP_MKNOD) | CAP(CAP_SETUID) | CAP(CAP_SETGID))
 #define FD_MAPS_MAX 64
+#define FILES_MAX (1u << 20) /* open files of one QEMU */
 
 /* Everything that lives only while QEMU is being started. */
 struct launch {
@@ -70,6 +66,18 @@ static int make_socket(struct kvm_vm *vm, struct launch *l, const char *name, in
     return map_fd(l, fd, child_fd, true, err);
 }
 
+/* Opened here: its directory is none that QEMU should see. */
+static int open_console_log(struct launch *l, struct hvp_error *err)
+{
+    int fd;
+
+    if (!l->c.spec->console_log[0])
+        return 0;
+    if (file_open_log(l->c.spec->console_log, &fd, err) < 0)
+        return err->code;
+    return map_fd(l, fd, CMDLINE_FD_CONSOLE_LOG, true, err);
+}
+
 static int make_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
 {
     char path[HVP_RUN_DIR_MAX + 64], name[32];
@@ -79,7 +87,8 @@ static int make_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *
         file_open_log(path, &log, err) < 0 || map_fd(l, log, 1, true, err) < 0 ||
         map_fd(l, log, 2, false, err) < 0 ||
         make_socket(vm, l, KVM_QMP_NAME, CMDLINE_FD_QMP, err) < 0 ||
-        make_socket(vm, l, KVM_CONSOLE_NAME, CMDLINE_FD_CONSOLE, err) < 0)
+        make_socket(vm, l, KVM_CONSOLE_NAME, CMDLINE_FD_CONSOLE, err) < 0 ||
+        open_console_log(l, err) < 0)
         return err->code;
     for (uint32_t i = 0; i < l->c.spec->n_channels && i < KVM_MAX_CHANNELS; i++) {
         snprintf(name, sizeof(name), "agent%u.sock", i);
@@ -190,22 +199,23 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
         return hvp_fail(err, ENOSYS, "this core cannot start programs");
     /* Each file that the guest has open through the share is one of QEMU's. */
     getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_max = files.rlim_max < FILES_MAX ? files.rlim_max : FILES_MAX;
     const struct hvp_rlimit limit = {
         .resource = RLIMIT_NOFILE, .soft = files.rlim_max, .hard = files.rlim_max};
-    const struct hvp_spawn what = {.struct_size = sizeof(what),
-                                   .flags = l->c.privileged ? HVP_SPAWN_KEEP_CAPS : 0,
-                                   .keep_caps = QEMU_CAPS,
-                                   .argv = (const char *const *)l->args.v,
-                                   .cwd = vm->run_dir,
-                                   .fds = l->maps,
-                                   .n_fds = l->n_maps,
-                                   .rlimits = &limit,
-                                   .n_rlimits = files.rlim_max ? 1 : 0,
-                                   .death_signal = SIGKILL};
+    struct hvp_spawn what = {.struct_size = sizeof(what),
+                             .argv = (const char *const *)l->args.v,
+                             .cwd = vm->run_dir,
+                             .fds = l->maps,
+                             .n_fds = l->n_maps,
+                             .rlimits = &limit,
+                             .n_rlimits = files.rlim_max ? 1 : 0,
+                             .death_signal = SIGKILL};
 
+    confine(&what, l->c.spec, l->c.config);
     r = host->spawn(host->cookie, &what, &pid, &pidfd, err);
     if (r < 0)
         return r;
+    vm->has_network = !(what.flags & HVP_SPAWN_PRIVATE) || what.flags & HVP_SPAWN_HOST_NET;
     return child_adopt(&vm->child, pid, pidfd, l->c.spec->uuid, err);
 }
 

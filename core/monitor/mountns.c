@@ -62,9 +62,12 @@ static void binds_done(struct binds *b)
     free(b->v);
 }
 
-static int set_readonly(int fd)
+/* What may be written must not become a way to a device or to another program. */
+static int restrict_mount(int fd, bool readonly)
 {
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    struct mount_attr attr = {.attr_set = readonly ? MOUNT_ATTR_RDONLY
+                                                   : MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID |
+                                                         MOUNT_ATTR_NOEXEC};
 
     return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 }
@@ -98,9 +101,9 @@ static int add(struct binds *b, const char *path, bool readonly, bool keep_link,
     bind.fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (bind.fd < 0)
         return err_set(err, errno, "clone the mount of '%s': %m", path);
-    if (readonly && set_readonly(bind.fd) < 0) {
+    if ((readonly || S_ISDIR(st.st_mode)) && restrict_mount(bind.fd, readonly) < 0) {
         close(bind.fd);
-        return err_set(err, errno, "make '%s' read-only: %m", path);
+        return err_set(err, errno, "restrict the mount of '%s': %m", path);
     }
     bind.path = xstrdup(path);
     bind.is_file = !S_ISDIR(st.st_mode);
@@ -189,10 +192,28 @@ static int place(const char *base, struct bind *b, struct err *err)
     return 0;
 }
 
+/* What is mounted below it later appears in the VMM's own namespace as well. */
+static int mount_shared(const char *dir, unsigned long flags, struct err *err)
+{
+    if (mount(dir, dir, NULL, MS_BIND, NULL) < 0 ||
+        mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV | flags, NULL) < 0 ||
+        mount(NULL, dir, NULL, MS_SHARED, NULL) < 0)
+        return err_set(err, errno, "bind '%s': %m", dir);
+    return 0;
+}
+
+static int make_disks_dir(const char *base, struct err *err)
+{
+    cleanup_free char *dir = path_join(base, DISKS_DIR);
+
+    if (mkdir(dir, 0755) < 0)
+        return err_set(err, errno, "mkdir '%s': %m", DISKS_DIR);
+    return mount_shared(dir, 0, err);
+}
+
 /*
  * The guest sees the share through a read-only view: it could fill the tmpfs or plant links on
- * paths that we mount to. The view is shared, so that a VMM or agent in a namespace of its own
- * gets containers that come later.
+ * paths that we mount to.
  */
 static int make_share(const char *base, int *ret_fd, struct err *err)
 {
@@ -206,10 +227,8 @@ static int make_share(const char *base, int *ret_fd, struct err *err)
     rw = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (rw < 0)
         return err_set(err, errno, "open the share: %m");
-    if (mount(dir, dir, NULL, MS_BIND, NULL) < 0 ||
-        mount(NULL, dir, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0 ||
-        mount(NULL, dir, NULL, MS_SHARED, NULL) < 0)
-        return err_set(err, errno, "bind the share: %m");
+    if (mount_shared(dir, MS_RDONLY, err) < 0)
+        return -err->code;
     *ret_fd = steal_fd(&rw);
     return 0;
 }
@@ -225,7 +244,7 @@ static int switch_root(const char *base, struct err *err)
 static int make_small_dirs(const char *base, struct err *err)
 {
     /* /mnt: a place for mounts of a guest that is no VM (tests/fake). */
-    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev", "/mnt", DISKS_DIR};
+    static const char *const dirs[] = {"/tmp", "/run", "/var", "/dev", "/mnt"};
     int r = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(dirs) && r == 0; i++) {
@@ -252,8 +271,8 @@ int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err 
         return err_set(err, errno, "mount a tmpfs on '%s': %m", base);
     for (size_t i = 0; i < binds.n && r == 0; i++)
         r = place(base, &binds.v[i], err);
-    if (r < 0 || (r = make_small_dirs(base, err)) < 0 || (r = make_share(base, &share, err)) < 0 ||
-        (r = switch_root(base, err)) < 0)
+    if (r < 0 || (r = make_small_dirs(base, err)) < 0 || (r = make_disks_dir(base, err)) < 0 ||
+        (r = make_share(base, &share, err)) < 0 || (r = switch_root(base, err)) < 0)
         return r;
     *ret_share_fd = steal_fd(&share);
     return 0;

@@ -24,10 +24,10 @@ struct plugin_vm; /* one open handle */
 void plugin_host_init(struct hvp_host *host);
 
 /*
- * What a host->spawn does: start `what` from this very thread. cgroup_procs (NULL or
- * NULL-terminated) are the cgroup.procs files meant by what->cgroups == NULL.
+ * What a host->spawn does: start `what` from this very thread, without what->cgroups in the cgroups
+ * of this process. hide: mounts (NULL-terminated, or NULL) that a private child must not see.
  */
-int plugin_spawn(const struct hvp_spawn *what, const char *const *cgroup_procs, int32_t *ret_pid,
+int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t *ret_pid,
                  int *ret_pidfd, struct hvp_error *err);
 
 /*

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -12,6 +14,12 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "plugin/plugin.h"
+
+/* What in_child needs beside the request itself. */
+struct child_side {
+    const struct hvp_spawn *what;
+    const char *const *hide; /* mounts, NULL-terminated, or NULL */
+};
 
 /*
  * The functions up to in_child run between fork and exec: system calls only. glibc's setuid and
@@ -68,11 +76,34 @@ static int set_caps(uint64_t keep)
     return 0;
 }
 
+/*
+ * In the new namespaces. A slave of core's mounts: containers that come later appear, nothing goes
+ * the other way. The old /proc has /proc/sys in it, which root may write without any capability.
+ */
+static int hide_host(const char *const *hide)
+{
+    static const struct rlimit64 none = {0, 0};
+
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        return -errno;
+    for (const char *const *dir = hide; dir && *dir; dir++)
+        if (umount2(*dir, MNT_DETACH) < 0)
+            return -errno;
+    if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0 ||
+        syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL) < 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -errno;
+    return 0;
+}
+
 static int in_child(const void *arg)
 {
-    const struct hvp_spawn *what = arg;
+    const struct child_side *side = arg;
+    const struct hvp_spawn *what = side->what;
     int r = set_rlimits(what);
 
+    if (r == 0 && what->flags & HVP_SPAWN_PRIVATE)
+        r = hide_host(side->hide);
     if (r == 0 && what->flags & HVP_SPAWN_KEEP_CAPS)
         r = drop_bounding(what->keep_caps);
     if (r == 0 && what->flags & HVP_SPAWN_SETUID)
@@ -96,6 +127,14 @@ static void fill_cgroups(const struct hvp_spawn *what, struct strv *procs)
         strv_addf(procs, "%s/cgroup.procs", what->cgroups[i]);
 }
 
+static uint64_t new_namespaces(const struct hvp_spawn *what)
+{
+    if (!(what->flags & HVP_SPAWN_PRIVATE))
+        return 0;
+    return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS |
+           (what->flags & HVP_SPAWN_HOST_NET ? 0 : CLONE_NEWNET);
+}
+
 static int check_request(const struct hvp_spawn *what, struct hvp_error *err)
 {
     if (what->struct_size < sizeof(*what))
@@ -107,13 +146,14 @@ static int check_request(const struct hvp_spawn *what, struct hvp_error *err)
     return 0;
 }
 
-int plugin_spawn(const struct hvp_spawn *what, const char *const *cgroup_procs, int32_t *ret_pid,
+int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t *ret_pid,
                  int *ret_pidfd, struct hvp_error *err)
 {
     static const char *const path_only[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
     cleanup_call(strv_done) struct strv procs = {0};
     cleanup_free struct proc_fd_map *map = NULL;
     cleanup_free int *namespaces = NULL;
+    const struct child_side side = {what, hide};
     struct proc_spawn how = {0};
     struct err e = ERR_INIT;
     pid_t pid;
@@ -135,13 +175,14 @@ int plugin_spawn(const struct hvp_spawn *what, const char *const *cgroup_procs, 
         .n_fds = what->n_fds,
         .setns_fds = namespaces,
         .n_setns = what->n_namespaces,
-        .cgroup_procs = what->cgroups ? (const char *const *)procs.v : cgroup_procs,
+        .unshare_flags = new_namespaces(what),
+        .cgroup_procs = what->cgroups ? (const char *const *)procs.v : NULL,
         .cwd = what->cwd ? what->cwd : "/",
         .death_signal = what->death_signal,
         .new_session = 1,
         .null_stdio = 1,
         .in_child = in_child,
-        .in_child_arg = what,
+        .in_child_arg = &side,
     };
     if (what->flags & HVP_SPAWN_NO_CGROUP)
         how.cgroup_procs = NULL;

@@ -68,7 +68,7 @@ static int arguments(char **argv)
     return 0;
 }
 
-static int load_plugin(const char *so)
+static int load_plugin(const char *so, bool hot)
 {
     void *dl = dlopen(so, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     hvp_entry *entry = NULL;
@@ -80,7 +80,10 @@ static int load_plugin(const char *so)
         return -1;
     }
     plugin = entry();
-    if (plugin->load(&test_host, &inst, &err) == 0 && plugin->probe(inst, &caps, OP_MS, &err) == 0)
+    /* What comes later over the network finds it only then. */
+    if (plugin->load(&test_host, &inst, &err) == 0 &&
+        (!hot || plugin->config(inst, "network", "host", &err) == 0) &&
+        plugin->probe(inst, &caps, OP_MS, &err) == 0)
         return 0;
     printf("refused: %s\n", err.msg);
     return -1;
@@ -132,7 +135,7 @@ int main(int argc, char **argv)
     void *vm = NULL;
     int r;
 
-    if (argc < 3 || load_plugin(argv[1]) < 0)
+    if (argc < 3 || load_plugin(argv[1], argc > 3 && strcmp(argv[3], "hot") == 0) < 0)
         return 2;
     if (strcmp(argv[2], "protocols") == 0) {
         for (uint32_t i = HVP_PROTO_FILE; i <= HVP_PROTO_RBD; i++)

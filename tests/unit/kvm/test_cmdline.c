@@ -215,7 +215,8 @@ TEST(commas_in_paths_stay_in_the_path)
     s.spec.devices = devices;
     s.spec.n_devices = 1;
     CHECK_OK(build(&s), s.err);
-    CHECK_CONTAINS(value(&s, "-chardev", "id=console"), ",logfile=/l,,og,logappend=on");
+    CHECK_CONTAINS(value(&s, "-chardev", "id=console"), ",logfile=/dev/fdset/1,logappend=on");
+    CHECK_STR_EQ(value(&s, "-add-fd", ""), "fd=15,set=1,opaque=/l,,og");
     CHECK_STR_EQ(value(&s, "-fsdev", ""),
                  "local,id=s-s0,path=/a,,b,security_model=none,multidevs=remap");
     args_done(&s.args);

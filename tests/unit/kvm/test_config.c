@@ -7,9 +7,10 @@ TEST(every_key_of_the_help_is_accepted)
 {
     static const struct {
         const char *key, *value;
-    } t[] = {{"qemu", "/usr/bin/qemu"}, {"accel", "tcg"},      {"machine", "microvm"},
-             {"cpu", "max,-la57"},      {"firmware", "auto"},  {"memory_backend", "memfd"},
-             {"seccomp", "off"},        {"hotplug_ports", "4"}};
+    } t[] = {{"qemu", "/usr/bin/qemu"}, {"accel", "tcg"},       {"machine", "microvm"},
+             {"cpu", "max,-la57"},      {"firmware", "auto"},   {"memory_backend", "memfd"},
+             {"seccomp", "off"},        {"hotplug_ports", "4"}, {"user", "root"},
+             {"network", "host"}};
     struct hvp_error err = {0};
     struct kvm_config c;
     size_t lines = 0;
@@ -26,6 +27,8 @@ TEST(every_key_of_the_help_is_accepted)
     CHECK_INT_EQ(c.memory, KVM_MEMORY_MEMFD);
     CHECK(!c.seccomp);
     CHECK_INT_EQ(c.hotplug_ports, 4);
+    CHECK_INT_EQ(c.user, 0);
+    CHECK(c.host_network);
     CHECK_STR_EQ(c.machine, "microvm");
     kvm_config_done(&c);
 }
@@ -46,7 +49,12 @@ TEST(unknown_keys_and_bad_values_are_refused_by_name)
              {"hotplug_ports", "9", "not a number from 0 to 8"},
              {"hotplug_ports", "-1", "not a number from 0 to 8"},
              {"hotplug_ports", "11", "not a number from 0 to 8"},
-             {"hotplug_ports", "", "not a number from 0 to 8"}};
+             {"hotplug_ports", "", "not a number from 0 to 8"},
+             {"user", "qemu", "neither auto, root nor the number of a user"},
+             {"user", "-1", "neither auto, root nor the number of a user"},
+             {"user", "4294967295", "neither auto, root nor the number of a user"},
+             {"user", "", "neither auto, root nor the number of a user"},
+             {"network", "no", "'network: no' is not one of auto, host"}};
 
     for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
         struct hvp_error err = {0};
