@@ -26,6 +26,9 @@ void log_tame(char *out, size_t size, const char *text);
 
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* One whole line of the text format, newline included; async-signal-safe. */
+void log_from_signal(const char *text, size_t len);
+
 #define log_error(...) log_line(LOG_L_ERROR, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_L_WARN, __VA_ARGS__)
 #define log_info(...) log_line(LOG_L_INFO, __VA_ARGS__)

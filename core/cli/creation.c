@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/timing.h"
+#include "cli/last_words.h"
 #include "cli/pod.h"
 
 #define CONFIG_COPY "config.json"
@@ -257,7 +258,11 @@ static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
     uint64_t deadline = boot_deadline(c);
     int r = interrupt_wait(&c->interrupt, c->sock, deadline, err);
 
-    return r < 0 ? r : ipc_wait(c->sock, seq, deadline, NULL, err);
+    if (r == 0)
+        r = ipc_wait(c->sock, seq, deadline, NULL, err);
+    if (r == -EPIPE)
+        last_words_explain(c->cli, c->id, err);
+    return r;
 }
 
 /* A proxy that is gone makes for strange errors: the reason is that its container is. */

@@ -266,7 +266,7 @@ static int exec_it(struct exec *x, const struct cli *cli, const struct exec_opti
         foreground_release_stdio();
     r = foreground_wait(&x->front, x->proxy, x->pidfd, x->terminal.master, err);
     foreground_end(&x->front);
-    last_words_tell(cli, x->sock, r);
+    last_words_tell(cli, x->c.state.id, x->sock, r);
     return r;
 }
 

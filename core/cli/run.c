@@ -111,7 +111,7 @@ static int in_front(struct cli *cli, struct running *r, bool terminal, const cha
         foreground_release_stdio();
     status = foreground_wait(&r->front, proxy->pid, proxy->pidfd, r->terminal.master, err);
     foreground_end(&r->front);
-    last_words_tell(cli, r->creation.sock, status);
+    last_words_tell(cli, r->creation.id, r->creation.sock, status);
     if (!o->keep && delete_by_id(cli, id, true, &ignored) < 0)
         log_warn("delete container '%s': %s, ignoring", id, ignored.msg);
     return status;

@@ -220,7 +220,7 @@ void boot_run(struct job *j)
     struct boot *b = (struct boot *)j; /* its first member */
 
     b->err = (struct err)ERR_INIT;
-    if (load(b) < 0 || create(b) < 0 || start(b) < 0) {
+    if (load(b) < 0 || create(b) < 0 || seal(b) < 0 || start(b) < 0) {
         if (!b->err.code)
             b->err.code = EIO;
         (void)err_in_phase(&b->err, PHASE_VMM);

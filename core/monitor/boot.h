@@ -18,6 +18,7 @@ struct boot {
     struct job job;
     /* In, constant while the job runs. */
     const struct ipc_sandbox *spec;
+    struct worker *worker; /* which runs this */
     struct hvp_host host;
     int state_fd;
     uint64_t deadline_ns;
@@ -25,6 +26,7 @@ struct boot {
     struct descriptor descriptor;
     struct plugin *plugin;
     struct plugin_vm *vm;
+    bool sealed; /* nothing can be started any more */
     bool started;
     int channel_fd, event_fd;
     char *share_dir, *share_tag; /* how the guest finds the share: one of them */
@@ -36,6 +38,10 @@ struct boot {
 };
 
 void boot_run(struct job *j);
+
+/* seal.c: between the plug-in's vm_create and vm_start, on the worker. */
+int seal(struct boot *b);
+void seal_break(void); /* for tests: what an intruder would try, and dies of */
 
 /* host_services.c: what the plug-in may ask of the monitor. worker serves its spawns. */
 struct monitor;

@@ -383,7 +383,8 @@ void container_init_exited(struct container *c)
 {
     c->m->timings.exited = now_ns();
     container_set_status(c, STATE_STOPPED);
-    (void)fault_point("monitor.exited");
+    if (fault_point("monitor.exited") < 0)
+        seal_break();
     events_exit(c, init_of(c)->status);
     loop_arm(&c->m->loop, &c->timer, deadline_in_ms(LINGER_TIMEOUT_MS));
 }

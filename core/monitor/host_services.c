@@ -31,8 +31,10 @@ static void restore_oom_score(const struct monitor *m, int pid)
 static int spawn_on_main(void *arg)
 {
     struct spawn_call *call = arg;
+    /* The VMM of a guest must not write what root reads later. */
+    const char *const hide[] = {call->m->spec.state_dir, NULL};
     int32_t pid;
-    int r = plugin_spawn(call->what, NULL, &pid, call->pidfd, call->err);
+    int r = plugin_spawn(call->what, hide, &pid, call->pidfd, call->err);
 
     if (r < 0)
         return r;
@@ -47,6 +49,11 @@ static int host_spawn(void *cookie, const struct hvp_spawn *what, int32_t *pid, 
     struct monitor *m = cookie;
     struct spawn_call call = {m, what, pid, pidfd, err};
 
+    if (m->boot.sealed)
+        return hvp_fail(err, EPERM,
+                        "start '%s': a back-end whose VMM is core's child starts "
+                        "programs before its VM runs, not later",
+                        what->argv && what->argv[0] ? what->argv[0] : "");
     return worker_on_main(&m->worker, spawn_on_main, &call);
 }
 

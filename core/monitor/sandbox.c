@@ -457,6 +457,7 @@ static void boot_start(struct monitor *m)
     m->boot = (struct boot){
         .job = {.run = boot_run, .done = boot_done},
         .spec = &m->spec,
+        .worker = &m->worker,
         .state_fd = m->state_fd,
         .deadline_ns = deadline_in_ms(ms),
         .channel_fd = -1,

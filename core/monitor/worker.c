@@ -120,6 +120,7 @@ int worker_start(struct worker *w, struct loop *l, struct err *err)
     if ((r = loop_watch(l, &w->source, EPOLLIN)) < 0)
         return err_set(err, -r, "watch the worker: %m");
     sigfillset(&all);
+    sigdelset(&all, SIGSYS); /* the system call filter's; blocked it could not say a last word */
     pthread_sigmask(SIG_BLOCK, &all, &old);
     r = pthread_create(&w->thread, NULL, worker_main, w);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
