@@ -112,6 +112,24 @@ if [ "$BACKEND" = kvm ]; then watched "watched VM" qemu-system '.*(QEMU was kill
 else watched "watched VM" fake-vmm '.*the VM has ended'; fi
 watched "watched monitor" anyvisor-monitor "the container's monitor was killed"
 
+# --- a monitor that does what it never does dies of it, and whoever waits is told of what
+killed="the monitor was killed at the system call 'mount' \\([0-9]+\\), which it never makes"
+for p in sealed:1 exited:137; do    # in the worker before the guest runs; in the main thread later
+    want=${p#*:}
+    p=${p%:*}
+    ANYVISOR_FAULT=monitor.$p:fail av --log "$WORK/w.log" run \
+        --bundle "$(bundle "j-$p" "$(sh_args 'exit 3')")" "j-$p" > "$WORK/run.out" 2>&1 < /dev/null
+    same "intruder, $p: run's status" "$want" $?
+    same "intruder, $p: run tells why, once" 1 "$(grep -cE "^anyvisor: $killed" "$WORK/run.out")"
+    same "intruder, $p: --log has it" 1 "$(grep -cE "^error: $killed" "$WORK/w.log")"
+    rm -f "$WORK/w.log"
+    sweep "intruder, $p" "j-$p"
+done
+ANYVISOR_FAULT=monitor.exited:fail av run --detach --bundle "$(bundle jd "$(sh_args 'exit 3')")" jd > "$WORK/out" 2>&1 < /dev/null
+check "intruder: a detached container is stopped" 0 '' until_ok 20 has_status jd stopped
+same "intruder: the log says why" 1 "$(grep -cE "^error: $killed" "$ROOT/jd/monitor.log")"
+sweep "intruder, detached" jd
+
 # --- gc removes what crashes left, and leaves to engines what stopped by itself
 av run --detach --bundle "$(bundle e "$(sh_args 'exit 3')")" g1 > "$WORK/out" 2>&1 < /dev/null
 check "gc: a container ends by itself" 0 '' until_ok 20 has_status g1 stopped

@@ -78,6 +78,45 @@ if [ "$BACKEND" != fake ]; then
 else
     skip "cgroup v2 limits" "the fake back-end runs on the host's cgroup v1"
 fi
+
+# --- what is left to who talks to the guest (docs/operating.md, "Privileges")
+monitor=$(leftover_processes | awk '/anyvisor-monitor/ {print $1; exit}')
+of_threads() {  # of_threads PID FIELD: the values of all its threads, each once
+    cat "/proc/$1"/task/*/status | awk -v f="$2:" '$1 == f {print $2}' | sort -u
+}
+same "monitor: CAP_SYS_ADMIN and CAP_KILL, effective" 0000000000200020 "$(of_threads "$monitor" CapEff)"
+same "monitor: and no more to get" "0000000000200020 0000000000200020" \
+    "$(of_threads "$monitor" CapBnd) $(of_threads "$monitor" CapPrm)"
+same "monitor: system call filter and no_new_privs in all threads" "2 1" \
+    "$(of_threads "$monitor" Seccomp) $(of_threads "$monitor" NoNewPrivs)"
+same "monitor: no /proc/sys of the host" "" "$(ls -d "/proc/$monitor/root/proc/sys" 2>/dev/null)"
+same "monitor: no core files" "0 0" "$(awk '/Max core/ {print $5, $6}' "/proc/$monitor/limits")"
+if [ "$BACKEND" = kvm ]; then
+    vmm=$(leftover_processes | awk '/qemu-system/ {print $1; exit}')
+    uid=$(awk '$1 == "Uid:" {print ($2 == $3 && $3 == $4 && $4 == $5) ? $2 : "mixed"}' "/proc/$vmm/status")
+    if [ "$(awk '{n += $3} END {print (n >= 4294967295)}' /proc/self/uid_map)" = 1 ]; then
+        same "QEMU: a user of its own" yes "$([ "$uid" -ge 1879048192 ] && [ "$uid" -le 2147483647 ] && echo yes)"
+        same "QEMU: in no group but its own" "$uid" "$(awk '$1 == "Gid:" {print $2}' "/proc/$vmm/status")$(awk '$1 == "Groups:" {print $2}' "/proc/$vmm/status")"
+    else
+        skip "QEMU: a user of its own" "the user namespace of this test has no such ids"
+    fi
+    for set in Eff Prm Bnd Inh Amb; do
+        same "QEMU: Cap$set is what serving files takes" 000000008000001b "$(of_threads "$vmm" Cap$set)"
+    done
+    same "QEMU: system call filter and no_new_privs" "2 1" "$(of_threads "$vmm" Seccomp) $(of_threads "$vmm" NoNewPrivs)"
+    for ns in mnt pid ipc uts net; do
+        same "QEMU: $ns namespace of its own" yes \
+            "$([ "$(readlink "/proc/$vmm/ns/$ns")" != "$(readlink "/proc/$monitor/ns/$ns")" ] && echo yes)"
+    done
+    same "QEMU: sees no process but itself" 1 "$(find "/proc/$vmm/root/proc" -maxdepth 1 -name '[0-9]*' | wc -l)"
+    same "QEMU: no /proc/sys of the host" "" "$(ls -d "/proc/$vmm/root/proc/sys" 2>/dev/null)"
+    same "QEMU: no state to write" "" "$(ls "/proc/$vmm/root$ROOT/i" 2>/dev/null)"
+    same "QEMU: of the host it may write the share, its sockets and devices" "" \
+        "$(awk '$4 ~ /^rw/ && $2 !~ /^\/(share|dev|proc|disks)(\/|$)|^\/$|^\/run\/anyvisor.vm\// {print $2}' "/proc/$vmm/mounts")"
+    same "QEMU: no core files" "0 0" "$(awk '/Max core/ {print $5, $6}' "/proc/$vmm/limits")"
+else
+    skip "what is left to the VMM" "fake-vmm makes namespaces itself"
+fi
 check "delete" 0 '' av delete --force i
 
 # --- another user, read-only root, and memory
