@@ -87,6 +87,7 @@ struct container {
     int cgroup_fd;        /* directory; -1 without cgroup v2 */
     char cgroup_name[32];
     int devfilter_fd;               /* attached BPF program, or -1 */
+    bool devfilter_changed;         /* it is no longer that of the plan */
     int watch_memory, watch_events; /* inotify watch descriptors, -1 = none */
     uint64_t oom_kills;
     bool frozen;
@@ -229,8 +230,8 @@ int cgroup_each_pid(int dir, int (*each)(void *arg, pid_t pid), void *arg);
 void cgroup_done(struct agent *a);
 
 /* devfilter.c */
-int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n, int *prog,
-                     struct err *err);
+int devfilter_attach(const struct agent *a, struct container *c,
+                     const struct plan_device_rule *rules, size_t n, struct err *err);
 
 /* stats.c, ps.c */
 void stats_gather(const struct container *c, struct msg_stats *ret);

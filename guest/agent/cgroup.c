@@ -220,7 +220,7 @@ int cgroup_apply(struct agent *a, struct container *c, const struct plan_cgroup 
     }
     if (plan->n_rules == 0)
         return 0;
-    r = devfilter_attach(c->cgroup_fd, plan->rules, plan->n_rules, &c->devfilter_fd, err);
+    r = devfilter_attach(a, c, plan->rules, plan->n_rules, err);
     return r < 0 && a->at.machine ? r : 0;
 }
 

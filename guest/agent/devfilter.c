@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,13 +122,30 @@ static int attach(int cgroup, int prog, int cmd)
     return sys_bpf(cmd, &attr);
 }
 
-/* *prog: the filter before this one (-1: none), replaced without a moment in between. */
-int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n, int *prog,
-                     struct err *err)
+static bool same_rules(const struct plan_device_rule *x, const struct plan_device_rule *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (x[i].allow != y[i].allow || x[i].type != y[i].type || x[i].major != y[i].major ||
+            x[i].minor != y[i].minor || x[i].access != y[i].access)
+            return false;
+    return true;
+}
+
+/* Checking and compiling a program takes longer than all the rest of a cgroup, and the containers
+ * of a pod mostly have the same rules. -1 = none has. */
+static int same_filter(const struct agent *a, const struct plan_device_rule *rules, size_t n)
+{
+    for (const struct container *c = a->containers; c; c = c->next)
+        if (c->devfilter_fd >= 0 && !c->devfilter_changed && c->plan.cgroup.n_rules == n &&
+            same_rules(c->plan.cgroup.rules, rules, n))
+            return fcntl(c->devfilter_fd, F_DUPFD_CLOEXEC, 3);
+    return -1;
+}
+
+static int load_rules(const struct plan_device_rule *rules, size_t n, struct err *err)
 {
     cleanup_free struct bpf_insn *v = calloc(n + ARRAY_SIZE(standard) + 2, RULE_INSNS * sizeof(*v));
     struct program p = {v, 0};
-    cleanup_fd int fd = -1;
 
     if (!v)
         return err_set(err, ENOMEM, "device filter: %m");
@@ -135,14 +153,24 @@ int devfilter_attach(int cgroup, const struct plan_device_rule *rules, size_t n,
     for (size_t i = ARRAY_SIZE(standard); i-- > 0;)
         emit_rule(&p, &standard[i]);
     emit_rules(&p, rules, n);
-    fd = load(&p, err);
-    if (fd < 0)
+    return load(&p, err);
+}
+
+/* A filter before this one is replaced without a moment in between. */
+int devfilter_attach(const struct agent *a, struct container *c,
+                     const struct plan_device_rule *rules, size_t n, struct err *err)
+{
+    bool again = c->devfilter_fd >= 0; /* one program is not attached twice */
+    cleanup_fd int fd = again ? -1 : same_filter(a, rules, n);
+
+    if (fd < 0 && (fd = load_rules(rules, n, err)) < 0)
         return fd;
-    if (attach(cgroup, fd, BPF_PROG_ATTACH) < 0)
+    if (attach(c->cgroup_fd, fd, BPF_PROG_ATTACH) < 0)
         return err_set(err, errno, "attach device filter: %m");
-    if (*prog >= 0)
-        (void)attach(cgroup, *prog, BPF_PROG_DETACH);
-    close_fd(prog);
-    *prog = steal_fd(&fd);
+    if (again)
+        (void)attach(c->cgroup_fd, c->devfilter_fd, BPF_PROG_DETACH);
+    close_fd(&c->devfilter_fd);
+    c->devfilter_fd = steal_fd(&fd);
+    c->devfilter_changed = again;
     return 0;
 }
