@@ -29,7 +29,9 @@ static const struct {
     {"vm_started", offsetof(struct ipc_timings, vm_started)},
     {"hello", offsetof(struct ipc_timings, hello)},
     {"setup", offsetof(struct ipc_timings, setup)},
+    {"create_asked", offsetof(struct ipc_timings, create_asked)},
     {"created", offsetof(struct ipc_timings, created)},
+    {"start_asked", offsetof(struct ipc_timings, start_asked)},
     {"started", offsetof(struct ipc_timings, started)},
     {"exited", offsetof(struct ipc_timings, exited)},
 };

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "monitor/ipc.h"
 
-#define TIMINGS_PHASES 8
+#define TIMINGS_PHASES 10
 
 struct timings_phase {
     const char *name;

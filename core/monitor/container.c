@@ -170,6 +170,8 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq, stru
     bool want_stdin = false;
     int r;
 
+    if (m->phase == MON_READY)
+        m->timings.create_asked = now_ns();
     if ((r = check_create(m, msg, n_fds, err)) < 0 ||
         (r = look_into_plan(msg, &want_stdin, err)) < 0)
         return r;

@@ -196,6 +196,8 @@ static const struct codec_field timings_fields[] = {
     CODEC_F(7, U64, struct ipc_timings, created),
     CODEC_F(8, U64, struct ipc_timings, started),
     CODEC_F(9, U64, struct ipc_timings, exited),
+    CODEC_F(10, U64, struct ipc_timings, create_asked),
+    CODEC_F(11, U64, struct ipc_timings, start_asked),
 };
 static const struct codec timings_codec = CODEC_OF(struct ipc_timings, timings_fields, NULL);
 

@@ -156,6 +156,8 @@ struct ipc_event {
 /* Phases of a start, monotonic ns of the host; 0 = not reached. */
 struct ipc_timings {
     uint64_t begin, plugin_loaded, vm_created, vm_started, hello, setup, created, started, exited;
+    uint64_t create_asked; /* only by a container that came to a VM that was ready */
+    uint64_t start_asked;
 };
 
 void ipc_reply_put(struct wbuf *w, const struct ipc_reply *m);

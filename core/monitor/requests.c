@@ -199,8 +199,10 @@ static void take_start(struct request *q, struct container *c, const struct ipc_
         refuse(q, EINVAL, "cannot start a container that has stopped");
     else if (c->status != STATE_CREATED)
         refuse(q, EINVAL, "cannot start an already running container");
-    else
+    else {
+        q->m->timings.start_asked = now_ns();
         call_init(q, c, FRAME_START, NULL, on_started);
+    }
 }
 
 static void take_kill(struct request *q, struct container *c, const struct ipc_target *t)

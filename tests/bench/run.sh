@@ -4,7 +4,7 @@
 #
 #   run.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [NAME...]
 #
-# NAME: cold state exec cpu memory wakeups (default: all). Subject and floor take turns, so that what
+# NAME: cold state exec second cpu memory wakeups (default: all). Subject and floor take turns, so that what
 # else the machine does hits both. Exit status 0 = every figure was taken; whether it meets its
 # target is in the table, for a busy machine proves nothing.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#names[@]} -gt 0 ] || names=(cold state exec cpu memory wakeups)
+[ ${#names[@]} -gt 0 ] || names=(cold state exec second cpu memory wakeups)
 [ -z "$build" ] || export AV_BUILD=$build
 
 # shellcheck source=../integration/lib.sh
@@ -197,6 +197,33 @@ bench_exec() {
     done
     end_both idle
     row 'exec /bin/true' ms "$WORK/exec" 1 "$WORK/exec.floor" 3
+}
+
+# A container in the VM of another one. As engines give it, its environment has HOME.
+bench_second() {
+    local b i pid
+    start_idle idle
+    pid=$(proxy_of idle)
+    b=$(fresh_bundle second "[\"/bin/true\"] | .process.env += [\"HOME=/root\"] | del(.hostname) |
+        .linux.namespaces = [{type:\"pid\"}, {type:\"mount\"}, {type:\"ipc\",path:\"/proc/$pid/ns/ipc\"},
+            {type:\"uts\",path:\"/proc/$pid/ns/uts\"}, {type:\"network\",path:\"/proc/$pid/ns/net\"}]")
+    fresh_bundle floor '["/bin/true"]' > /dev/null
+    for ((i = 0; i < $(times 25); i++)); do
+        meter "$WORK/second.c" "$AV" --root "$ROOT" create --bundle "$b" second
+        meter "$WORK/second.s" "$AV" --root "$ROOT" start second
+        av timings --format json second |
+            jq '[.phases[] | select(.name == "created" or .name == "started").took_us] | add' >> "$WORK/second.vm"
+        until_ok 20 has_status second stopped
+        av delete second
+        meter "$WORK/floor.c" "${CRUN[@]}" create --bundle "$WORK/b/floor" floor
+        meter "$WORK/floor.s" "${CRUN[@]}" start floor
+        "${CRUN[@]}" delete --force floor
+    done
+    av delete --force idle
+    paste "$WORK/second.c" "$WORK/second.s" | awk '{ print $1 + $3 }' > "$WORK/second"
+    paste "$WORK/floor.c" "$WORK/floor.s" | awk '{ print $1 + $3 }' > "$WORK/second.floor"
+    row 'second container in a VM' ms "$WORK/second.vm" 1 "$WORK/second.floor" 30 max
+    row '  with our create and start' ms "$WORK/second" 1 "$WORK/second.floor" -
 }
 
 # Names of threads as the kernel cuts them; the VMM's and the guest's are not ours.
