@@ -64,6 +64,17 @@ check "agent exit: the kill is taken" 0 '' av kill a-exit KILL
 check "agent exit: the container stops" 0 '' until_ok 20 has_status a-exit stopped
 says "agent exit" "$(cat "$ROOT/a-exit/monitor.log")"
 sweep "agent exit" a-exit
+# Only a VM with another container in it deletes one.
+agent_dies_at delete
+run a-keep > /dev/null 2>&1
+b2=$(bundle f2 "$(sh_args 'while :; do sleep 0.1; done') | .linux.namespaces |= map(
+    if .type == \"network\" then .path = \"/proc/$(av state a-keep | jq -r .pid)/ns/net\" else . end)")
+av run --detach --bundle "$b2" a-delete > "$WORK/out" 2>&1 < /dev/null
+same "agent delete: one VM for two" a-keep "$(jq -r .sandbox "$ROOT/a-delete/state.json")"
+check "agent delete: delete ends all the same" 0 '' av delete --force a-delete
+check "agent delete: the other stops" 0 '' until_ok 20 has_status a-keep stopped
+says "agent delete" "$(cat "$ROOT/a-keep/monitor.log")"
+sweep "agent delete" a-keep
 # With one container left, delete is the VM's power-off. Nobody misses the agent then.
 agent_dies_at poweroff
 run a-off > /dev/null 2>&1
