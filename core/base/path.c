@@ -53,7 +53,8 @@ char *path_join(const char *a, const char *b)
 int path_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *ret_len,
               struct err *err)
 {
-    cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+    /* O_NONBLOCK: opening a pipe that nobody writes to would wait for ever. */
+    cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
         return err_set(err, errno, "open '%s': %m", path);

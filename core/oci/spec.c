@@ -9,6 +9,8 @@
 #include "base/path.h"
 #include "oci/reader.h"
 
+#define VERSION_CHARS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+-"
+
 static const char *const hook_names[OCI_HOOK_KINDS] = {
     [OCI_HOOK_PRESTART] = "prestart",
     [OCI_HOOK_CREATE_RUNTIME] = "createRuntime",
@@ -28,7 +30,7 @@ static bool version_known(const char *v)
 {
     size_t minor;
 
-    if (!str_starts_with(v, "1."))
+    if (!str_starts_with(v, "1.") || strspn(v, VERSION_CHARS) != strlen(v))
         return false;
     v += 2;
     minor = strspn(v, "0123456789");
