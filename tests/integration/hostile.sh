@@ -103,7 +103,7 @@ stands() {
     same "$1: run" 0 $?
     same "$1: state" running "$(status_of "$1")"
     check "$1: exec" 0 '' av exec "$1" true
-    memory "$1" $much
+    memory "$1" "$much"
     check "$1: kill" 0 '' av kill "$1" KILL
     check "$1: the container stops" 0 '' until_ok 20 has_status "$1" stopped
     delete "$1"
@@ -117,7 +117,7 @@ mute() {
     within $((answer + 5)) "$1: exec" av exec "$1" true > "$WORK/exec.$1" 2>&1 < /dev/null
     same "$1: exec fails" 255 $?
     sentence "$1: exec's sentence" "agent: the agent has not answered 'exec' in $answer s" "$WORK/exec.$1"
-    memory "$1" $much
+    memory "$1" "$much"
     same "$1: the log is bounded" yes "$([ "$(stat -c %s "$ROOT/$1/monitor.log")" -lt 300000 ] && echo yes)"
     same "$1: the log can be shown" 0 "$(LC_ALL=C grep -c $'[\x01-\x08\x0b-\x1f\x7f]' "$ROOT/$1/monitor.log")"
     av kill "$1" KILL > "$WORK/kill.$1" 2>&1    # the guest does not say that it took it
@@ -140,7 +140,7 @@ asks() {
     av "$verb" "$name" "$@" > "$WORK/ask.$name" 2>&1 < /dev/null
     grep -qE -- "$regex" "$WORK/ask.$name" && ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$WORK/ask.$name"
     result "$name: $verb" $? "$(head -c 1000 "$WORK/ask.$name" | cat -v)"
-    memory "$name" $much
+    memory "$name" "$much"
     delete "$name"
 }
 
