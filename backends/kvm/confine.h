@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * confine.h - what QEMU may do on the host (docs/decisions/0006-least-privilege.md).
+ * confine.h - what QEMU may do on the host (docs/decisions/0007-least-privilege.md).
  * For vm.c, which starts it.
  */
 #ifndef KVM_CONFINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * jail.h - what is left of a process's rights once it may meet a hostile guest: capabilities and a
- * system call filter (docs/decisions/0006-least-privilege.md). For the monitor, between the moment
+ * system call filter (docs/decisions/0007-least-privilege.md). For the monitor, between the moment
  * its VM exists and the moment the guest runs.
  */
 #ifndef JAIL_JAIL_H

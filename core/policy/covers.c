@@ -9,7 +9,7 @@
 #include "policy/lint.h"
 
 /* Lists in lists multiply; a rule that is not understood within this is taken for a good one. */
-#define STEPS_MAX 20000u
+#define STEPS_MAX 5000u
 
 static bool covers(const struct config_match *outer, const struct config_match *inner,
                    unsigned *steps);
@@ -119,61 +119,72 @@ static bool terms_exclude(const struct config_term *a, const struct config_term 
     return same && patterns_exclude(&a->pattern, &b->pattern);
 }
 
-static bool excludes(const struct config_term *t, const struct config_match *m);
+static bool excludes(const struct config_term *t, const struct config_match *m, unsigned *steps);
 
-static bool excluded_by(const struct config_term *t, const struct config_term *other)
+static bool excluded_by(const struct config_term *t, const struct config_term *other,
+                        unsigned *steps)
 {
     size_t n = 0;
 
     if (other->kind != TERM_ALL && other->kind != TERM_ANY)
         return terms_exclude(t, other);
     for (size_t i = 0; i < other->n_sub; i++)
-        n += excludes(t, &other->sub[i]);
+        n += excludes(t, &other->sub[i], steps);
     return other->kind == TERM_ALL ? n > 0 : n == other->n_sub;
 }
 
-static bool excludes(const struct config_term *t, const struct config_match *m)
+static bool excludes(const struct config_term *t, const struct config_match *m, unsigned *steps)
 {
-    for (size_t i = 0; i < m->n; i++)
-        if (excluded_by(t, &m->v[i]))
+    for (size_t i = 0; i < m->n && ++*steps < STEPS_MAX; i++)
+        if (excluded_by(t, &m->v[i], steps))
             return true;
     return false;
 }
 
 /* One condition of `all` against another one. */
-static bool subs_exclude(const struct config_term *all)
+static bool subs_exclude(const struct config_term *all, unsigned *steps)
 {
     for (size_t i = 0; i < all->n_sub; i++)
         for (size_t k = 0; k < all->sub[i].n; k++)
-            for (size_t other = i + 1; other < all->n_sub; other++)
-                if (excludes(&all->sub[i].v[k], &all->sub[other]))
+            for (size_t other = i + 1; other < all->n_sub && *steps < STEPS_MAX; other++)
+                if (excludes(&all->sub[i].v[k], &all->sub[other], steps))
                     return true;
     return false;
 }
 
+static bool contradicts(const struct config_match *m, unsigned *steps);
+
 /* By itself, or by what its subs hold. */
-static bool term_contradicts(const struct config_term *t)
+static bool term_contradicts(const struct config_term *t, unsigned *steps)
 {
     size_t n = 0;
 
     if (t->kind != TERM_ALL && t->kind != TERM_ANY)
         return false;
-    for (size_t i = 0; i < t->n_sub; i++)
-        n += policy_contradicts(&t->sub[i]);
-    return t->kind == TERM_ANY ? n == t->n_sub : n > 0 || subs_exclude(t);
+    for (size_t i = 0; i < t->n_sub && *steps < STEPS_MAX; i++)
+        n += contradicts(&t->sub[i], steps);
+    return t->kind == TERM_ANY ? n == t->n_sub : n > 0 || subs_exclude(t, steps);
+}
+
+static bool contradicts(const struct config_match *m, unsigned *steps)
+{
+    for (size_t i = 0; i < m->n && ++*steps < STEPS_MAX; i++) {
+        const struct config_match before = {m->v, i}, behind = {m->v + i + 1, m->n - i - 1};
+        const struct config_term *t = &m->v[i];
+
+        if (term_contradicts(t, steps) || excludes(t, &before, steps) ||
+            excludes(t, &behind, steps))
+            return true;
+        if (t->kind == TERM_NOT &&
+            (covers(&t->sub[0], &before, steps) || covers(&t->sub[0], &behind, steps)))
+            return true;
+    }
+    return false;
 }
 
 bool policy_contradicts(const struct config_match *m)
 {
-    for (size_t i = 0; i < m->n; i++) {
-        const struct config_match before = {m->v, i}, behind = {m->v + i + 1, m->n - i - 1};
-        const struct config_term *t = &m->v[i];
+    unsigned steps = 0;
 
-        if (term_contradicts(t) || excludes(t, &before) || excludes(t, &behind))
-            return true;
-        if (t->kind == TERM_NOT &&
-            (policy_covers(&t->sub[0], &before) || policy_covers(&t->sub[0], &behind)))
-            return true;
-    }
-    return false;
+    return contradicts(m, &steps);
 }
