@@ -208,10 +208,12 @@ static void on_created(struct process *p, const struct msg_reply *reply, struct 
         reply_ok(c->m, &c->reply_create, NULL, 0);
         return;
     }
-    if (reply->code)
+    if (reply->code) {
         reply_agent(c->m, &c->reply_create, reply, PHASE_PROCESS);
-    else
+        c->sent = false; /* the guest has nothing of it */
+    } else {
         reply_err(c->m, &c->reply_create, &err);
+    }
     container_undo(c);
 }
 
