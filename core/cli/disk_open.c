@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "cli/disks.h"
 #include "storage/disk.h"
+#include "storage/images.h"
 
 static int open_scratch(struct disk *d, const char *dir, int *ret, struct err *err)
 {
@@ -23,6 +24,21 @@ void disks_unname(struct disks *d)
             (void)unlink(d->v[i].name);
         free(steal_ptr(&d->v[i].name));
     }
+}
+
+static int open_tree_image(struct disk *d, const struct choice *c, int *ret, struct err *err)
+{
+    const struct storage_cache cache = {c->config.cache.dir, c->config.cache.max_size};
+    struct storage_tree_image image;
+    int r = storage_tree_image_get(&cache, d->source, &image, err);
+
+    if (r < 0)
+        return r;
+    if (image.note)
+        log_warn("%s", image.note);
+    free(image.note);
+    *ret = image.fd;
+    return 0;
 }
 
 /* The file system was mounted for this container alone: from now on it is the guest's. */
@@ -43,8 +59,7 @@ static int open_disk(struct disk *d, const struct choice *c, int *ret, struct er
     case DISK_SCRATCH:
         return open_scratch(d, c->config.cache.dir, ret, err);
     case DISK_TREE:
-        return err_set_phase(err, PHASE_STORAGE, ENOTSUP,
-                             "images of directories are not available yet");
+        return open_tree_image(d, c, ret, err);
     default:
         r = let_go(d, err);
         return r < 0 ? r : storage_clone_file(d->source, d->ipc.flags & HVP_F_READONLY, ret, err);
@@ -61,7 +76,7 @@ int disks_open(struct disks *d, const struct choice *c, struct err *err)
             return r;
         d->n_fds++;
     }
-    if (d->n && fault_point("cli.disks") < 0)
+    if (fault_point("cli.disks") < 0)
         return err_set(err, EIO, "fault cli.disks");
     return 0;
 }

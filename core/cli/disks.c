@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "cli/planning.h"
 #include "storage/disk.h"
+#include "storage/images.h"
 
 #define SCRATCH_AUTO (10 * GIB) /* of which only what is written takes room */
 #define SCRATCH_MIN (16 * MIB)  /* what mke2fs makes something of */
@@ -163,9 +164,12 @@ static int add_image(struct chooser *k, const struct storage_facts *f, const cha
 
     if (r == 0 && (f->kind == STORAGE_FILE || w->format))
         r = set_format(*ret, w->format, k->err);
-    if (r == 0)
-        apply_words(*ret, w);
-    return r;
+    if (r < 0)
+        return r;
+    apply_words(*ret, w);
+    if ((*ret)->ipc.format == HVP_FORMAT_RAW && storage_image_readonly(path))
+        (*ret)->ipc.flags |= HVP_F_READONLY; /* many may have it open then */
+    return 0;
 }
 
 static int add_mounted(struct chooser *k, const struct storage_facts *f, const char *point,
@@ -205,6 +209,15 @@ static int add_upper(struct chooser *k, size_t root)
     return 0;
 }
 
+static int add_tree(struct chooser *k, const char *path, struct disk **ret)
+{
+    int r = add(k, DISK_TREE, path, "r", ret);
+
+    if (r == 0)
+        (*ret)->fs = xstrdup("erofs");
+    return r;
+}
+
 static int add_root(struct chooser *k, const struct storage_facts *f, enum storage_way way,
                     const char *path, struct disk_words *w)
 {
@@ -213,7 +226,7 @@ static int add_root(struct chooser *k, const struct storage_facts *f, enum stora
     int r;
 
     if (way == STORAGE_TREE_IMAGE)
-        r = add(k, DISK_TREE, path, "r", &d);
+        r = add_tree(k, path, &d);
     else if (f->as_disk)
         r = add_image(k, f, path, "r", w, &d);
     else
@@ -246,7 +259,8 @@ static int choose_root(struct chooser *k)
     cleanup_call(disk_words_done) struct disk_words w = {0};
     cleanup_call(storage_choice_done) struct storage_choice choice = {0};
     cleanup_call(strv_done) struct strv options = {0};
-    struct storage_facts f = {.rootfs = true, .disks = can_plug(k->c)};
+    struct storage_facts f = {
+        .rootfs = true, .disks = can_plug(k->c), .images = storage_tree_image_possible()};
     const char *image = kvs_get(&d->granted, POLICY_ANNOTATION_ROOTFS);
     cleanup_free char *path = image ? split_source(image, &options) : xstrdup(k->spec->rootfs);
     int r;

@@ -161,6 +161,21 @@ void disk_device_done(struct disk_device *d)
     strv_done(&d->shown);
 }
 
+void disks_name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        cleanup_free char *place = place_of(disks[i].tag, "");
+        char *at = strstr(err->msg, place);
+        cleanup_free char *text = NULL;
+
+        if (!at || !disks[i].path)
+            continue;
+        text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, disks[i].path,
+                         at + strlen(place));
+        snprintf(err->msg, sizeof(err->msg), "%s", text);
+    }
+}
+
 /* A container's disks in the worker; the container stays as long as c->plugging is set. */
 struct plug_job {
     struct job job; /* first: the worker's handle */
@@ -186,6 +201,7 @@ static void plug_run(struct job *j)
         disk_device_done(&dev);
         c->n_plugged += r == 0;
     }
+    disks_name_paths(c->disks, c->n_disks, &p->err);
 }
 
 static void plug_done(struct job *j)

@@ -31,6 +31,9 @@ char *storage_mount_option(const char *mountinfo, const char *path, const char *
  */
 int storage_image_format(const char *path, const char *word, const char **ret, struct err *err);
 
+/* Whether a raw image or device holds a file system that cannot be written: squashfs, erofs. */
+bool storage_image_readonly(const char *path);
+
 enum storage_way { STORAGE_SHARE = 1, STORAGE_DISK, STORAGE_TREE_IMAGE };
 
 /* What storage_decide looks at; gathered by the caller. */
@@ -40,8 +43,9 @@ struct storage_facts {
     const char *uri; /* of a network volume; NULL = a path of the host */
     enum storage_kind kind; /* of the source */
     struct storage_mount mount;
-    bool ours;  /* the mount was made for this container */
-    bool disks; /* the back-end can plug disks, as far as is known */
+    bool ours;   /* the mount was made for this container */
+    bool images; /* images of directories can be made */
+    bool disks;  /* the back-end can plug disks, as far as is known */
 };
 
 struct storage_choice {

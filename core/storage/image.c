@@ -72,3 +72,13 @@ int storage_image_format(const char *path, const char *word, const char **ret, s
     *ret = "raw";
     return 0;
 }
+
+bool storage_image_readonly(const char *path)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char magic[4];
+
+    return fd >= 0 &&
+           ((pread(fd, magic, 4, 0) == 4 && memcmp(magic, "hsqs", 4) == 0) ||
+            (pread(fd, magic, 4, 1024) == 4 && memcmp(magic, "\xe2\xe1\xf5\xe0", 4) == 0));
+}

@@ -58,7 +58,7 @@ static int make_fs(int fd, struct err *err)
                                        "nodiscard,lazy_itable_init=1,root_owner=0:0",
                                        TOOL_FILE,
                                        NULL};
-    int r = storage_tool_run(&(struct storage_tool){names, argv, fd, -1, "e2fsprogs"}, err);
+    int r = storage_tool_run(&(struct storage_tool){names, argv, fd, NULL, "e2fsprogs"}, err);
 
     return r < 0 ? err_wrap(err, "file system of a scratch disk") : 0;
 }

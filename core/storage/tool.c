@@ -2,8 +2,10 @@
 #include "storage/tool.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -66,17 +68,31 @@ static char *read_words(int fd)
     return text;
 }
 
+/* In a mount namespace of its own, after the fork: a bind mount of it over itself covers others. */
+static int cover_mounts(const void *arg)
+{
+    const char *tree = arg;
+
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount(tree, tree, NULL, MS_BIND, NULL) < 0)
+        return -errno;
+    return 0;
+}
+
 static int start(const struct storage_tool *t, const char *path, int stderr_fd, int *ret_pidfd,
                  struct err *err)
 {
     static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
-    const struct proc_fd_map fds[] = {{stderr_fd, 2}, {stderr_fd, 1}, {t->file, 3}, {t->tree, 4}};
+    const struct proc_fd_map fds[] = {{stderr_fd, 2}, {stderr_fd, 1}, {t->file, 3}};
     const struct proc_spawn how = {
         .path = path,
         .argv = t->argv,
         .envp = env,
         .fds = fds,
-        .n_fds = t->tree >= 0 ? 4 : 3,
+        .n_fds = ARRAY_SIZE(fds),
+        .unshare_flags = t->tree ? CLONE_NEWNS : 0,
+        .in_child = t->tree ? cover_mounts : NULL,
+        .in_child_arg = t->tree,
         .cwd = "/",
         .death_signal = SIGKILL,
         .null_stdio = 1,
@@ -112,4 +128,11 @@ int storage_tool_run(const struct storage_tool *t, struct err *err)
     last_line(said);
     return err_set_phase(err, PHASE_STORAGE, EIO, "'%s' failed: %s", path,
                          *said ? said : "it did not say why");
+}
+
+bool storage_tool_there(const char *const *names)
+{
+    cleanup_free char *path = find(names);
+
+    return path != NULL;
 }

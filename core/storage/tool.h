@@ -4,19 +4,22 @@
  */
 #ifndef STORAGE_TOOL_H
 #define STORAGE_TOOL_H
+#include <stdbool.h>
 #include "base/err.h"
 
 #define TOOL_FILE "/proc/self/fd/3" /* the program's name for the file */
-#define TOOL_TREE "/proc/self/fd/4" /* and for the directory */
 
 struct storage_tool {
     const char *const *names; /* the program's, NULL-terminated: the first that is installed runs */
     const char *const *argv;  /* NULL-terminated */
-    int file, tree;           /* borrowed; tree -1 = none */
-    const char *package;      /* Debian's, for whoever lacks the program */
+    int file;                 /* borrowed */
+    const char *tree;    /* directory that it sees without what is mounted below; NULL = none */
+    const char *package; /* Debian's, for whoever lacks the program */
 };
 
 /* Waits for it. What it says on stderr makes the sentence of a failure. */
 int storage_tool_run(const struct storage_tool *t, struct err *err);
+
+bool storage_tool_there(const char *const *names);
 
 #endif
