@@ -21,6 +21,7 @@ test_packages=(
     catatonit conmon containerd crun docker.io iproute2 iptables podman procps runc strace
     uidmap valgrind g++ man-db scdoc
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
+    e2fsprogs erofs-utils squashfs-tools xfsprogs
     golang-go libicu72 libpam0g libpq5 libxml2 sqlite3
 )
 
