@@ -12,6 +12,7 @@
 #include "base/timing.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
+#include "storage/images.h"
 
 #define GC_LOCK_MS 200 /* whoever holds it longer is at work */
 #define VM_MS 20000
@@ -198,6 +199,7 @@ static int collect_external(struct gc *g, struct err *err)
     if ((r = choice_load(g->cli, &c, err)) < 0)
         return r;
     note_other_roots(g);
+    storage_cache_sweep(c.config.cache.dir);
     c.look_only = true; /* what needs a module that is not there has no VM */
     for (size_t i = 0; i < c.descriptors.n; i++) {
         choice_probe(g->cli, &c, i);

@@ -4,6 +4,7 @@
  * "lock-X" is held meanwhile. Keys are spread over the locks by their first digit.
  */
 #include "storage/images.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "storage/tool.h"
 
 #define SUM_MAX 256
+#define BUILD "build-"
 
 static const char *const mkfs[] = {"mkfs.erofs", NULL};
 
@@ -46,7 +48,7 @@ static int job_init(struct job *j, struct err *err)
         return err_in_phase(err, PHASE_STORAGE);
     j->image = xasprintf("%s/%s.erofs", j->cache->dir, j->key);
     j->sum = xasprintf("%s.sum", j->key);
-    j->build = xasprintf("%s/build-%s", j->cache->dir, j->key);
+    j->build = xasprintf("%s/" BUILD "%s", j->cache->dir, j->key);
     j->dir = open(j->cache->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return j->dir < 0 ? err_set_phase(err, PHASE_STORAGE, errno, "open '%s': %m", j->cache->dir)
                       : 0;
@@ -131,20 +133,29 @@ static int take_cached(const struct job *j, struct storage_tree_image *ret, stru
     if ((r = verify(j, fd, &ret->note, err)) <= 0)
         return r;
     (void)futimens(fd, (struct timespec[]){{.tv_nsec = UTIME_NOW}, {.tv_nsec = UTIME_OMIT}});
-    r = storage_clone_file(j->image, &ret->fd, err);
+    r = storage_clone_file(j->image, true, &ret->fd, err);
     if (r == -ENOENT) /* dropped in between */
         return 0;
     return r < 0 ? r : 1;
 }
 
+/* The lock that belongs to a key, or -1 and errno. */
+static int open_lock(int dir, const char *key, int how)
+{
+    cleanup_free char *name = xasprintf("lock-%c", key[0]);
+    cleanup_fd int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    return fd < 0 || flock(fd, how) < 0 ? -1 : steal_fd(&fd);
+}
+
 static int lock(const struct job *j, int *ret_fd, struct err *err)
 {
-    cleanup_free char *name = xasprintf("lock-%c", j->key[0]);
-    cleanup_fd int fd = openat(j->dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_lock(j->dir, j->key, LOCK_EX);
 
-    if (fd < 0 || flock(fd, LOCK_EX) < 0)
-        return err_set_phase(err, PHASE_STORAGE, errno, "lock '%s/%s': %m", j->cache->dir, name);
-    *ret_fd = steal_fd(&fd);
+    if (fd < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "lock the image cache '%s': %m",
+                             j->cache->dir);
+    *ret_fd = fd;
     return 0;
 }
 
@@ -202,7 +213,7 @@ static int get(struct job *j, struct storage_tree_image *ret, struct err *err)
     if ((r = build(j, err)) < 0)
         return r;
     ret->built = true;
-    if ((r = storage_clone_file(j->image, &ret->fd, err)) < 0)
+    if ((r = storage_clone_file(j->image, true, &ret->fd, err)) < 0)
         return r;
     storage_evict(j->dir, j->cache->max_size, j->key);
     return 1;
@@ -222,6 +233,23 @@ int storage_tree_image_get(const struct storage_cache *cache, const char *tree,
     }
     *ret = image;
     return 0;
+}
+
+void storage_cache_sweep(const char *dir)
+{
+    cleanup_dir DIR *d = opendir(dir);
+    struct dirent *e;
+
+    storage_scratch_sweep(dir);
+    while (d && (e = readdir(d))) {
+        cleanup_fd int held = -1;
+
+        if (!str_starts_with(e->d_name, BUILD) || strlen(e->d_name) == strlen(BUILD))
+            continue;
+        held = open_lock(dirfd(d), e->d_name + strlen(BUILD), LOCK_EX | LOCK_NB);
+        if (held >= 0)
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    }
 }
 
 bool storage_tree_image_possible(void)

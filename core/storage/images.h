@@ -25,6 +25,9 @@ int storage_tree_image_get(const struct storage_cache *cache, const char *tree,
                            struct storage_tree_image *ret, struct err *err);
 bool storage_tree_image_possible(void); /* mkfs.erofs is there */
 
+/* Remove what makers that were killed have left in the cache's folder. */
+void storage_cache_sweep(const char *dir);
+
 /*
  * identity.c: what names the image. Of an overlay mount the lower directories, which engines never
  * change, and what its upper one holds; of others every file's place, owner, size and times.

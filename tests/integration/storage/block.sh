@@ -98,6 +98,9 @@ same "leaves no image" "" "$(cached)"
 check "and the next one makes it" 1 'fault cli.disks' fill next
 same "with the same name" "$key" "$(cached)"
 check "delete --force after the kill" 0 '' av delete --force killed
+echo > "$WORK/cache/build-0123"; echo > "$WORK/cache/scratch-1-1-abcdef"
+check "gc" 0 '' av gc
+same "removes what makers that were killed have left" "" "$(find "$WORK/cache" -name 'build-*' -o -name 'scratch-*')"
 echo more > "$tree/rootfs/more"
 check "changed files make another image" 1 'fault cli.disks' fill c
 same "beside the first" 2 "$(cached | wc -l)"

@@ -256,3 +256,34 @@ TEST(connecting_without_a_monitor_tells_what_is_missing)
     CHECK_ERR(ipc_connect("/nonexistent", &err), -ENOENT);
     CHECK_CONTAINS(err.msg, "/nonexistent/monitor.sock");
 }
+
+TEST(disks_survive_the_wire_and_need_their_descriptors)
+{
+    struct kv option = {(char *)"host", (char *)"h"}, file = {(char *)"conf", (char *)"/c"};
+    struct ipc_disk disks[] = {
+        {.tag = (char *)"t-1", .protocol = 1, .format = 2, .flags = 1, .path = (char *)"/i"},
+        {.tag = (char *)"t-2",
+         .secret_file = (char *)"/s",
+         .options = {&option, 1},
+         .files = {&file, 1}},
+    };
+    struct ipc_sandbox s, got;
+    struct wbuf w = {0};
+
+    fill_sandbox(&s);
+    s.disks = disks;
+    s.n_disks = 2;
+    ipc_sandbox_put(&w, &s);
+    s.disks = NULL;
+    s.n_disks = 0;
+    CHECK_INT_EQ(ipc_sandbox_get(wire_over(w.data, w.len), &got), 0);
+    CHECK_INT_EQ(got.n_disks, 2);
+    CHECK_STR_EQ(got.disks[0].path, "/i");
+    CHECK_INT_EQ(got.disks[0].format, 2);
+    CHECK_STR_EQ(got.disks[1].options.v[0].value, "h");
+    CHECK_INT_EQ(ipc_disk_fds(&got.disks[0]), 1);
+    CHECK_INT_EQ(ipc_disk_fds(&got.disks[1]), 2);
+    ipc_sandbox_done(&got);
+    ipc_sandbox_done(&s);
+    wbuf_done(&w);
+}
