@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/stat.h>
 #include "base/cleanup.h"
-#include "base/path.h"
 #include "cli/config_check.h"
-#include "cli/inspect.h"
-#include "policy/lint.h"
 #include "storage/uri.h"
-
-#define OPEN_MS 10000
-
-struct found {
-    struct strv problems, notes;
-};
-
-static void found_done(struct found *f)
-{
-    strv_done(&f->problems);
-    strv_done(&f->notes);
-}
 
 bool config_word_at(const char *text, const char *word, unsigned from, unsigned *ret_line,
                     unsigned *ret_column)
@@ -242,121 +226,3 @@ void config_check_files(const struct config *c, struct strv *problems)
             check_volume(where, &cls->volumes[i], problems);
     }
 }
-
-/*
- * What only the plug-ins know: their keys. Nothing is probed, nothing on the host changes. A
- * plug-in that is not there matters to those who need it; a wrong key is a mistake in any case.
- */
-static void check_plugins(const struct cli *cli, const struct config *c,
-                          const struct descriptor_list *l, struct found *f)
-{
-    char **why_not = xcalloc(l->n + 1, sizeof(*why_not));
-
-    for (size_t i = 0; i < l->n; i++) {
-        cleanup_free char *guest_dir = NULL;
-        struct err err = ERR_INIT;
-        struct hvp_host host;
-        int r;
-
-        choice_host(cli, l->v[i].arch, &host, &guest_dir);
-        r = plugin_open_isolated(&l->v[i], &host, OPEN_MS, &err);
-        if (r == -EINVAL)
-            strv_add(&f->problems, err.msg);
-        else if (r < 0) {
-            why_not[i] = xstrdup(err.msg);
-            strv_addf(&f->notes, "%s: %s", l->v[i].file, err.msg);
-        }
-    }
-    config_check_loadable(c, l, why_not, &f->problems);
-    for (size_t i = 0; i < l->n; i++)
-        free(why_not[i]);
-    free(why_not);
-}
-
-static bool has_plugins_dir(const struct config *c, struct strv *problems)
-{
-    const char *place = kvs_get(&c->places, "plugins_dir");
-
-    if (access(c->plugins_dir, F_OK) == 0)
-        return true;
-    if (place)
-        strv_addf(problems, "%s: key 'plugins_dir': '%s': %s", place, c->plugins_dir,
-                  strerror(errno));
-    else
-        strv_addf(problems, "plugins_dir '%s': %s", c->plugins_dir, strerror(errno));
-    return false;
-}
-
-static void read_texts(const struct config *c, struct strv *ret, struct strv *problems)
-{
-    for (size_t i = 0; i < c->files.n; i++) {
-        cleanup_free char *text = NULL;
-        struct err err = ERR_INIT;
-
-        if (path_read(AT_FDCWD, c->files.v[i], CONFIG_FILE_MAX, &text, NULL, &err) < 0)
-            strv_add(problems, err.msg);
-        strv_add(ret, text ? text : "");
-    }
-}
-
-/* *ret_file is what was looked at, *ret_n the number of descriptors. */
-static void collect(const struct cli *cli, const char *file, char **ret_file, size_t *ret_n,
-                    struct found *f)
-{
-    cleanup_call(config_done) struct config c = {0};
-    cleanup_call(descriptor_list_done) struct descriptor_list l = {0};
-    cleanup_call(strv_done) struct strv texts = {0};
-    struct err err = ERR_INIT;
-
-    if (config_load_default(file ? file : cli->config, cli->layout.etc_dir, &c, &err) < 0) {
-        strv_add(&f->problems, err.msg);
-        return;
-    }
-    policy_lint(&c, &f->problems, &f->notes);
-    config_check_files(&c, &f->problems);
-    read_texts(&c, &texts, &f->problems);
-    if (has_plugins_dir(&c, &f->problems)) {
-        size_t before = f->problems.n;
-
-        inspect_descriptors(c.plugins_dir, cli->layout.backend_dir, &l, &f->problems);
-        /* A descriptor that cannot be read may be the one that is named. */
-        if (f->problems.n == before) {
-            config_check_names(&c, &texts, &l, &f->problems);
-            config_check_arch(&c, &l, &f->problems);
-        }
-        check_plugins(cli, &c, &l, f);
-    }
-    *ret_file = xstrdup(c.file ? c.file : "built-in configuration");
-    *ret_n = l.n;
-}
-
-static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
-{
-    cleanup_call(found_done) struct found f = {{0}, {0}};
-    cleanup_free char *file = NULL;
-    cleanup_free char *text = NULL;
-    size_t n = 0;
-
-    (void)options;
-    collect(cli, argc > 0 ? argv[0] : NULL, &file, &n, &f);
-    for (size_t i = 0; i < f.problems.n; i++) {
-        log_error("%s", f.problems.v[i]);
-        fprintf(stderr, "anyvisor: %s\n", f.problems.v[i]);
-    }
-    for (size_t i = 0; i < f.notes.n; i++) {
-        log_warn("%s", f.notes.v[i]);
-        fprintf(stderr, "anyvisor: note: %s\n", f.notes.v[i]);
-    }
-    if (f.problems.n)
-        return 1;
-    text = xasprintf("%s: good, %zu back-end descriptor%s", file, n, n == 1 ? "" : "s");
-    return cli_print(text, err);
-}
-
-const struct verb verb_config = {
-    .name = "config check",
-    .arguments = "[FILE]",
-    .summary = "check the configuration and the descriptors of back-ends",
-    .max_args = 1,
-    .run = run,
-};

@@ -97,6 +97,8 @@ policy ''
 check "a plug-in that is not there is a note" 0 "note: .*gone.yaml: .*gone.so" with config check
 policy 'classes: [{name: needs, selectable: true, hypervisor: [gone]}]'
 check "until a class needs it" 1 "class 'needs': none of its hypervisors can be loaded: .*gone.so" with config check
+same "config check --format json" "false 1 true" "$(with config check --format json |
+    jq -r '"\(.ok) \(.problems|length) \(.notes[0]|contains("gone.so"))"')"
 rm "$ETC/plugins.d/gone.yaml"
 
 # --- the plan, and nothing else
@@ -135,5 +137,10 @@ if [ "$BACKEND" = kvm ]; then
 else
     skip "kernel arguments and share options" "the fake back-end has neither"
 fi
+member=$(variant member ".linux.namespaces |= map(select(.type != \"network\")) + [{type:\"network\",path:\"/proc/$(
+    av state c1 | jq .pid)/ns/net\"}] |
+    .annotations={\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-id\":\"c1\"}")
+check "create --dry-run tells whose VM a member joins" 0 "^joins: +the VM of container 'c1' \(class tuned, hypervisor $BACKEND\)" \
+    with create --dry-run --bundle "$member" m1
 with delete --force c1
 finish
