@@ -133,15 +133,17 @@ has_status() {
 # Processes of this test that should be gone: whoever names WORK in its arguments; a proxy, which
 # has the arguments of the guest's process, names its state directory in its environment.
 leftover_processes() {
-    local pid cmd
-    for pid in /proc/[0-9]*; do
-        pid=${pid#/proc/}
+    local file pid cmd
+    for file in $(grep -lsaF -- "$WORK" /proc/[0-9]*/cmdline) \
+        $(grep -lsaF -- "ANYVISOR_STATE=$WORK" /proc/[0-9]*/environ); do
+        pid=${file//[!0-9]/}
         case $pid in "$$" | "$BASHPID") continue ;; esac
-        cmd=$(tr '\0' ' ' 2>/dev/null < "/proc/$pid/cmdline") || continue
-        case $cmd in *"$WORK"*) printf '%s %s\n' "$pid" "${cmd:0:150}" ;; esac
-        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = anyvisor-proxy ] || continue
-        grep -qzF "ANYVISOR_STATE=$WORK" "/proc/$pid/environ" 2>/dev/null || continue
-        printf '%s anyvisor-proxy: %s\n' "$pid" "${cmd:0:150}"
+        case $file in
+        *environ) [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = anyvisor-proxy ] || continue ;;
+        esac
+        # Gone by now is also grep itself, whose arguments have WORK, too.
+        { cmd=$(tr '\0' ' ' < "/proc/$pid/cmdline"); } 2>/dev/null
+        [ -z "$cmd" ] || printf '%s %s\n' "$pid" "${cmd:0:150}"
     done
 }
 
