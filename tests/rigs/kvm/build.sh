@@ -54,12 +54,14 @@ make_root() {
     for p in doc man locale info; do
         options+=("--dpkgopt=path-exclude=/usr/share/$p/*")
     done
+    apt-config dump Acquire > "$root.apt.conf"      # proxies and the like
     # shellcheck disable=SC1091 # the host's own name of its release
     mmdebstrap --quiet --mode=root --variant=essential "${options[@]}" \
-        --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
+        --aptopt='APT::Install-Recommends "false"' --aptopt="$root.apt.conf" \
         --include="$(IFS=,; echo "${packages[*]}")" \
         "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" "${sources[@]}" >&2
-    rm -rf -- "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*
+    # There is no network in the machine; what apt was told of ours stays out of the cache.
+    rm -rf -- "$root.apt.conf" "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/etc/apt
     install -m 0644 "$here"/rig.{service,target} "$root/etc/systemd/system/"
     echo rig > "$root/etc/hostname"
     # Not empty: that would be a first boot, with presets and a machine id to be made.

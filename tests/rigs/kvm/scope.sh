@@ -64,6 +64,16 @@ check "a slice that is none is refused" 1 "'a--b.slice' is not the name of a sli
     sd run --bundle "$(bundle bad '.linux.cgroupsPath="a--b.slice:x:y"')" c3
 check "and a path of cgroupfs" 1 "expected 'SLICE:PREFIX:NAME'" sd run --bundle "$(bundle path)" c3
 
+# --- a pod's sandbox: its VM beside it in the slice
+p=$(bundle p '.linux.cgroupsPath="av-test.slice:cri:c7" |
+    .annotations={"io.kubernetes.cri.container-type":"sandbox","io.kubernetes.cri.sandbox-id":"c7"}')
+check "create a sandbox" 0 '' sd_create --bundle "$p" c7
+same "its proxy is in its scope" anyvisor-proxy "$(comms $CG/av.slice/av-test.slice/cri-c7.scope)"
+check "its monitor in the VM's" 0 'anyvisor-monito' comms $CG/av.slice/av-test.slice/anyvisor-c7.scope
+check "delete --force" 0 '' av delete --force c7
+check "neither is left" 0 '^not-found not-found$' \
+    sh -c 'systemctl show --value -p LoadState cri-c7.scope anyvisor-c7.scope | xargs'
+
 # --- what fails or is killed
 ANYVISOR_FAULT=cli.cgroups:fail check "a create that fails after the scope has started" 1 'fault cli.cgroups' \
     sd_create --bundle "$b" c4
@@ -77,7 +87,7 @@ check "delete --force after kill -9" 0 '' av delete --force c5
 check "again is fine" 0 '' av delete --force c5
 check "no scope is left" 0 '' no_scope $unit
 check "create once more" 0 '' sd_create --bundle "$b" c6
-systemctl stop $unit
+systemctl stop $unit 2> /dev/null
 check "stopping the unit ends the container" 0 '' until_ok 20 has_status c6 stopped
 check "delete" 0 '' sd delete c6
 same "no scope of ours is left" "" "$(systemctl list-units --all --plain --no-legend 'av-*.scope' 'anyvisor-*.scope')"

@@ -14,5 +14,5 @@ try() {
 try "$here/scope.sh" fake
 try "$tests/lifecycle.sh" fake
 try "$here/vm.sh"
-try "$tests/engines/podman.sh" fake
+try "$tests/engines/podman.sh" fake cgroups
 [ "$failed" = 0 ]
