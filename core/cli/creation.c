@@ -112,7 +112,10 @@ int creation_prepare(struct creation *c, struct err *err)
         return r;
     c->member = r > 0;
     r = c->member ? choose_member(c, err) : choose_vm(c, err);
-    return r < 0 ? r : disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
+    if (r < 0)
+        return r;
+    disks_add_class_volumes(c->spec, &c->choice);
+    return disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
 }
 
 static char *now_rfc3339(void)

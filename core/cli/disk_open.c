@@ -68,13 +68,19 @@ static int open_disk(struct disk *d, const struct choice *c, int *ret, struct er
 
 int disks_open(struct disks *d, const struct choice *c, struct err *err)
 {
-    d->fds = xcalloc(d->n + 1, sizeof(*d->fds));
+    size_t n = 0;
+
+    for (size_t i = 0; i < d->n; i++)
+        n += ipc_disk_fds(&d->v[i].ipc);
+    d->fds = xcalloc(n + 1, sizeof(*d->fds));
     for (size_t i = 0; i < d->n; i++) {
-        int r = open_disk(&d->v[i], c, &d->fds[i], err);
+        bool network = d->v[i].origin == DISK_NETWORK;
+        int r = network ? disk_network_open(&d->v[i], d->fds, &d->n_fds, err)
+                        : open_disk(&d->v[i], c, &d->fds[d->n_fds], err);
 
         if (r < 0)
             return r;
-        d->n_fds++;
+        d->n_fds += !network;
     }
     if (fault_point("cli.disks") < 0)
         return err_set(err, EIO, "fault cli.disks");

@@ -65,6 +65,8 @@ static int take_pair(const char *option, struct disk_words *w, struct err *err)
         return set_text(&w->format, value);
     if (str_starts_with(option, "subdir="))
         return set_text(&w->subdir, value + strspn(value, "/"));
+    if (str_starts_with(option, "secret="))
+        return set_text(&w->secret, value);
     if (str_starts_with(option, "fs="))
         return set_fs(option, value, w, err);
     if (str_starts_with(option, "cache="))
@@ -113,6 +115,7 @@ void disk_words_done(struct disk_words *w)
     free(w->format);
     free(w->fs);
     free(w->subdir);
+    free(w->secret);
     free(w->data);
     *w = (struct disk_words){0};
 }

@@ -11,6 +11,7 @@
 #include "cli/planning.h"
 #include "storage/disk.h"
 #include "storage/images.h"
+#include "storage/uri.h"
 
 #define SCRATCH_AUTO (10 * GIB) /* of which only what is written takes room */
 #define SCRATCH_MIN (16 * MIB)  /* what mke2fs makes something of */
@@ -40,6 +41,7 @@ void disks_done(struct disks *d)
         free(k->ipc.secret_file);
         kvs_done(&k->ipc.options);
         kvs_done(&k->ipc.files);
+        free(k->ipc.source);
     }
     free(d->v);
     free(d->uses);
@@ -85,7 +87,7 @@ static int add(struct chooser *k, enum disk_origin origin, const char *source, c
         .ipc = {.tag = make_tag(k->id, what),
                 .protocol = origin == DISK_NODE ? HVP_PROTO_BLOCK : HVP_PROTO_FILE,
                 .format = HVP_FORMAT_RAW,
-                .path = xstrdup(source ? source : "scratch")},
+                .path = origin == DISK_NETWORK ? NULL : xstrdup(source ? source : "scratch")},
     };
     *ret = d;
     return 0;
@@ -253,6 +255,26 @@ static char *split_source(const char *text, struct strv *ret_options)
     return xstrndup(text, strcspn(text, ","));
 }
 
+static int choose_network_root(struct chooser *k, const char *uri, struct disk_words *w)
+{
+    cleanup_call(storage_choice_done) struct storage_choice choice = {0};
+    struct storage_facts f = {.rootfs = true, .uri = uri, .disks = can_plug(k->c)};
+    size_t at = k->d->n;
+    struct disk *d;
+    int r;
+
+    if ((r = storage_decide(k->c->decision.storage.rootfs, &f, &choice, k->err)) < 0 ||
+        (r = add(k, DISK_NETWORK, NULL, "r", &d)) < 0 ||
+        (r = disk_network_fill(d, k->c, uri, w, NULL, k->err)) < 0)
+        return err_wrap(k->err, "class '%s': root file system", k->c->decision.cls);
+    apply_words(d, w);
+    use(d, PLAN_DISK_ROOT, 0);
+    note(k, "rootfs", &choice);
+    if (!w->writable)
+        d->ipc.flags |= HVP_F_READONLY;
+    return w->writable ? 0 : add_upper(k, at);
+}
+
 static int choose_root(struct chooser *k)
 {
     const struct decision *d = &k->c->decision;
@@ -265,6 +287,10 @@ static int choose_root(struct chooser *k)
     cleanup_free char *path = image ? split_source(image, &options) : xstrdup(k->spec->rootfs);
     int r;
 
+    if (image && storage_is_uri(path)) {
+        r = disk_words_parse(&options, &w, k->err);
+        return r < 0 ? r : choose_network_root(k, path, &w);
+    }
     f.as_disk = image != NULL;
     if (!f.as_disk && d->storage.rootfs->n && strcmp(d->storage.rootfs->v[0], "9pfs") == 0) {
         strv_add(&k->d->why, "rootfs: 9pfs: the host's directory, shared");
@@ -303,6 +329,31 @@ static int add_scratch(struct chooser *k, size_t i, struct disk_words *w)
     d->ipc.cache = HVP_CACHE_UNSAFE;
     d->ipc.discard = 1;
     use(d, PLAN_DISK_MOUNT, i);
+    return 0;
+}
+
+/* A class's own volumes are not asked about: whoever wrote them wants them. */
+static int choose_network(struct chooser *k, size_t i, struct disk_words *w)
+{
+    const struct oci_mount *m = &k->spec->mounts[i];
+    const struct config_volume *v = disks_class_volume(k->spec, k->c, i);
+    cleanup_free char *what = xasprintf("m%zu", i);
+    cleanup_free char *place = xasprintf("mounts[%zu] '%s'", i, m->destination);
+    cleanup_call(storage_choice_done) struct storage_choice choice = {0};
+    cleanup_call(strv_done) struct strv network = {0};
+    struct storage_facts f = {.uri = m->source ? m->source : "", .disks = can_plug(k->c)};
+    struct disk *d;
+    int r;
+
+    strv_add(&network, "network");
+    if ((r = storage_decide(v ? &network : k->c->decision.storage.volumes, &f, &choice, k->err)) <
+            0 ||
+        (r = add(k, DISK_NETWORK, NULL, what, &d)) < 0 ||
+        (r = disk_network_fill(d, k->c, f.uri, w, v ? v->secret : NULL, k->err)) < 0)
+        return r;
+    apply_words(d, w);
+    use(d, PLAN_DISK_MOUNT, i);
+    note(k, v ? "volume of the class" : place, &choice);
     return 0;
 }
 
@@ -371,7 +422,7 @@ static int choose_mount(struct chooser *k, size_t i)
     const struct oci_mount *m = &k->spec->mounts[i];
     const struct strv *words = k->c->decision.storage.volumes;
     const char *type = m->type ? m->type : "";
-    bool ours = str_starts_with(type, "anyvisor."), bind = strcmp(type, "bind") == 0;
+    bool ours = str_starts_with(type, "anyvisor."), bind = strcmp(type, "bind") == 0, network;
     cleanup_call(disk_words_done) struct disk_words w = {0};
     cleanup_free char *path = NULL;
     int r;
@@ -381,9 +432,17 @@ static int choose_mount(struct chooser *k, size_t i)
             bind || strcmp(m->options.v[o], "bind") == 0 || strcmp(m->options.v[o], "rbind") == 0;
     if (!ours && (!bind || !m->source || (words->n && strcmp(words->v[0], "9pfs") == 0)))
         return 0;
-    if (ours && strcmp(type, DISK_MOUNT_TYPE) != 0 && strcmp(type, DISK_SCRATCH_TYPE) != 0)
+    network = strcmp(type, DISK_NETWORK_TYPE) == 0;
+    if (ours && !network && strcmp(type, DISK_MOUNT_TYPE) != 0 &&
+        strcmp(type, DISK_SCRATCH_TYPE) != 0)
         return 0; /* plan refuses what nobody knows */
     r = ours ? disk_words_parse(&m->options, &w, k->err) : 0;
+    if (r == 0 && w.secret && !network)
+        r = err_set_phase(k->err, PHASE_CONFIG, EINVAL, "only network volumes have a secret");
+    if (network || r < 0) {
+        r = r < 0 ? r : choose_network(k, i, &w);
+        return r < 0 ? err_wrap(k->err, "config.json: mounts[%zu] '%s'", i, m->destination) : 0;
+    }
     path =
         m->source && *m->source != '/' ? path_join(k->spec->bundle, m->source) : xstrdup(m->source);
     if (r == 0 && strcmp(type, DISK_SCRATCH_TYPE) == 0)

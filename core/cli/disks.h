@@ -15,11 +15,14 @@
     "anyvisor.scratch" /* an empty file system of a size, gone with the VM                         \
                         */
 
+#define DISK_NETWORK_TYPE "anyvisor.network" /* source: a URI of storage/uri.h */
+
 enum disk_origin {
     DISK_NODE,    /* a block device */
     DISK_IMAGE,   /* an image file */
     DISK_TREE,    /* an image to be made of a directory, or made before */
     DISK_SCRATCH, /* an empty one */
+    DISK_NETWORK, /* a volume that the VMM opens on a server */
 };
 
 struct disk {
@@ -57,9 +60,28 @@ void disks_done(struct disks *d);
 /* A copy of what the monitor is told, for ipc_sandbox and ipc_create; strings stay ours. */
 struct ipc_disk *disks_ipc(const struct disks *d);
 
+/* disk_network.c */
+
+/*
+ * The volumes of the class become mounts at the end of the bundle's; those of a pod's first
+ * container, which runs nothing, do not. To be called before disks_choose and the plan.
+ */
+void disks_add_class_volumes(struct oci_spec *spec, const struct choice *c);
+/* The class's volume that became mounts[index]; NULL = the bundle's own mount. */
+const struct config_volume *disks_class_volume(const struct oci_spec *spec, const struct choice *c,
+                                               size_t index);
+
+struct disk_words;
+/* Make d the volume at the URI; secret is a path of the operator's or NULL. */
+int disk_network_fill(struct disk *d, const struct choice *c, const char *uri,
+                      const struct disk_words *w, const char *secret, struct err *err);
+/* Secret, sockets and files of a network disk, in the order of ipc.h. */
+int disk_network_open(const struct disk *d, int *fds, size_t *n_fds, struct err *err);
+
 /* disk_words.c: what one asks of a disk. */
 struct disk_words {
     char *format, *fs, *subdir, *data;
+    char *secret; /* of a network volume: name of a file in storage.secrets_dir */
     uint64_t size;
     uint32_t cache; /* HVP_CACHE_* */
     bool readonly, writable, discard;

@@ -164,7 +164,7 @@ static int create(struct boot *b)
         spec.console_log = "";
     r = make_vm(b, &spec);
     if (r < 0)
-        disks_name_paths(b->spec->disks, b->spec->n_disks, &b->err);
+        disks_blame(b->spec->disks, b->spec->n_disks, &b->err);
     for (size_t i = 0; i < b->spec->n_disks; i++)
         disk_device_done(&disks[i]);
     if (r < 0)

@@ -132,8 +132,9 @@ void disk_device_init(struct disk_device *ret, const struct ipc_disk *d)
         ret->options[n++] = (struct hvp_kv){d->options.v[i].key, d->options.v[i].value};
     for (size_t i = 0; i < d->files.n; i++) {
         char *shown = place_of(d->tag, d->files.v[i].key);
+        const char *below = strstr(d->files.v[i].value, "//");
 
-        strv_add(&ret->shown, shown);
+        strv_addf(&ret->shown, "%s%s", shown, below ? below + 1 : "");
         ret->options[n++] = (struct hvp_kv){d->files.v[i].key, ret->shown.v[i]};
         free(shown);
     }
@@ -161,7 +162,7 @@ void disk_device_done(struct disk_device *d)
     strv_done(&d->shown);
 }
 
-void disks_name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
+static void name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
         cleanup_free char *place = place_of(disks[i].tag, "");
@@ -173,6 +174,23 @@ void disks_name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
         text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, disks[i].path,
                          at + strlen(place));
         snprintf(err->msg, sizeof(err->msg), "%s", text);
+    }
+}
+
+void disks_blame(const struct ipc_disk *disks, size_t n, struct err *err)
+{
+    name_paths(disks, n, err);
+    for (size_t i = 0; i < n; i++) {
+        cleanup_free char *word = xasprintf("disk '%s'", disks[i].tag);
+        cleanup_free char *why = NULL;
+        const char *at = strstr(err->msg, word);
+
+        if (!at || !disks[i].source)
+            continue;
+        at += strlen(word);
+        why = xstrdup(at + strspn(at, ": "));
+        (void)err_set_phase(err, PHASE_STORAGE, err->code, "volume '%s': %s", disks[i].source, why);
+        return;
     }
 }
 
@@ -201,7 +219,7 @@ static void plug_run(struct job *j)
         disk_device_done(&dev);
         c->n_plugged += r == 0;
     }
-    disks_name_paths(c->disks, c->n_disks, &p->err);
+    disks_blame(c->disks, c->n_disks, &p->err);
 }
 
 static void plug_done(struct job *j)

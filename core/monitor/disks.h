@@ -27,8 +27,8 @@ struct disk_device {
 void disk_device_init(struct disk_device *ret, const struct ipc_disk *d);
 void disk_device_done(struct disk_device *d);
 
-/* Put the host's paths where a sentence of the plug-in has the places in the private root. */
-void disks_name_paths(const struct ipc_disk *disks, size_t n, struct err *err);
+/* A plug-in speaks of tags and of places in the private root: put what the operator calls them. */
+void disks_blame(const struct ipc_disk *disks, size_t n, struct err *err);
 
 /*
  * In the worker, with c->plugging set meanwhile: plug c->disks, then container_plugged; unplug

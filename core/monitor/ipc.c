@@ -69,6 +69,7 @@ static const struct codec_field disk_fields[] = {
     CODEC_F(8, STR, struct ipc_disk, secret_file),
     CODEC_FSUBS(9, struct ipc_disk, options.v, options.n, &kv_codec),
     CODEC_FSUBS(10, struct ipc_disk, files.v, files.n, &kv_codec),
+    CODEC_F(11, STR, struct ipc_disk, source),
 };
 static const struct codec disk_codec = CODEC_OF(struct ipc_disk, disk_fields, disk_check);
 

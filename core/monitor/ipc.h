@@ -80,7 +80,10 @@ struct ipc_disk {
     char *path;                                /* FILE, BLOCK: on the host, for messages */
     char *secret_file;                         /* NULL = none */
     struct kvs options;                        /* of hvp_disk */
-    struct kvs files;                          /* options whose values are paths of the host */
+    /* Options whose values are paths of the host. Of "DIR//NAME" DIR travels: a server that is
+     * started anew makes another socket of that name. */
+    struct kvs files;
+    char *source; /* of a network volume, for messages: URI; NULL = none */
 };
 size_t ipc_disk_fds(const struct ipc_disk *d);
 

@@ -58,40 +58,11 @@ static void name_rule(struct job *j, int index)
     }
 }
 
-/* The network is for later. */
-static int choose_storage(struct job *j, const char *what, const struct strv *list, char **ret)
+/* The word that explain shows; which one counts for a source is decided source by source. */
+static void choose_storages(struct job *j)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        if (strcmp(list->v[i], "network") != 0) {
-            *ret = xstrdup(list->v[i]);
-            return 0;
-        }
-        strv_addf(&j->d->notes, "storage.%s: '%s' is not available yet", what, list->v[i]);
-    }
-    return err_set_phase(j->err, PHASE_POLICY, ENOTSUP,
-                         "class '%s': storage.%s lists only '%s', which is not available yet; "
-                         "9pfs and block are",
-                         j->d->cls, what, list->n ? list->v[list->n - 1] : "");
-}
-
-/* A workload must not start without a volume that its class gives it. */
-static int check_volumes(struct job *j)
-{
-    const struct config_volume *v = j->d->storage.extra;
-
-    if (j->d->storage.n_extra == 0)
-        return 0;
-    return err_set_phase(j->err, PHASE_POLICY, ENOTSUP,
-                         "class '%s': the volume for '%s' is '%s', and network volumes are not "
-                         "available yet",
-                         j->d->cls, v->destination, v->source);
-}
-
-static int choose_storages(struct job *j)
-{
-    int r = choose_storage(j, "rootfs", j->d->storage.rootfs, &j->d->rootfs_storage);
-
-    return r < 0 ? r : choose_storage(j, "volumes", j->d->storage.volumes, &j->d->volume_storage);
+    j->d->rootfs_storage = xstrdup(j->d->storage.rootfs->v[0]);
+    j->d->volume_storage = xstrdup(j->d->storage.volumes->v[0]);
 }
 
 /* The path or text of the class, else of the defaults. */
@@ -276,8 +247,7 @@ static int decide(struct job *j, uint32_t host_cpus)
         return r;
     take_assets(j);
     take_storage(j);
-    if ((r = choose_storages(j)) < 0 || (r = check_volumes(j)) < 0)
-        return r;
+    choose_storages(j);
     if ((r = policy_size(j->config, j->cls, j->w, host_cpus, j->d, j->err)) < 0)
         return r;
     judge_all(j, policy_hypervisors(j->config, index));

@@ -133,13 +133,6 @@ static void lint_allow(const char *file, const struct config_allow_list *l, stru
     }
 }
 
-/* Words that parse and that nothing carries out yet. */
-static void note_storage(const char *where, const struct config_storage *s, struct strv *notes)
-{
-    if (strv_has(&s->rootfs, "network") || strv_has(&s->volumes, "network"))
-        strv_addf(notes, "%s: storage 'network' is not available yet", where);
-}
-
 /* The file of a key outside of the classes, from its place FILE:LINE:COL. */
 static char *file_of(const struct config *c, const char *key)
 {
@@ -159,7 +152,6 @@ void policy_lint(const struct config *c, struct strv *problems, struct strv *not
 
     for (size_t i = 0; i < c->overrides.n; i++)
         strv_add(notes, c->overrides.v[i]);
-    note_storage("defaults", &c->storage, notes);
     lint_allow(allow_file, &c->allow, problems);
     for (size_t i = 0; i < c->n_classes; i++) {
         const struct config_class *cls = &c->classes[i];
@@ -169,8 +161,8 @@ void policy_lint(const struct config *c, struct strv *problems, struct strv *not
         lint_class(c, i, problems);
         lint_sizes(c, cls, problems);
         lint_allow(cls->file, &cls->allow, problems);
-        note_storage(where, &cls->storage, notes);
-        if (cls->n_volumes > 0)
-            strv_addf(notes, "%s: volumes are not available yet: its workloads are refused", where);
+        for (size_t k = 0; k < cls->n_volumes; k++)
+            if (str_starts_with(cls->volumes[k].source, "nfs:"))
+                strv_addf(notes, "%s: NFS is not available yet: its workloads are refused", where);
     }
 }

@@ -88,8 +88,8 @@ static int absolute(struct parser *p, const char *key, char **ret)
 {
     const char *path = kvs_get(&p->parts.query, key);
 
-    if (path && (*path != '/' || strstr(path, "/../")))
-        return bad(p, "'%s' is not an absolute path", key);
+    if (path && (*path != '/' || strstr(path, "/../") || strstr(path, "//")))
+        return bad(p, "'%s' is not a plain absolute path", key);
     *ret = xstrdup(path);
     return 0;
 }

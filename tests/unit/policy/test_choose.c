@@ -105,19 +105,14 @@ TEST(an_automatic_vcpu_count_bends_to_the_back_end_a_given_one_does_not)
     done(&j);
 }
 
-TEST(storage_that_is_not_available_yet_is_passed_over_or_refused)
+TEST(the_first_storage_of_each_kind_is_shown)
 {
     struct job j = run("defaults: {hypervisor: [good], storage: {volumes: [network, 9pfs]}}\n");
 
     CHECK_OK(j.r, j.err);
     CHECK_STR_EQ(j.d.rootfs_storage, "9pfs");
-    CHECK_STR_EQ(j.d.volume_storage, "9pfs");
-    CHECK_CONTAINS(j.d.notes.v[0], "storage.volumes: 'network' is not available yet");
-    done(&j);
-    j = run("classes: [{name: c, match: {user: '0'}, storage: {rootfs: [network]}}]\n");
-    CHECK_ERR(j.r, -ENOTSUP);
-    CHECK_CONTAINS(j.err.msg,
-                   "class 'c': storage.rootfs lists only 'network', which is not available");
+    CHECK_STR_EQ(j.d.volume_storage, "network");
+    CHECK_INT_EQ(j.d.notes.n, 0);
     done(&j);
 }
 
@@ -157,13 +152,15 @@ TEST(a_class_changes_single_words_of_storage_and_machine)
     done(&j);
 }
 
-TEST(a_class_whose_volume_cannot_be_had_starts_nothing)
+TEST(a_class_brings_its_volumes)
 {
-    struct job j = run("classes: [{name: c, match: {user: '0'},\n"
+    struct job j = run("defaults: {hypervisor: [good]}\n"
+                       "classes: [{name: c, match: {user: '0'},\n"
                        "           volumes: [{destination: /d, source: 'nbd://h/e'}]}]\n");
 
-    CHECK_ERR(j.r, -ENOTSUP);
-    CHECK_CONTAINS(j.err.msg, "the volume for '/d' is 'nbd://h/e', and network volumes are not");
+    CHECK_OK(j.r, j.err);
+    CHECK_INT_EQ(j.d.storage.n_extra, 1);
+    CHECK_STR_EQ(j.d.storage.extra[0].source, "nbd://h/e");
     done(&j);
 }
 

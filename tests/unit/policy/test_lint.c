@@ -155,10 +155,10 @@ TEST(mistakes_are_told_with_their_place)
 
 TEST(what_is_not_available_yet_is_a_note)
 {
-    cleanup_free char *found = lint("defaults: {storage: {rootfs: [network, 9pfs]}}\n"
-                                    "classes: [{name: a, selectable: true,\n"
-                                    "  volumes: [{destination: /d, source: 'nbd:x'}]}]\n");
+    cleanup_free char *found = lint("classes: [{name: a, selectable: true,\n"
+                                    "  volumes: [{destination: /d, source: 'nfs://h/x'},\n"
+                                    "            {destination: /e, source: 'nbd://h/x'}]}]\n");
 
-    CHECK_CONTAINS(found, "note: defaults: storage 'network' is not available yet\n");
-    CHECK_CONTAINS(found, "note: f.yaml:3:11: class 'a': volumes are not available yet");
+    CHECK_STR_EQ(found, "note: f.yaml:2:11: class 'a': NFS is not available yet: its workloads are "
+                        "refused\n");
 }
