@@ -89,12 +89,13 @@ for how in cold hot; do
     strace -f -qq -s 100000 -e trace=execve,sendmsg,sendto -o "$WORK/trace" \
         timeout 60 "$OPEN" "$PLUGIN" "$KERNEL" "$how" "${iscsi[@]}" user=alice \
         --secret "$WORK/secret" < "$WORK/hold" > "$WORK/out" 2>&1 &
+    job=$!
     exec 7> "$WORK/hold"
     until_ok 30 grep -q '^opened' "$WORK/out"
     pid=$(sed -n 's/^opened //p' "$WORK/out")
     seen_from_outside "$pid" > "$WORK/seen"
     exec 7>&-
-    wait $!
+    wait "$job"
     check "$how: the search looks at the right place" 0 '' grep -aqF "$TARGET" "$WORK/seen" "$WORK/trace"
     check "$how: the password is nowhere to be seen" 1 '' grep -aF "$PASSWORD" "$WORK/seen" "$WORK/trace"
     rm "$WORK/hold"

@@ -1,0 +1,126 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Network volumes and a root file system over the network, in containers, against real servers.
+. "$(dirname "$0")/../lib.sh"
+. "$HERE/storage/servers.sh"
+need_programs nbdkit tgtd tgtadm certtool mke2fs debugfs
+own_network "$@"
+setup "${1:?usage: network.sh BACKEND}"
+PASSWORD=correct-horse-battery
+
+cat >> "$WORK/etc/anyvisor.yaml" <<X
+  storage: {rootfs: [network, 9pfs], volumes: [network, 9pfs]}
+annotations: {allow: [{key: org.anyvisor.rootfs, values: ["nbd+unix:///root?*"]}]}
+classes:
+  - name: data
+    selectable: true
+    match: {class: data}
+    volumes:
+      - {destination: /class, source: "iscsi://alice@127.0.0.1/$TARGET/1", secret: chap, type: ext4}
+X
+mkdir -m 0700 "$WORK/etc/secrets" "$WORK/nbd"
+install -m 0600 /dev/stdin "$WORK/etc/secrets/chap" <<< "$PASSWORD"
+install -m 0600 /dev/stdin "$WORK/etc/secrets/wrong" <<< wrong-horse-battery
+install -m 0644 /dev/stdin "$WORK/etc/secrets/open" <<< "$PASSWORD"
+
+new_image() {  # new_image FILE [TREE]: ext4 of 32 MiB
+    rm -f "$1"
+    mke2fs -q -F -t ext4 -L t ${2:+-d "$2"} "$1" 32M > /dev/null
+}
+in_image() {   # in_image FILE PATH: content of a file in an image that nobody has mounted
+    debugfs -R "cat $2" "$1" 2> /dev/null
+}
+volume() {     # volume DEST URI [OPTION...]: a jq filter that adds a network volume
+    jq -rn --arg d "$1" --arg s "$2" \
+        '".mounts += [" + ({destination:$d,type:"anyvisor.network",source:$s,options:$ARGS.positional} | tojson) + "]"' \
+        --args "${@:3}"
+}
+said() {       # said NAME JQ-FILTER: like av run, with a copy of what it says in WORK/said
+    av run --bundle "$(bundle "$1" "$2")" "$1" 2>&1 | tee -a "$WORK/said"
+    return "${PIPESTATUS[0]}"
+}
+run() {        # run NAME JQ-FILTER: a container to its end
+    check "$2" "$3" "$4" said "$1" "$5"
+    av delete --force "$1" > /dev/null 2>&1
+}
+
+new_image "$WORK/unix.img"
+new_image "$WORK/tls.img"
+new_image "$WORK/iscsi.img"
+new_image "$WORK/root.img" "$WORK/rootfs"
+tls_credentials "$WORK/tls" store.test
+cp -r "$WORK/tls/client" "$WORK/etc/secrets/tls"
+chmod -R o-rwx "$WORK/etc/secrets/tls"
+nbd_server unix "$WORK/unix.img" --unix "$WORK/nbd/data"
+nbd_server root "$WORK/root.img" --readonly --unix "$WORK/nbd/root"
+nbd_server tls "$WORK/tls.img" --ipaddr 127.0.0.1 --port 10809 --tls=require --tls-verify-peer \
+    --tls-certificates="$WORK/tls/server"
+iscsi_server "$WORK/iscsi.img" alice "$PASSWORD"
+UNIX="nbd+unix:///?socket=$WORK/nbd/data"
+TLS="nbds://127.0.0.1/?tls-hostname=store.test"
+
+# --- one VM with everything: root over NBD, volumes over a socket, TLS and iSCSI (by the class)
+all=$(bundle all "$(sh_args 'for d in /unix /tls /class; do echo "on $d" > $d/file; done; sync
+    mount | grep -E " (/|/unix|/tls|/class) "; cat /etc/passwd | head -n 1; echo ready; sleep 1000') |
+    $(volume /unix "$UNIX") | $(volume /tls "$TLS" secret=tls noatime) |
+    .annotations={\"org.anyvisor.class\":\"data\",
+                  \"org.anyvisor.rootfs\":\"nbd+unix:///root?socket=$WORK/nbd/root\"}")
+rm -rf "$all/rootfs/etc"                # the host's directory is not what the guest sees
+check "explain names each volume without its user" 0 'network: a disk that the VMM opens' \
+    av explain "$all"
+av run --bundle "$all" all > "$WORK/all.out" 2>&1 < /dev/null &
+until_ok "$LIMIT" grep -q ready "$WORK/all.out"
+check "the root file system is the server's" 0 '^root:x:0:0' cat "$WORK/all.out"
+check "volumes have their mount options" 0 ' /tls type ext4 .*noatime' cat "$WORK/all.out"
+vmm=$(pgrep -f "guest=anyvisor-all\b.*" | head -n 1)
+for file in cmdline environ; do
+    tr '\0' '\n' < "/proc/$vmm/$file"
+done > "$WORK/seen"
+find "$ROOT" -type f -exec cat {} + >> "$WORK/seen" 2> /dev/null
+check "the search for the password looks at the right place" 0 '' grep -qaF "$TARGET" "$WORK/seen"
+check "the password is in no argument, environment, state or log" 1 '' \
+    grep -aF "$PASSWORD" "$WORK/seen" "$WORK/all.out"
+check "nor in the guest" 1 '' av exec all sh -c \
+    "cat /proc/cmdline /proc/*/environ /sys/block/*/serial /proc/mounts | grep -a $PASSWORD"
+
+# --- a server that comes back in mid-write: the guest only waits
+av exec all sh -c 'for i in $(seq 40); do echo $i >> /unix/log; sync /unix/log; sleep 0.1; done; echo done' \
+    > "$WORK/write.out" 2>&1 < /dev/null &
+writer=$!
+until_ok 20 av exec all grep -q '^5$' /unix/log
+stop_server "$WORK/unix.pid"
+rm -f "$WORK/nbd/data"
+nbd_server unix "$WORK/unix.img" --unix "$WORK/nbd/data"
+wait "$writer"
+same "a restart of the server in mid-write is survived" "done" "$(cat "$WORK/write.out")"
+check "a container with volumes is deleted" 0 '' av delete --force all
+same "NBD: what was written is on the server" "on /unix" "$(in_image "$WORK/unix.img" file)"
+same "each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/unix.img" log)"
+same "NBD over TLS: what was written is on the server" "on /tls" "$(in_image "$WORK/tls.img" file)"
+same "iSCSI: what was written is on the server" "on /class" "$(in_image "$WORK/iscsi.img" file)"
+
+# --- a server that stays away: the guest is told, and the VM goes on
+run gone "a server that goes for good is an I/O error" 0 'Input/output error' \
+    "$(sh_args 'echo go; sleep 3; (dd if=/dev/zero of=/v/big bs=1M count=4 conv=fsync || touch /v/x; sync; cat /v/none) 2>&1
+        echo alive') | $(volume /v "nbd+unix:///?socket=$WORK/nbd/data&timeout=1")" &
+job=$!
+until_ok "$LIMIT" has_status gone running
+stop_server "$WORK/unix.pid"
+wait "$job"
+
+# --- what cannot be opened: one sentence with the phase and the URI
+iscsi="iscsi://alice@127.0.0.1/$TARGET/1"
+run c1 "a server that is not there" 1 "storage: .*volume 'nbd\+unix:///\?socket=.*data': .*(refused|No such file)" \
+    "$(volume /v "$UNIX")"
+run c2 "a wrong password" 1 "storage: .*volume 'iscsi://127.0.0.1/$TARGET/1': .*Authentication failure" \
+    "$(volume /v "$iscsi" secret=wrong)"
+run c3 "a secret that everybody may read" 1 "secret '.*/open' is open to every user" \
+    "$(volume /v "$iscsi" secret=open)"
+run c4 "a secret elsewhere" 1 "not the name of a file in" "$(volume /v "$iscsi" secret=../x)"
+run c5 "no secret" 1 "it needs a secret" "$(volume /v "$iscsi")"
+run c6 "NFS" 1 "NFS is not available yet" "$(volume /v nfs://127.0.0.1/srv)"
+check "no error shows the user" 1 '' grep -rE 'alice@' "$WORK/said"
+run c7 "a root that the operator does not allow" 1 'annotation.*org.anyvisor.rootfs.*allow' \
+    '.annotations={"org.anyvisor.rootfs":"nbd://127.0.0.1/x"}'
+for server in root tls tgt; do stop_server "$WORK/$server.pid"; done
+finish
