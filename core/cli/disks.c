@@ -3,6 +3,8 @@
 #include "cli/disks.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -399,13 +401,26 @@ static bool is_plans(const char *path, const struct oci_mount *m, struct err *er
            s.kind == PLAN_SRC_FIFO;
 }
 
-static int choose_bind(struct chooser *k, size_t i, const char *path, struct disk_words *w)
+/* Where it really is: the operator's pattern is not for links that lead elsewhere. */
+static bool is_image(const struct chooser *k, const char *path)
+{
+    const struct strv *patterns = k->c->decision.storage.images;
+    cleanup_free char *real = patterns->n ? realpath(path, NULL) : NULL;
+
+    for (size_t i = 0; real && i < patterns->n; i++)
+        if (fnmatch(patterns->v[i], real, FNM_PATHNAME) == 0)
+            return true;
+    return false;
+}
+
+static int choose_bind(struct chooser *k, size_t i, const char *path, bool image,
+                       struct disk_words *w)
 {
     const struct oci_mount *m = &k->spec->mounts[i];
     struct storage_facts f = {.disks = can_plug(k->c)};
     int r;
 
-    f.as_disk = m->type && strcmp(m->type, DISK_MOUNT_TYPE) == 0;
+    f.as_disk = image || (m->type && strcmp(m->type, DISK_MOUNT_TYPE) == 0);
     if (!f.as_disk && is_plans(path, m, k->err, &r))
         return r;
     if ((r = look_at(path, &f.ours, k->spec->bundle, &f, k->err)) < 0)
@@ -417,40 +432,47 @@ static int choose_bind(struct chooser *k, size_t i, const char *path, struct dis
     return r;
 }
 
+static bool is_bind(const struct oci_mount *m)
+{
+    return m->source && (strcmp(m->type ? m->type : "", "bind") == 0 ||
+                         strv_has(&m->options, "bind") || strv_has(&m->options, "rbind"));
+}
+
+/* words: its options are a disk's. */
+static int choose_disk_mount(struct chooser *k, size_t i, bool words, bool image)
+{
+    const struct oci_mount *m = &k->spec->mounts[i];
+    const char *type = m->type ? m->type : "";
+    cleanup_call(disk_words_done) struct disk_words w = {0};
+    cleanup_free char *path =
+        m->source && *m->source != '/' ? path_join(k->spec->bundle, m->source) : xstrdup(m->source);
+    int r = words ? disk_words_parse(&m->options, &w, k->err) : 0;
+
+    if (r < 0)
+        return r;
+    if (strcmp(type, DISK_NETWORK_TYPE) == 0)
+        return choose_network(k, i, &w);
+    if (w.secret)
+        return err_set_phase(k->err, PHASE_CONFIG, EINVAL, "only network volumes have a secret");
+    if (strcmp(type, DISK_SCRATCH_TYPE) == 0)
+        return add_scratch(k, i, &w);
+    if (!path)
+        return err_set_phase(k->err, PHASE_CONFIG, EINVAL, "it needs a source");
+    return choose_bind(k, i, path, image, &w);
+}
+
 static int choose_mount(struct chooser *k, size_t i)
 {
     const struct oci_mount *m = &k->spec->mounts[i];
     const struct strv *words = k->c->decision.storage.volumes;
     const char *type = m->type ? m->type : "";
-    bool ours = str_starts_with(type, "anyvisor."), bind = strcmp(type, "bind") == 0, network;
-    cleanup_call(disk_words_done) struct disk_words w = {0};
-    cleanup_free char *path = NULL;
-    int r;
+    bool ours = strcmp(type, DISK_MOUNT_TYPE) == 0 || strcmp(type, DISK_SCRATCH_TYPE) == 0 ||
+                strcmp(type, DISK_NETWORK_TYPE) == 0;
+    bool bind = is_bind(m), image = bind && is_image(k, m->source);
+    int r = 0;
 
-    for (size_t o = 0; o < m->options.n; o++)
-        bind =
-            bind || strcmp(m->options.v[o], "bind") == 0 || strcmp(m->options.v[o], "rbind") == 0;
-    if (!ours && (!bind || !m->source || (words->n && strcmp(words->v[0], "9pfs") == 0)))
-        return 0;
-    network = strcmp(type, DISK_NETWORK_TYPE) == 0;
-    if (ours && !network && strcmp(type, DISK_MOUNT_TYPE) != 0 &&
-        strcmp(type, DISK_SCRATCH_TYPE) != 0)
-        return 0; /* plan refuses what nobody knows */
-    r = ours ? disk_words_parse(&m->options, &w, k->err) : 0;
-    if (r == 0 && w.secret && !network)
-        r = err_set_phase(k->err, PHASE_CONFIG, EINVAL, "only network volumes have a secret");
-    if (network || r < 0) {
-        r = r < 0 ? r : choose_network(k, i, &w);
-        return r < 0 ? err_wrap(k->err, "config.json: mounts[%zu] '%s'", i, m->destination) : 0;
-    }
-    path =
-        m->source && *m->source != '/' ? path_join(k->spec->bundle, m->source) : xstrdup(m->source);
-    if (r == 0 && strcmp(type, DISK_SCRATCH_TYPE) == 0)
-        r = add_scratch(k, i, &w);
-    else if (r == 0 && !path)
-        r = err_set_phase(k->err, PHASE_CONFIG, EINVAL, "it needs a source");
-    else if (r == 0)
-        r = choose_bind(k, i, path, &w);
+    if (ours || image || (bind && words->n && strcmp(words->v[0], "9pfs") != 0))
+        r = choose_disk_mount(k, i, ours || image, image);
     return r < 0 ? err_wrap(k->err, "config.json: mounts[%zu] '%s'", i, m->destination) : 0;
 }
 

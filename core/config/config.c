@@ -27,6 +27,7 @@ static void storage_done(struct config_storage *s)
 {
     strv_done(&s->rootfs);
     strv_done(&s->volumes);
+    strv_done(&s->images);
     free(s->share.cache);
     free(s->share.security_model);
     free(s->tmp.kind);

@@ -25,6 +25,7 @@ struct config_sized {
 /* In a class what is not said is empty, NULL or CONFIG_UNSET: the default counts. */
 struct config_storage {
     struct strv rootfs, volumes; /* "9pfs", "block", "network", best first */
+    struct strv images;          /* fnmatch patterns: files that are disk images when bound */
     struct {
         uint64_t msize;          /* bytes of one message */
         char *cache;             /* "none", "mmap", "loose": of the guest's mount */

@@ -38,6 +38,7 @@ static const struct yaml_key scratch_keys[] = {
 static const struct yaml_key storage_keys[] = {
     {"rootfs", yaml_words, STORAGE(rootfs), NULL, storage_words},
     {"volumes", yaml_words, STORAGE(volumes), NULL, storage_words},
+    {"images", yaml_strings, STORAGE(images)},
     {"9pfs", yaml_map, 0, share_keys},
     {"tmp", yaml_map, 0, tmp_keys},
     {"scratch", yaml_map, 0, scratch_keys},

@@ -117,6 +117,7 @@ static void take_storage(struct job *j)
 {
     const struct config_storage *d = &j->config->storage, *c = j->cls ? &j->cls->storage : d;
 
+    j->d->storage.images = c->images.n ? &c->images : &d->images;
     j->d->storage.rootfs = c->rootfs.n ? &c->rootfs : &d->rootfs;
     j->d->storage.volumes = c->volumes.n ? &c->volumes : &d->volumes;
     j->d->storage.msize = c->share.msize == CONFIG_UNSET ? d->share.msize : c->share.msize;

@@ -104,6 +104,7 @@ struct decision {
     /* The class's or the defaults' storage, whole: borrowed from the configuration. */
     struct {
         const struct strv *rootfs, *volumes; /* the words in order */
+        const struct strv *images;           /* patterns of files that are disk images */
         uint64_t msize;
         const char *cache, *security_model; /* of the 9p share; security_model NULL = back-end's */
         struct config_sized tmp, scratch;   /* strings borrowed */

@@ -15,7 +15,7 @@ plugins_dir: plugins.d
 defaults:
   hypervisor: [$BACKEND]
   vm: {memory: 256MiB, vcpus: 1}
-  storage: {rootfs: [9pfs], volumes: [block, 9pfs]}
+  storage: {rootfs: [9pfs], volumes: [block, 9pfs], images: ["$WORK/bound/*.img"]}
 storage:
   cache: {dir: $WORK/cache}
 annotations: {allow: [org.anyvisor.rootfs]}
@@ -39,15 +39,29 @@ image "$WORK/a.img"
 mkdir -p "$WORK/dir" "$WORK/src"
 echo file > "$WORK/file"
 b=$(bundle why "$(disk "$WORK/a.img" /a) | .mounts += [{type:\"bind\",source:\"$WORK/dir\",destination:\"/d\",options:[\"rbind\"]}] | $(class tree)")
-check "explain tells of the rootfs" 0 'rootfs: block: a read-only image made of the directory' av explain "$b"
-check "and of a disk" 0 "'/a': block: a disk image" av explain "$b"
-check "and of a directory" 0 "'/d': 9pfs: the host's directory, shared .block: it is a directory" av explain "$b"
+explained() { # explained NAME REGEX: of the bundle, by a back-end that has disks
+    if [ "$BACKEND" = fake ]; then
+        check "$1: not without disks" 1 "block: the back-end cannot plug disks" av explain "$b"
+    else
+        check "$1" 0 "$2" av explain "$b"
+    fi
+}
+explained "explain tells of the rootfs" 'rootfs: block: a read-only image made of the directory'
+explained "and of a disk" "'/a': block: a disk image"
+explained "and of a directory" "'/d': 9pfs: the host's directory, shared .block: it is a directory"
 same "without making anything" "" "$(find "$WORK/cache" 2> /dev/null)"
 b=$(bundle no "$(disk "$WORK/a.img" /a) | $(class share)")
 check "a policy without block refuses a disk" 1 "^anyvisor: storage: config.json: mounts\[[0-9]+\] '/a': class 'share': .*9pfs: a disk image is no directory$" \
     av create --bundle "$b" no
 b=$(bundle no2 ".mounts += [{type:\"bind\",source:\"$WORK/dir\",destination:\"/d\",options:[\"rbind\"]}] | $(class only)")
 check "a policy of block alone refuses a directory" 1 "'/d': class 'only': .*block: it is a directory of the host; for a disk use" av create --bundle "$b" no
+mkdir -p "$WORK/bound"
+image "$WORK/bound/b.img"
+bound=".mounts += [{type:\"bind\",source:\"$WORK/bound/b.img\",destination:\"/bound\",options:[\"rbind\"]}]"
+b=$(bundle bound "$bound")
+explained "a file that the policy calls an image is one" "'/bound': block: a disk image"
+b=$(bundle nobound "$bound | $(class share)")
+check "unless the class shares all" 1 "'/bound': class 'share': .*9pfs: a disk image is no directory" av create --bundle "$b" no
 qemu-img create -q -f qcow2 -F raw -b /etc/passwd "$WORK/leak.qcow2" > /dev/null
 b=$(bundle leak "$(disk "$WORK/leak.qcow2" /a)")
 check "an image that names another file is refused" 1 "leak.qcow2' has a backing file: make" av create --bundle "$b" no
@@ -115,6 +129,25 @@ check "a full disk is told" 1 "make an image of '$tree/rootfs' in '$WORK/small':
 same "and nothing is left on it" "" "$(find "$WORK/small" -type f -size +0)"
 umount "$WORK/small"
 sed -i "s|cache: {dir: .*|cache: {dir: $WORK/cache}|" "$ANYVISOR_CONFIG"
+
+# --- an overlay, as engines make the rootfs: its layers name the image
+lower() { # lower NAME: a bundle whose rootfs is an overlay over the one below
+    mkdir -p "$WORK/b/$1/rootfs" "$WORK/up/$1" "$WORK/work/$1"
+    mount -t overlay overlay -o "lowerdir=$WORK/rootfs,upperdir=$WORK/up/$1,workdir=$WORK/work/$1" "$WORK/b/$1/rootfs" &&
+        "$AV" spec --bundle "$WORK/b/$1" > /dev/null &&
+        jq ".process.terminal=false | $(class tree)" "$WORK/b/$1/config.json" > "$WORK/j" && mv "$WORK/j" "$WORK/b/$1/config.json"
+}
+rm -rf "$WORK/cache"
+for n in o1 o2; do
+    lower $n
+    ANYVISOR_FAULT=cli.disks:fail av create --bundle "$WORK/b/$n" $n > "$WORK/out" 2>&1 < /dev/null
+done
+same "containers of the same layers have one image" "1 fault" "$(cached | wc -l) $(grep -o '^[a-z: ]*fault' "$WORK/out" | grep -o fault)"
+echo own > "$WORK/b/o2/rootfs/own"
+ANYVISOR_FAULT=cli.disks:fail av create --bundle "$WORK/b/o2" o3 > "$WORK/out" 2>&1 < /dev/null
+same "what is in a container's own layer makes another one" 2 "$(cached | wc -l)"
+umount "$WORK/b/o1/rootfs" "$WORK/b/o2/rootfs"
+
 [ "$BACKEND" != fake ] || finish
 
 # --- every kind of disk in one VM, whose root is an image of its directory
@@ -130,6 +163,7 @@ before=$(sha256sum < "$WORK/ro.img")
 # The pipe keeps the VM up until its processes have been looked at.
 b=$(bundle all "$(sh_args 'for d in a q x; do echo new > /$d/f && sync && echo "$d writes"; done
     cat /e/f /s/f; echo "sub $(cat /sub/f)"
+    echo x > /bound/f && echo "bound writes"
     echo x > /ro/f || echo "ro refuses"
     dd if=/dev/zero of=/scratch/f bs=1M 2>&1 | grep -q "No space" && echo "scratch is full"
     echo via > /d/f; cat /file
@@ -137,7 +171,7 @@ b=$(bundle all "$(sh_args 'for d in a q x; do echo new > /$d/f && sync && echo "
     echo x > /new && echo "root writes"; stat -c "tmp %a" /tmp; echo ready; read x') | $(class tree) |
     $(disk "$WORK/a.img" /a) | $(disk "$WORK/q.qcow2" /q '"nosuid"') | $(disk "$WORK/x.img" /x) |
     $(disk "$WORK/e.img" /e) | $(disk "$WORK/s.img" /s) | $(disk "$WORK/e.img" /sub '"ro","subdir=sub"') |
-    $(disk "$WORK/ro.img" /ro '"ro"') |
+    $(disk "$WORK/ro.img" /ro '"ro"') | $bound |
     .mounts += [{type:\"anyvisor.scratch\",destination:\"/scratch\",options:[\"size=24MiB\"]},
     {type:\"bind\",source:\"$WORK/dir\",destination:\"/d\",options:[\"rbind\"]},
     {type:\"bind\",source:\"$WORK/file\",destination:\"/file\",options:[\"bind\",\"ro\"]}]")
@@ -156,7 +190,7 @@ echo >&8
 wait $cli
 same "the container ends well" 0 $?
 for line in 'a writes' 'q writes' 'x writes' inside 'sub below' 'ro refuses' 'scratch is full' file \
-    'root is an overlay' 'root writes' 'tmp 1777'; do
+    'bound writes' 'root is an overlay' 'root writes' 'tmp 1777'; do
     check "in the guest: $line" 0 "^$line$" cat "$WORK/out"
 done
 same "a raw image has what was written" new "$(on "$WORK/a.img" /f)"
