@@ -14,7 +14,8 @@ demo_packages=(
     busybox-static ca-certificates jq
 )
 
-# To test: sanitizers and fuzzing, linters, engines, and crun as the oracle.
+# To test: sanitizers and fuzzing, linters, engines, and crun as the oracle,
+# compilers and emulators of the other architectures.
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
     e2fsprogs mmdebstrap
@@ -22,6 +23,7 @@ test_packages=(
     uidmap valgrind g++ man-db scdoc
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
     e2fsprogs erofs-utils squashfs-tools xfsprogs
+    gcc-s390x-linux-gnu linux-libc-dev-s390x-cross qemu-system-misc
     golang-go libicu72 libpam0g libpq5 libxml2 sqlite3
 )
 

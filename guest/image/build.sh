@@ -13,10 +13,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 usage() {
     cat <<EOF
-usage: build.sh --arch x86_64 --agent FILE --output DIR [--cache DIR] [--package FILE.deb]
+usage: build.sh --arch x86_64|s390x|ppc64le|aarch64 --agent FILE --output DIR [--cache DIR] [--package FILE.deb]
   --agent    static program that becomes /init
   --cache    downloads and unpacked kernels (default: \${XDG_CACHE_HOME:-~/.cache}/anyvisor)
-  --package  use this kernel package instead of the one that linux-image-amd64 depends on
+  --package  use this kernel package instead of the one that Debian's meta package names
 EOF
 }
 
