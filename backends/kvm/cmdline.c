@@ -9,8 +9,7 @@
 #include "kvm.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Slots of "pcie.0": 0 is the host bridge, 1 our serial bus, 2 the RNG, 30 ports, 31 the chipset.
- */
+/* Slots on PCI: 0 is the host bridge, 1 our serial bus, 2 the RNG, 30 ports, 31 the chipset. */
 enum { SLOT_SERIAL = 1, SLOT_RNG = 2, SLOT_FIRST_DEVICE = 3, SLOT_PORTS = 0x1e };
 
 unsigned cmdline_slot(size_t index)
@@ -40,7 +39,7 @@ static void add_json(struct args *a, const char *name, struct json_object *o)
 
 static struct device_place place(const struct builder *b, unsigned slot)
 {
-    return (struct device_place){.bus = b->c->machine->slots ? "pcie.0" : NULL, .slot = slot};
+    return (struct device_place){.bus = b->c->machine->pci_bus, .slot = slot};
 }
 
 static void add_identity(struct builder *b)
@@ -234,7 +233,7 @@ static int add_device(struct builder *b, size_t index, struct hvp_error *err)
 
     if (device_check(dev, err) < 0)
         return err->code;
-    if (m->slots && at.slot >= SLOT_PORTS)
+    if (m->pci_bus && at.slot >= SLOT_PORTS)
         return hvp_fail(err, ENOSPC, "device '%s': machine '%s' has no slot left", dev->tag,
                         m->name);
     switch (dev->kind) {

@@ -153,7 +153,8 @@ struct json_object *device_nic(const struct hvp_nic *n, const struct machine *m,
         json_add_int(o, "host_mtu", n->mtu);
     if (n->queues > 1) {
         json_add_bool(o, "mq", true);
-        json_add_int(o, "vectors", 2 * (int64_t)n->queues + 2);
+        if (strcmp(m->bus, "pci") == 0)
+            json_add_int(o, "vectors", 2 * (int64_t)n->queues + 2);
     }
     return o;
 }

@@ -16,14 +16,12 @@ struct machine {
     const char *options; /* behind -M */
     const char *cpu_kvm, *cpu_tcg;
     const char *bus;          /* suffix of virtio devices: "pci", "ccw", "device" */
+    const char *pci_bus;      /* devices have slots on it that we choose; NULL = no such bus */
     const char *firmware_tcg; /* file in QEMU's data directory, taken when it is there */
-    const char
-        *console_args; /* printf format: -device of the console on chardev %s; "" = -serial */
+    const char *console_args; /* -device of the console on chardev "console"; "" = -serial */
     const char *console_word; /* for the guest's kernel command line; "" = none needed */
-    const char *extra_args;   /* words of the command line, separated by blanks */
     unsigned max_vcpus;
     bool root_ports; /* hot-plug needs PCIe root ports, made beforehand */
-    bool slots;      /* devices have PCI slots on "pcie.0" that we choose */
     bool needs_tsc;  /* no timer to calibrate against: tell the guest under TCG */
 };
 

@@ -131,6 +131,23 @@ TEST(a_machine_without_timers_is_told_the_tsc_under_tcg_only)
     args_done(&s.args);
 }
 
+TEST(s390x_has_channel_devices_and_the_firmware_s_console)
+{
+    struct setup s;
+
+    setup(&s);
+    s.c.machine = machine_find("s390x", "");
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-machine", ""), "s390-ccw-virtio");
+    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttysclp0");
+    CHECK_STR_EQ(value(&s, "-device", "virtio-serial"),
+                 "{\"driver\":\"virtio-serial-ccw\",\"id\":\"serial\"}");
+    CHECK(has(&s, "sclpconsole,chardev=console"));
+    CHECK(!has(&s, "-serial"));
+    CHECK(!value(&s, "-device", "pci"));
+    args_done(&s.args);
+}
+
 TEST(a_disk_comes_after_its_credentials)
 {
     const struct hvp_kv options[] = {{"portal", "h"}, {"target", "t"}, {"user", "u"}};
