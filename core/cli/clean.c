@@ -46,8 +46,9 @@ static int end_monitor(const struct container *c, struct err *err)
     return r < 0 ? r : end_process(&monitor, "the monitor", err);
 }
 
+/* *ret_found: its hypervisor knows of the VM, or that there is none. */
 static int destroy(const struct descriptor *d, const struct hvp_host *host, const char *ref,
-                   struct err *err)
+                   bool *ret_found, struct err *err)
 {
     struct plugin *p = NULL;
     struct plugin_vm *vm = NULL;
@@ -56,6 +57,7 @@ static int destroy(const struct descriptor *d, const struct hvp_host *host, cons
     if (r < 0)
         return r;
     r = plugin_vm_reopen(p, ref, VM_MS, &vm, err);
+    *ret_found = r == 0 || r == -ENOENT;
     if (r == -ENOENT)
         r = 0;
     else if (r == 0)
@@ -65,26 +67,38 @@ static int destroy(const struct descriptor *d, const struct hvp_host *host, cons
     return r;
 }
 
-/* Most VMs die with their monitor; those that do not are found again by what the plug-in wrote. */
-static int end_vm(const struct cli *cli, const struct container *c, struct err *err)
+/*
+ * Most VMs die with their monitor; those that do not are found again by what the plug-in wrote.
+ * With force, one whose hypervisor cannot be asked is left: gc finds it by the hypervisor's list.
+ */
+static int end_vm(const struct cli *cli, const struct container *c, bool force, struct err *err)
 {
     struct descriptor d = {0};
     struct hvp_host host;
     cleanup_free char *guest_dir = NULL;
     cleanup_free char *ref = NULL;
+    bool found = false;
     int r = state_vm_read(c->dir.fd, &ref, err);
 
     if (r == -ENOENT || !c->state.descriptor_file)
         return 0;
     if (r < 0)
         return r;
-    if ((r = descriptor_load(c->state.descriptor_file, cli->layout.backend_dir, &d, err)) < 0)
-        return err_wrap(err, "end the VM '%s'", ref);
-    choice_host(cli, d.arch, &host, &guest_dir);
-    if ((r = destroy(&d, &host, ref, err)) < 0)
-        err_wrap(err, "end the VM '%s'", ref);
-    descriptor_done(&d);
-    return r;
+    r = descriptor_load(c->state.descriptor_file, cli->layout.backend_dir, &d, err);
+    if (r == 0) {
+        choice_host(cli, d.arch, &host, &guest_dir);
+        r = destroy(&d, &host, ref, &found, err);
+        descriptor_done(&d);
+    }
+    if (r == 0)
+        return 0;
+    err_wrap(err, "end the VM '%s'", ref);
+    if (!force || found)
+        return r;
+    log_warn("%s, going on: should it still run, 'anyvisor gc' ends it once back-end '%s' can be "
+             "used again",
+             err->msg, c->state.descriptor ? c->state.descriptor : "?");
+    return 0;
 }
 
 static int remove_run_dir(const struct container *c, struct err *err)
@@ -115,11 +129,12 @@ static int remove_cgroups(const struct container *c, struct err *err)
     return 0;
 }
 
-int container_clean(const struct cli *cli, struct container *c, const char *id, struct err *err)
+int container_clean(const struct cli *cli, struct container *c, const char *id, bool force,
+                    struct err *err)
 {
     int r;
 
-    if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, err)) < 0 ||
+    if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, force, err)) < 0 ||
         (r = end_process(&c->state.proxy, "the proxy", err)) < 0 ||
         (r = remove_cgroups(c, err)) < 0 || (r = remove_run_dir(c, err)) < 0)
         return r;

@@ -84,7 +84,9 @@ int container_request(const struct cli *cli, const struct container *c, uint16_t
                       struct err *err);
 
 /* Kill whatever is left, free everything that create recorded, remove the directory. Idempotent;
- * works without a monitor, and with a half-written state (clean.c). The container is locked. */
-int container_clean(const struct cli *cli, struct container *c, const char *id, struct err *err);
+ * works without a monitor, and with a half-written state (clean.c); force: also without a back-end
+ * that could say whether the VM still runs. The container is locked. */
+int container_clean(const struct cli *cli, struct container *c, const char *id, bool force,
+                    struct err *err);
 
 #endif

@@ -399,7 +399,7 @@ static void undo(struct creation *c)
     left.state = c->state;
     c->dir = (struct state_dir){-1, NULL};
     c->state = (struct state){0};
-    if (container_clean(c->cli, &left, c->id, &err) < 0)
+    if (container_clean(c->cli, &left, c->id, false, &err) < 0)
         log_warn("undo of a failed create: %s, ignoring ('anyvisor gc' tries again)", err.msg);
     container_close(&left);
 }

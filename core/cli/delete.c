@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include "base/cleanup.h"
-#include "base/timing.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
 #include "hooks/hooks.h"
@@ -73,19 +72,7 @@ int container_delete(const struct cli *cli, struct container *c, const char *id,
         return r;
     ask_monitor(cli, c);
     poststop(c);
-    return container_clean(cli, c, id, err);
-}
-
-/* Only the directory, or a state that cannot be read: what a create left that died early. */
-static int open_damaged(const struct cli *cli, const char *id, struct container *ret,
-                        struct err *err)
-{
-    int r = state_dir_open(cli->root, id, &ret->dir, err);
-
-    if (r == 0)
-        r = state_dir_lock(&ret->dir, deadline_in_ms(CLI_LOCK_MS), err);
-    ret->status = STATE_STOPPED;
-    return r;
+    return container_clean(cli, c, id, force, err);
 }
 
 int delete_by_id(const struct cli *cli, const char *id, bool force, struct err *err)
@@ -94,7 +81,7 @@ int delete_by_id(const struct cli *cli, const char *id, bool force, struct err *
     int r = container_open_locked(cli, id, &c, err);
 
     if (r < 0 && r != -ETIMEDOUT && force)
-        r = open_damaged(cli, id, &c, err);
+        r = damaged_open(cli, id, &c, err);
     if (r == -ENOENT && force)
         return 0;
     return r < 0 ? r : container_delete(cli, &c, id, force, err);

@@ -11,7 +11,7 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/choice.h"
-#include "cli/cli.h"
+#include "cli/lifecycle.h"
 #include "storage/images.h"
 
 #define GC_LOCK_MS 200 /* whoever holds it longer is at work */
@@ -99,29 +99,20 @@ static void collect(struct gc *g, const char *id)
     }
     r = state_read(&c.dir, &c.state, &err);
     /* Without a state the create died at once: we hold its lock, so it is no longer at work. */
-    c.status = r < 0 ? STATE_STOPPED : state_effective_status(&c.dir, &c.state);
+    if (r < 0)
+        damaged_recover(g->cli, id, &c);
+    else
+        container_refresh(&c);
     if (r == 0 && !is_left_over(g, &c)) {
         if (owns_vm(&c))
             strv_add(&g->known, id);
         return;
     }
     err = (struct err)ERR_INIT;
-    if (container_clean(g->cli, &c, id, &err) < 0)
+    if (container_clean(g->cli, &c, id, true, &err) < 0)
         complain(g, id, &err);
     else
         tell(g, "container", id);
-}
-
-/* The state directory that a run_dir belongs to, if it still exists. */
-static char *owner_of(const char *run_dir)
-{
-    cleanup_free char *file = path_join(run_dir, CLI_OWNER_FILE);
-    cleanup_free char *text = NULL;
-
-    if (path_read(AT_FDCWD, file, PATH_MAX, &text, NULL, NULL) < 0 || text[0] != '/' ||
-        access(text, F_OK) < 0)
-        return NULL;
-    return steal_ptr(&text);
 }
 
 /* Engines have roots of their own, and a back-end lists the VMs of all of them. */
@@ -133,7 +124,7 @@ static void note_other_roots(struct gc *g)
 
     while (d && (e = readdir(d))) {
         cleanup_free char *run_dir = path_join(CLI_VM_DIR, e->d_name);
-        cleanup_free char *owner = e->d_name[0] == '.' ? NULL : owner_of(run_dir);
+        cleanup_free char *owner = e->d_name[0] == '.' ? NULL : run_dir_owner(run_dir);
 
         if (owner &&
             !(strncmp(owner, g->cli->root, len) == 0 && owner + len == strrchr(owner, '/')))

@@ -37,7 +37,7 @@ static void place_vm(struct creation *c)
         return;
     if (c->scope.unit) {
         c->vm_scope.slice = xstrdup(c->scope.slice);
-        c->vm_scope.unit = xasprintf("anyvisor-%s.scope", c->id);
+        c->vm_scope.unit = xasprintf(POD_VM_CGROUP ".scope", c->id);
         cgroup_scope_dirs(&c->cgroup_host, &c->vm_scope, &c->vm_cgroups);
         strv_add(&c->state.scopes, c->vm_scope.unit);
         return;
@@ -45,7 +45,8 @@ static void place_vm(struct creation *c)
     for (size_t i = 0; i < c->cgroups.n; i++) {
         const char *dir = c->cgroups.v[i];
 
-        strv_addf(&c->vm_cgroups, "%.*s/anyvisor-%s", (int)(strrchr(dir, '/') - dir), dir, c->id);
+        strv_addf(&c->vm_cgroups, "%.*s/" POD_VM_CGROUP, (int)(strrchr(dir, '/') - dir), dir,
+                  c->id);
     }
 }
 

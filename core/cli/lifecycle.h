@@ -21,6 +21,16 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
 int container_delete(const struct cli *cli, struct container *c, const char *id, bool force,
                      struct err *err);
 
+/*
+ * damaged.c. Only the directory, or a state that cannot be read, which a create left that died
+ * early: lock it, and find by config.json and the plug-ins' directories what was made for it.
+ */
+int damaged_open(const struct cli *cli, const char *id, struct container *ret, struct err *err);
+void damaged_recover(const struct cli *cli, const char *id, struct container *c); /* it is locked */
+
+/* The state directory that a run_dir belongs to, if it still exists. Caller frees. */
+char *run_dir_owner(const char *run_dir);
+
 /* Open, lock and delete; with force a missing one is fine and a damaged one is cleaned. */
 int delete_by_id(const struct cli *cli, const char *id, bool force, struct err *err);
 

@@ -9,6 +9,8 @@
 #include "cli/cli.h"
 #include "oci/oci.h"
 
+#define POD_VM_CGROUP "anyvisor-%s" /* of a pod's VM, beside the members' cgroups */
+
 /*
  * 1 and the container that the VM belongs to, 0 when the new container gets a VM of its own, or
  * -errno with a sentence: the sandbox is not ours, or a namespace is that of something without VM.

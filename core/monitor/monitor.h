@@ -139,6 +139,7 @@ struct monitor {
     size_t n_vmm_pidfds;
     int oom_score; /* what children get back */
     bool stdin_stalled, vm_gone, failed;
+    bool vm_destroyed; /* by the plug-in's word: nobody need look for it any more */
     struct err end_err;
     bool end_told;
     struct reply_to end_waiters[END_WAITERS_MAX];

@@ -28,7 +28,7 @@ static void end_run(struct job *j)
     struct monitor *m = monitor_of(j);
 
     if (m->boot.vm) {
-        (void)plugin_vm_destroy(m->boot.vm, DESTROY_TIMEOUT_MS, &m->end_err);
+        m->vm_destroyed = plugin_vm_destroy(m->boot.vm, DESTROY_TIMEOUT_MS, &m->end_err) == 0;
         plugin_vm_close(m->boot.vm);
         m->boot.vm = NULL;
     }
@@ -160,6 +160,8 @@ void teardown_finish(struct monitor *m)
     channel_free(steal_ptr(&m->channel));
     if (m->state_fd >= 0)
         (void)unlinkat(m->state_fd, IPC_SOCKET, 0);
+    if (m->state_fd >= 0 && m->vm_destroyed)
+        state_vm_forget(m->state_fd);
     for (size_t i = 0; i < m->n_end_waiters; i++) {
         if (m->end_err.code)
             reply_err(m, &m->end_waiters[i], &m->end_err);

@@ -7,7 +7,8 @@
  *   ROOT/ID/state.json   facts of create; written first as "creating", replaced when complete
  *   ROOT/ID/config.json  the bundle's configuration as it was at create
  *   ROOT/ID/status       one line "created", "running", "paused", "stopped N"; monitor's
- *   ROOT/ID/vm           one line: the plug-in's vm_ref (sandbox owner only); monitor's
+ *   ROOT/ID/vm           one line: the plug-in's vm_ref, until the VM is gone (sandbox owner
+ *                        only); monitor's
  *   ROOT/ID/monitor      one line "PID START_TIME" (sandbox owner only); monitor's
  *   ROOT/ID/{monitor.sock,monitor.log,console.log}
  */
@@ -76,6 +77,7 @@ int state_monitor_write(int dirfd, const struct proc_id *id, struct err *err);
 int state_monitor_read(int dirfd, struct proc_id *ret, struct err *err);
 int state_vm_write(int dirfd, const char *ref, struct err *err);
 int state_vm_read(int dirfd, char **ret, struct err *err);
+void state_vm_forget(int dirfd); /* the VM is known to be gone */
 
 /* Ids below root, sorted; a missing root is an empty list. */
 int state_list(const char *root, struct strv *ret, struct err *err);

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
 
 #define LINE_FILE_MAX 4096
+#define VM_FILE "vm"
 
 static const char *const names[] = {
     [STATE_CREATING] = "creating", [STATE_CREATED] = "created", [STATE_RUNNING] = "running",
@@ -127,10 +129,15 @@ int state_monitor_read(int dirfd, struct proc_id *ret, struct err *err)
 
 int state_vm_write(int dirfd, const char *ref, struct err *err)
 {
-    return write_line(dirfd, "vm", ref, err);
+    return write_line(dirfd, VM_FILE, ref, err);
 }
 
 int state_vm_read(int dirfd, char **ret, struct err *err)
 {
-    return read_line(dirfd, "vm", ret, err);
+    return read_line(dirfd, VM_FILE, ret, err);
+}
+
+void state_vm_forget(int dirfd)
+{
+    (void)unlinkat(dirfd, VM_FILE, 0);
 }

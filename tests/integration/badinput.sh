@@ -242,12 +242,15 @@ done
 jq '.sandbox="../../x"|.id="a/b"|.runDir="/etc"' "$WORK/state.json" > "$ROOT/good/state.json"
 refused "state.json that points elsewhere: kill" '.*id' "$AV" --root "$ROOT" kill good
 check "list goes on" 0 '' av list
+run_dir=$(jq -r .runDir "$WORK/state.json")
+same "a running VM has its directory" yes "$([ -d "$run_dir" ] && echo yes)"
 head -c 4096 /dev/urandom > "$ROOT/good/state.json"
 check "delete --force of a damaged state" 0 '' av delete --force good
 keep=
+same "its VM's directory is gone" no "$([ -e "$run_dir" ] && echo yes || echo no)"
+same "its cgroups are gone" "" "$(leftover_cgroups)"
 same "nothing is listed" "" "$(av list --quiet)"
 check "its processes are gone" 0 '' until_ok 15 no_processes_left
-leftover_cgroups | xargs -r rmdir     # only the damaged state knew that they were made for it
 
 # --- what reads the wall clock: a jump of it must not matter
 same "the wall clock is asked for dates only" "core/base/log.c core/cli/creation.c core/monitor/sandbox.c" \

@@ -142,6 +142,21 @@ check "intruder: a detached container is stopped" 0 '' until_ok 20 has_status jd
 same "intruder: the log says why" 1 "$(grep -cE "^error: $killed" "$ROOT/jd/monitor.log")"
 sweep "intruder, detached" jd
 
+# --- the back-end's descriptor has gone meanwhile: the monitor ends the VM; without it VMM and VM
+# have ended with it, which nobody can confirm
+yaml=$WORK/etc/plugins.d/$BACKEND.yaml
+av run --detach --bundle "$b" d1 > "$WORK/out" 2>&1 < /dev/null
+av run --detach --bundle "$sleeper" d2 > "$WORK/out" 2>&1 < /dev/null
+victim "anyvisor-monitor.*/d2\b"
+check "no descriptor: the container without a monitor stops" 0 '' until_ok 20 has_status d2 stopped
+mv "$yaml" "$WORK/descriptor"
+check "no descriptor: delete --force" 0 '^$' av delete --force d1
+check "no descriptor, no monitor: delete says why it fails" 1 "end the VM '.*: .*$BACKEND.yaml" av delete d2
+check "no descriptor, no monitor: delete --force says what it leaves" 0 "^warning: end the VM '.*gc.*'$BACKEND'" av delete --force d2
+for id in d1 d2; do check "no descriptor: delete --force again" 0 '^$' av delete --force $id; done
+mv "$WORK/descriptor" "$yaml"
+sweep "no descriptor" d2
+
 # --- gc removes what crashes left, and leaves to engines what stopped by itself
 av run --detach --bundle "$(bundle e "$(sh_args 'exit 3')")" g1 > "$WORK/out" 2>&1 < /dev/null
 check "gc: a container ends by itself" 0 '' until_ok 20 has_status g1 stopped
