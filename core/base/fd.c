@@ -109,3 +109,23 @@ int fd_read_exact(int fd, void *buf, size_t len, struct err *err)
     }
     return 0;
 }
+
+int fd_reserve(struct fd_reserve *ret, struct err *err)
+{
+    for (ret->n = 0; ret->n < FD_RESERVE; ret->n++) {
+        ret->fds[ret->n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (ret->fds[ret->n] < 0) {
+            int code = errno;
+
+            fd_release(ret);
+            return err_set(err, code, "put %d descriptors aside: %m", FD_RESERVE);
+        }
+    }
+    return 0;
+}
+
+void fd_release(struct fd_reserve *r)
+{
+    while (r->n > 0)
+        close_fd(&r->fds[--r->n]);
+}

@@ -42,6 +42,18 @@ int fd_unix_connect(const char *path, struct err *err);
 /* Add or remove O_NONBLOCK. Only for descriptions that are ours alone (never inherited stdio). */
 int fd_nonblock(int fd, int on, struct err *err);
 
+/*
+ * Descriptors put aside: whoever releases them before an undo can open files where others ran out
+ * of descriptors. -EMFILE when there are not as many.
+ */
+#define FD_RESERVE 16
+struct fd_reserve {
+    int fds[FD_RESERVE];
+    size_t n;
+};
+int fd_reserve(struct fd_reserve *ret, struct err *err);
+void fd_release(struct fd_reserve *r); /* twice is fine */
+
 /* poll() one descriptor for events; timeout_ms < 0 waits for ever. 1 ready, 0 timed out, -errno. */
 int fd_wait(int fd, short events, int timeout_ms);
 

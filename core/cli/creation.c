@@ -11,7 +11,6 @@
 #include <time.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
-#include "base/fd.h"
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/last_words.h"
@@ -384,6 +383,7 @@ static void undo(struct creation *c)
     struct container left = {.dir = {-1, NULL}};
     struct err err = ERR_INIT;
 
+    fd_release(&c->reserve);
     close_fd(&c->proxy_sock);
     close_fd(&c->sock);
     if (c->member && c->made_dir)
@@ -409,6 +409,8 @@ int creation_execute(struct creation *c, struct err *err)
     int r = interrupt_begin(&c->interrupt, err);
 
     if (r == 0)
+        r = fd_reserve(&c->reserve, err);
+    if (r == 0)
         r = begin(c, err);
     if (r == 0)
         r = make(c, err);
@@ -420,5 +422,6 @@ int creation_execute(struct creation *c, struct err *err)
         (void)interrupt_check(&c->interrupt, r == -EINTR ? err : NULL);
     }
     interrupt_end(&c->interrupt);
+    fd_release(&c->reserve);
     return r;
 }

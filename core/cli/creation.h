@@ -6,6 +6,7 @@
  */
 #ifndef CLI_CREATION_H
 #define CLI_CREATION_H
+#include "base/fd.h"
 #include "cgroup/systemd.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
@@ -45,6 +46,7 @@ struct creation {
     int *mounts; /* descriptors, one per share */
     size_t n_mounts;
     struct interrupt interrupt; /* from the first thing made to the commit */
+    struct fd_reserve reserve;  /* as long: for the undo */
 };
 
 #define CREATION_INIT                                                                              \

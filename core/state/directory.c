@@ -82,8 +82,11 @@ static int make_and_lock(const char *root, const char *id, struct state_dir *ret
         return errno == EEXIST ? err_set(err, EEXIST, "container with id '%s' already exists", id)
                                : err_set(err, errno, "make state directory '%s': %m", path);
     if ((r = state_dir_open(root, id, &d, err)) < 0 ||
-        (r = state_dir_lock(&d, deadline_in_ms(CREATE_LOCK_MS), err)) < 0)
+        (r = state_dir_lock(&d, deadline_in_ms(CREATE_LOCK_MS), err)) < 0) {
+        if (r != -ENOENT) /* then somebody has removed it, and may have made another */
+            (void)rmdir(path);
         return r;
+    }
     *ret = (struct state_dir){steal_fd(&d.fd), steal_ptr(&d.path)};
     return 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -241,4 +242,23 @@ TEST(unix_socket_by_short_and_by_long_path)
     CHECK_ERR(fd_unix_connect("", &err), -EINVAL);
     CHECK_ERR(fd_unix_connect("/nonexistent/x", &err), -ENOENT);
     scratch_done(&s);
+}
+
+TEST(reserved_descriptors_can_be_used_once_they_are_released)
+{
+    struct fd_reserve reserve = {.n = 0}, more;
+    struct err err = ERR_INIT;
+    struct rlimit old, low;
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+    CHECK_OK(fd_reserve(&reserve, &err), err);
+    CHECK(fcntl(reserve.fds[0], F_GETFD) & FD_CLOEXEC);
+    low = (struct rlimit){(rlim_t)reserve.fds[FD_RESERVE - 1] + 1, old.rlim_max};
+    CHECK(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    CHECK_ERR(fd_reserve(&more, &err), -EMFILE);
+    fd_release(&reserve);
+    fd_release(&reserve);
+    CHECK_OK(fd_reserve(&more, &err), err);
+    fd_release(&more);
+    CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
 }
