@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -143,6 +144,7 @@ TEST(a_lock_is_exclusive_until_its_deadline_and_knows_of_removal)
     d = make("c1");
     CHECK_OK(state_dir_open(root, "c1", &other, &err), err);
     CHECK_ERR(state_dir_lock(&other, deadline_in_ms(20), &err), -ETIMEDOUT);
+    CHECK_ERR(state_dir_lock(&other, 1, &err), -ETIMEDOUT); /* long ago */
     state_dir_close(&d);
     CHECK_OK(state_dir_lock(&other, deadline_in_ms(1000), &err), err);
     state_dir_close(&other);
@@ -150,6 +152,30 @@ TEST(a_lock_is_exclusive_until_its_deadline_and_knows_of_removal)
     CHECK_OK(state_dir_remove(root, "c1", &err), err);
     CHECK_ERR(state_dir_lock(&other, deadline_in_ms(1000), &err), -ENOENT);
     state_dir_close(&other);
+    drop_root();
+}
+
+TEST(a_lock_gives_the_callers_alarm_back)
+{
+    struct sigaction was = {.sa_handler = SIG_IGN}, now;
+    struct state_dir d, other = {-1, NULL};
+    sigset_t alarm_only, mask;
+
+    new_root();
+    d = make("c1");
+    sigemptyset(&alarm_only);
+    sigaddset(&alarm_only, SIGALRM);
+    CHECK(sigaction(SIGALRM, &was, NULL) == 0);
+    CHECK(sigprocmask(SIG_BLOCK, &alarm_only, NULL) == 0);
+    CHECK_INT_EQ(state_dir_open(root, "c1", &other, NULL), 0);
+    CHECK_ERR(state_dir_lock(&other, deadline_in_ms(20), NULL), -ETIMEDOUT);
+    CHECK(sigaction(SIGALRM, NULL, &now) == 0);
+    CHECK(now.sa_handler == SIG_IGN);
+    CHECK(sigprocmask(SIG_SETMASK, NULL, &mask) == 0);
+    CHECK(sigismember(&mask, SIGALRM) == 1);
+    CHECK(sigprocmask(SIG_UNBLOCK, &alarm_only, NULL) == 0);
+    state_dir_close(&other);
+    state_dir_close(&d);
     drop_root();
 }
 
