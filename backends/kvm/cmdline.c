@@ -90,18 +90,24 @@ static void add_machine(struct builder *b)
 static void add_kernel(struct builder *b)
 {
     const struct hvp_vm_spec *s = b->c->spec;
-    const char *word = b->c->machine->console_word;
-    bool tsc = b->c->machine->needs_tsc && b->c->accel == ACCEL_TCG && b->c->tsc_khz;
-    char tsc_word[48] = "";
+    const struct machine *m = b->c->machine;
+    bool tcg = b->c->accel == ACCEL_TCG;
+    char words[128];
+    size_t n = 0;
 
-    if (tsc)
-        snprintf(tsc_word, sizeof(tsc_word), " tsc_early_khz=%" PRIu64, b->c->tsc_khz);
+    /* Without a console word the kernel picks the serial port anyway, where the board has one. */
+    words[0] = '\0';
+    if (m->console_word[0])
+        n += (size_t)snprintf(words, sizeof(words), " %s", m->console_word);
+    if (tcg && m->tcg_word)
+        n += (size_t)snprintf(words + n, sizeof(words) - n, " %s", m->tcg_word);
+    if (tcg && m->needs_tsc && b->c->tsc_khz)
+        (void)snprintf(words + n, sizeof(words) - n, " tsc_early_khz=%" PRIu64, b->c->tsc_khz);
     add_pair(b->a, "-kernel", s->kernel);
     if (s->initrd[0])
         add_pair(b->a, "-initrd", s->initrd);
     args_add(b->a, "-append");
-    /* Without a console word the kernel picks the serial port anyway, where the board has one. */
-    args_addf(b->a, "%s%s%s%s", s->cmdline, word[0] ? " " : "", word, tsc_word);
+    args_addf(b->a, "%s%s", s->cmdline, words);
 }
 
 /*

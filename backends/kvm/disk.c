@@ -274,6 +274,9 @@ struct json_object *disk_node(const struct hvp_disk *k)
     }
     /* Opening read-write what the guest may only read fails on a read-only file. */
     json_add_bool(below, "read-only", k->d.flags & HVP_F_READONLY);
+    /* An image must not name other files of ours, or servers, that lie behind it. */
+    if (k->format == HVP_FORMAT_QCOW2)
+        json_object_object_add(o, "backing", NULL);
     json_object_object_add(o, "file", below);
     return o;
 }

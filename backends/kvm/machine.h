@@ -20,6 +20,7 @@ struct machine {
     const char *firmware_tcg; /* file in QEMU's data directory, taken when it is there */
     const char *console_args; /* -device of the console on chardev "console"; "" = -serial */
     const char *console_word; /* for the guest's kernel command line; "" = none needed */
+    const char *tcg_word;     /* the same, under TCG only; NULL = none */
     unsigned max_vcpus;
     bool root_ports; /* hot-plug needs PCIe root ports, made beforehand */
     bool needs_tsc;  /* no timer to calibrate against: tell the guest under TCG */

@@ -22,6 +22,8 @@ const struct machine machine_x86[] = {
         .firmware_tcg = "bios-microvm.bin",
         .console_args = "",
         .console_word = "console=ttyS0",
+        /* On a busy host the emulated timer may be too late for the kernel, which panics then. */
+        .tcg_word = "no_timer_check",
         .max_vcpus = 255, /* beyond that x2APIC and an IOMMU are needed */
         .root_ports = true,
     },

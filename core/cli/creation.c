@@ -252,6 +252,8 @@ static int with_monitors_words(const struct creation *c, int r, struct err *err)
         *err = said;
         r = -said.code;
     }
+    if (r == -EPIPE)
+        last_words_explain(c->cli, c->id, err);
     return r;
 }
 

@@ -33,7 +33,7 @@ states() {  # states ID...: their states in one line
     for id in "$@"; do printf '%s ' "$(status_of "$id")"; done
 }
 mount_shm
-trap 'umount "$WORK/shm" 2>/dev/null; leave' EXIT
+trap 'rc=$?; umount "$WORK/shm" 2>/dev/null; (exit $rc); leave' EXIT
 
 # --- a sandbox, an init container, two members
 b=$(bundle pod "$(sh_args "$LOOP") | .hostname=\"podname\" | .linux.cgroupsPath=\"$CG/pod\" | $(cri sandbox pod) | $volumes")

@@ -75,7 +75,7 @@ TEST(the_vm_is_paused_named_and_filtered)
     CHECK_STR_EQ(value(&s, "-uuid", ""), s.spec.uuid);
     CHECK_STR_EQ(value(&s, "-smp", ""), "2");
     CHECK_STR_EQ(value(&s, "-m", ""), "512M");
-    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0");
+    CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0 no_timer_check");
     CHECK_CONTAINS(value(&s, "-sandbox", ""), "spawn=deny");
     args_done(&s.args);
 }

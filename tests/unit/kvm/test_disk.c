@@ -53,7 +53,7 @@ TEST(a_read_only_disk_is_opened_read_only_below_too)
     CHECK_STR_EQ(text(disk_node(d)),
                  "{\"driver\":\"qcow2\",\"node-name\":\"n-data\",\"read-only\":true,"
                  "\"discard\":\"unmap\",\"cache\":{\"direct\":true,\"no-flush\":false},"
-                 "\"file\":{\"driver\":\"file\",\"filename\":\"/img \\\"x\\\"\","
+                 "\"backing\":null,\"file\":{\"driver\":\"file\",\"filename\":\"/img \\\"x\\\"\","
                  "\"discard\":\"unmap\",\"cache\":{\"direct\":true,\"no-flush\":false},"
                  "\"read-only\":true}}");
 }
