@@ -24,6 +24,8 @@ test_packages=(
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
     e2fsprogs erofs-utils squashfs-tools xfsprogs
     gcc-s390x-linux-gnu linux-libc-dev-s390x-cross qemu-system-misc
+    gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-system-arm
+    gcc-powerpc64le-linux-gnu linux-libc-dev-ppc64el-cross qemu-system-ppc
     golang-go libicu72 libpam0g libpq5 libxml2 sqlite3
 )
 

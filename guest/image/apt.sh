@@ -40,8 +40,8 @@ apt_setup() {
 apt_refresh() {
     command -v apt-get >/dev/null || die "no apt here: give a Debian package with --package"
     say "refreshing apt's index for $debian_arch"
-    apt-get "${apt_options[@]}" update >&2 ||
-        die "apt-get update failed: give a Debian package with --package"
+    # One list of several may fail (a mirror in the middle of its update); what there is may do.
+    apt-get "${apt_options[@]}" update >&2 || say "apt-get update failed, going on with the lists there are"
 }
 
 # apt_describe COMMAND...: of the package that the command names its name, version, size, digest, file.
