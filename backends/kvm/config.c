@@ -10,7 +10,7 @@
 const char kvm_config_help[] =
     "qemu           QEMU program: absolute path or a name to search (qemu-system-ARCH)\n"
     "accel          auto, kvm or tcg; auto takes KVM where it is usable (auto)\n"
-    "machine        board: q35 or microvm for x86_64; s390x has one (q35)\n"
+    "machine        board: q35 or microvm for x86_64; the others have one each (q35)\n"
     "cpu            CPU model with flags, as QEMU names it (host with KVM, max with TCG)\n"
     "firmware       auto, default or the absolute path of a BIOS image (auto)\n"
     "memory_backend anonymous or memfd (anonymous)\n"

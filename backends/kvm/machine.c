@@ -2,11 +2,14 @@
 #include "machine.h"
 #include <stdio.h>
 #include <string.h>
+#include "machine_aarch64.h"
+#include "machine_ppc64le.h"
 #include "machine_s390x.h"
 #include "machine_x86.h"
 
 /* A new architecture: its table, one line here. */
-static const struct machine *const tables[] = {machine_x86, machine_s390x};
+static const struct machine *const tables[] = {machine_x86, machine_aarch64, machine_ppc64le,
+                                               machine_s390x};
 
 const struct machine *machine_find(const char *arch, const char *name)
 {

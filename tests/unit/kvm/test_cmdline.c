@@ -148,6 +148,28 @@ TEST(s390x_has_channel_devices_and_the_firmware_s_console)
     args_done(&s.args);
 }
 
+TEST(devices_sit_on_the_bus_that_the_machine_has)
+{
+    static const struct {
+        const char *arch, *bus, *console;
+    } t[] = {{"x86_64", "pcie.0", "console=ttyS0"},
+             {"aarch64", "pcie.0", "console=ttyAMA0"},
+             {"ppc64le", "pci.0", "console=hvc0"}};
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct setup s;
+        char want[32];
+
+        setup(&s);
+        s.c.machine = machine_find(t[i].arch, "");
+        CHECK_OK(build(&s), s.err);
+        snprintf(want, sizeof(want), "\"bus\":\"%s\"", t[i].bus);
+        CHECK_CONTAINS(value(&s, "-device", "virtio-serial-pci"), want);
+        CHECK_CONTAINS(value(&s, "-append", ""), t[i].console);
+        args_done(&s.args);
+    }
+}
+
 TEST(a_disk_comes_after_its_credentials)
 {
     const struct hvp_kv options[] = {{"portal", "h"}, {"target", "t"}, {"user", "u"}};
