@@ -344,6 +344,19 @@ static int take_exited(struct channel *c, uint32_t id, struct wire body, struct 
     return 0;
 }
 
+/* Older agents send no body: that reads as zeros, MSG_OOM_UNKNOWN. */
+static int take_oom(struct channel *c, uint32_t id, struct wire body, struct err *err)
+{
+    struct msg_oom m;
+
+    if (!spend(&c->log))
+        return 0;
+    if (msg_oom_get(body, &m) < 0)
+        return broke(err, "a malformed word of an OOM kill");
+    c->ops->oom(c->ctx, id, &m);
+    return 0;
+}
+
 /* Printable, one line: it goes to a log that people read in a terminal. */
 static int take_log(struct channel *c, struct wire body)
 {
@@ -430,9 +443,7 @@ static int take(struct channel *c, const struct frame_head *h, const uint8_t *bo
     case FRAME_LOG:
         return take_log(c, w);
     case FRAME_OOM:
-        if (spend(&c->log))
-            c->ops->oom(c->ctx, h->id);
-        return 0;
+        return take_oom(c, h->id, w, err);
     case FRAME_DATA:
     case FRAME_EOF:
     case FRAME_CREDIT:

@@ -28,7 +28,7 @@ struct channel;
 struct channel_ops {
     void (*hello)(void *ctx, const struct msg_hello *m);
     void (*exited)(void *ctx, uint32_t id, const struct msg_exited *m);
-    void (*oom)(void *ctx, uint32_t id);
+    void (*oom)(void *ctx, uint32_t id, const struct msg_oom *m);
     void (*log)(void *ctx, const char *text); /* printable */
     void (*data)(void *ctx, uint32_t id, unsigned stream, const uint8_t *p, size_t n);
     void (*eof)(void *ctx, uint32_t id, unsigned stream);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "monitor/monitor.h"
 
@@ -23,11 +24,25 @@ static void publish(struct container *of, uint32_t kind, int32_t status)
     wbuf_done(&w);
 }
 
-void events_oom(struct container *c)
+/* Which of the two has to be made larger. */
+static char *out_of_memory(const struct container *c, const struct msg_oom *m)
 {
-    log_warn("container '%s': the guest's kernel killed a process: its cgroup or the whole "
-             "guest is out of memory",
-             c->id);
+    if (m->where == MSG_OOM_MACHINE)
+        return xasprintf("the whole VM (%llu MiB) is out of memory",
+                         (unsigned long long)(c->m->spec.memory >> 20));
+    if (m->where != MSG_OOM_CGROUP)
+        return xstrdup("its cgroup or the whole guest is out of memory");
+    if (!m->limit)
+        return xstrdup("a cgroup that the container has made is out of memory");
+    return xasprintf("the memory limit of the container (%llu MiB) is reached",
+                     (unsigned long long)(m->limit >> 20));
+}
+
+void events_oom(struct container *c, const struct msg_oom *m)
+{
+    cleanup_free char *why = out_of_memory(c, m);
+
+    log_warn("container '%s': the guest's kernel killed a process: %s", c->id, why);
     publish(c, IPC_EV_OOM, 0);
 }
 

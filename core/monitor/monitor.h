@@ -242,7 +242,7 @@ void stdio_close(struct process *p);
 
 /* events.c */
 void events_subscribe(struct conn *c, struct container *of, uint32_t seq);
-void events_oom(struct container *c);
+void events_oom(struct container *c, const struct msg_oom *m);
 void events_exit(struct container *c, int32_t status);
 
 /* console.c: the guest's last lines, control bytes removed, "" when it has printed nothing. */

@@ -261,6 +261,7 @@ static void on_hello(void *ctx, const struct msg_hello *hello)
 
 static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
 {
+    const struct msg_oom unknown = {.where = MSG_OOM_UNKNOWN};
     struct process *p = process_find(ctx, id);
 
     if (!p || p->exited)
@@ -269,19 +270,19 @@ static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
     stdio_expect(p, STREAM_STDERR, exited->left_stderr);
     if (exited->oom && p->init && !p->c->oom) {
         p->c->oom = true;
-        events_oom(p->c);
+        events_oom(p->c, &unknown);
     }
     process_exited(p, exited->status);
 }
 
-static void on_oom(void *ctx, uint32_t id)
+static void on_oom(void *ctx, uint32_t id, const struct msg_oom *m)
 {
     struct process *p = process_find(ctx, id);
 
     if (!p || !p->init)
         return;
     p->c->oom = true;
-    events_oom(p->c);
+    events_oom(p->c, m);
 }
 
 static void on_log(void *ctx, const char *text)

@@ -89,7 +89,7 @@ struct container {
     int devfilter_fd;               /* attached BPF program, or -1 */
     bool devfilter_changed;         /* it is no longer that of the plan */
     int watch_memory, watch_events; /* inotify watch descriptors, -1 = none */
-    uint64_t oom_kills;
+    uint64_t oom_kills, ooms;       /* of memory.events, as last told */
     bool frozen;
     uint32_t freeze_seq; /* PAUSE or RESUME that waits for the cgroup; 0 = none */
     bool freeze_wanted, owes_freeze;
@@ -225,6 +225,7 @@ void cgroup_kill(struct container *c, int signo);
 bool cgroup_populated(const struct container *c);
 bool cgroup_is_frozen(const struct container *c);
 uint64_t cgroup_key(int dir, const char *file, const char *key); /* PLAN_UNSET = unknown */
+uint64_t cgroup_number(int dir, const char *file); /* of one number; "max" is none: PLAN_UNSET */
 int cgroup_remove(struct agent *a, struct container *c);
 int cgroup_each_pid(int dir, int (*each)(void *arg, pid_t pid), void *arg);
 void cgroup_done(struct agent *a);

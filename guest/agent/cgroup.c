@@ -65,6 +65,15 @@ uint64_t cgroup_key(int dir, const char *file, const char *key)
     return PLAN_UNSET;
 }
 
+uint64_t cgroup_number(int dir, const char *file)
+{
+    char buf[64];
+
+    if (cgroup_read(dir, file, buf, sizeof(buf)) <= 0 || buf[0] < '0' || buf[0] > '9')
+        return PLAN_UNSET;
+    return strtoull(buf, NULL, 10);
+}
+
 /* The controllers one by one: one that can't be enabled must not cost the others. */
 static void enable_controllers(int dir)
 {

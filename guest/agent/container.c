@@ -150,6 +150,25 @@ int container_exec(struct agent *a, uint32_t id, uint32_t seq, struct msg_exec *
     return process_spawn(a, c, id, seq, false, &m->process, err);
 }
 
+/* "oom_kill" counts whoever kills, "oom" only the cgroup's own limit. */
+static void tell_oom(struct agent *a, struct container *c)
+{
+    uint64_t ooms = cgroup_key(c->cgroup_fd, "memory.events", "oom");
+    struct msg_oom m = {.where = MSG_OOM_MACHINE};
+    struct wbuf w = {0};
+
+    if (ooms == PLAN_UNSET)
+        m.where = MSG_OOM_UNKNOWN;
+    else if (ooms > c->ooms)
+        m = (struct msg_oom){MSG_OOM_CGROUP, cgroup_number(c->cgroup_fd, "memory.max")};
+    if (m.limit == PLAN_UNSET)
+        m.limit = 0;
+    c->ooms = ooms;
+    msg_oom_put(&w, &m);
+    channel_send(a, FRAME_OOM, c->id, 0, w.data, w.len);
+    wbuf_done(&w);
+}
+
 /* OOM kills since the last look, for the OOM event and the init's EXITED. */
 static void look_for_oom(struct agent *a, struct container *c)
 {
@@ -160,7 +179,7 @@ static void look_for_oom(struct agent *a, struct container *c)
     c->oom_kills = n;
     if (c->init)
         c->init->oom = 1;
-    channel_send(a, FRAME_OOM, c->id, 0, NULL, 0);
+    tell_oom(a, c);
 }
 
 /* With a pid namespace of its own the kernel has killed the rest already. */

@@ -6,16 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "max" is no number: a limit that is not set. */
-static uint64_t number(int dir, const char *file)
-{
-    char buf[64];
-
-    if (cgroup_read(dir, file, buf, sizeof(buf)) <= 0 || buf[0] < '0' || buf[0] > '9')
-        return PLAN_UNSET;
-    return strtoull(buf, NULL, 10);
-}
-
 /* io.stat: "8:0 rbytes=1 wbytes=2 rios=3 wios=4 ..." per device. */
 static void io(int dir, struct msg_stats *m)
 {
@@ -52,9 +42,9 @@ void stats_gather(const struct container *c, struct msg_stats *m)
     m->cpu_periods = cgroup_key(d, "cpu.stat", "nr_periods");
     m->cpu_throttled = cgroup_key(d, "cpu.stat", "nr_throttled");
     m->cpu_throttled_us = cgroup_key(d, "cpu.stat", "throttled_usec");
-    m->mem_usage = number(d, "memory.current");
-    m->mem_peak = number(d, "memory.peak");
-    m->mem_limit = number(d, "memory.max");
+    m->mem_usage = cgroup_number(d, "memory.current");
+    m->mem_peak = cgroup_number(d, "memory.peak");
+    m->mem_limit = cgroup_number(d, "memory.max");
     m->mem_anon = cgroup_key(d, "memory.stat", "anon");
     m->mem_file = cgroup_key(d, "memory.stat", "file");
     m->mem_kernel = cgroup_key(d, "memory.stat", "kernel");
@@ -62,9 +52,9 @@ void stats_gather(const struct container *c, struct msg_stats *m)
     m->mem_pgfault = cgroup_key(d, "memory.stat", "pgfault");
     m->mem_pgmajfault = cgroup_key(d, "memory.stat", "pgmajfault");
     m->mem_oom_kills = cgroup_key(d, "memory.events", "oom_kill");
-    m->swap_usage = number(d, "memory.swap.current");
-    m->swap_limit = number(d, "memory.swap.max");
-    m->pids = number(d, "pids.current");
-    m->pids_limit = number(d, "pids.max");
+    m->swap_usage = cgroup_number(d, "memory.swap.current");
+    m->swap_limit = cgroup_number(d, "memory.swap.max");
+    m->pids = cgroup_number(d, "pids.current");
+    m->pids_limit = cgroup_number(d, "pids.max");
     io(d, m);
 }

@@ -32,7 +32,7 @@ enum frame_type {
     FRAME_HELLO = 1, /* struct msg_hello; seq of the ATTACH it answers */
     FRAME_REPLY,     /* struct msg_reply; seq of the request */
     FRAME_EXITED,    /* struct msg_exited; id = process; tells what of its output follows */
-    FRAME_OOM,       /* id = the container's init process; no body */
+    FRAME_OOM,       /* id = the container's init process; msg_oom or no body */
     FRAME_LOG,       /* text of the agent for the host's log */
     /* host -> guest: requests; each gets one REPLY with the same seq */
     FRAME_SETUP = 32, /* struct msg_setup */

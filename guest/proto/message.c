@@ -58,6 +58,12 @@ static const struct codec_field exited_fields[] = {
 };
 static const struct codec exited_codec = CODEC_OF(struct msg_exited, exited_fields, exited_check);
 
+static const struct codec_field oom_fields[] = {
+    CODEC_F(1, U32, struct msg_oom, where),
+    CODEC_F(2, U64, struct msg_oom, limit),
+};
+static const struct codec oom_codec = CODEC_OF(struct msg_oom, oom_fields, NULL);
+
 static int signal_check(const void *obj)
 {
     return ((const struct msg_signal *)obj)->signo > 64 ? -EPROTO : 0;
@@ -184,6 +190,16 @@ void msg_exited_put(struct wbuf *w, const struct msg_exited *m)
 int msg_exited_get(struct wire body, struct msg_exited *ret)
 {
     return codec_get(body, &exited_codec, ret);
+}
+
+void msg_oom_put(struct wbuf *w, const struct msg_oom *m)
+{
+    codec_put(w, &oom_codec, m);
+}
+
+int msg_oom_get(struct wire body, struct msg_oom *ret)
+{
+    return codec_get(body, &oom_codec, ret);
 }
 
 void msg_signal_put(struct wbuf *w, const struct msg_signal *m)

@@ -54,6 +54,13 @@ struct msg_exited {
     uint64_t left_stdout, left_stderr;
 };
 
+/* A process of a container was killed for lack of memory: what had no more of it? */
+enum { MSG_OOM_UNKNOWN, MSG_OOM_CGROUP, MSG_OOM_MACHINE };
+struct msg_oom {
+    uint32_t where;
+    uint64_t limit; /* of the container, in bytes; 0 = none: of a cgroup that it has made */
+};
+
 struct msg_signal {
     uint32_t signo, all; /* all: every process of the container's cgroup */
 };
@@ -97,6 +104,9 @@ int msg_exec_get(struct wire body, struct msg_exec *ret);
 void msg_exec_done(struct msg_exec *m);
 void msg_exited_put(struct wbuf *w, const struct msg_exited *m);
 int msg_exited_get(struct wire body, struct msg_exited *ret);
+void msg_oom_put(struct wbuf *w, const struct msg_oom *m);
+int msg_oom_get(struct wire body, struct msg_oom *ret);
+
 void msg_signal_put(struct wbuf *w, const struct msg_signal *m);
 int msg_signal_get(struct wire body, struct msg_signal *ret);
 void msg_resize_put(struct wbuf *w, const struct msg_resize *m);

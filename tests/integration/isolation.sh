@@ -133,8 +133,10 @@ check "a user namespace" 0 '0 +100000 +65536' av run --bundle "$b" u2
 same "its root's files are the mapped user's" 100000:100000 "$(stat -c %u:%g "$b/rootfs/made")"
 if [ "$BACKEND" != fake ]; then
     b=$(bundle oom "$(sh_args 'head -c 200m /dev/zero | tail') | .linux.resources.memory={limit:33554432}")
-    av run --bundle "$b" oom > /dev/null 2>&1 < /dev/null
-    same "out of memory is 137" 137 $?
+    av run --detach --bundle "$b" oom > /dev/null 2>&1 < /dev/null
+    check "out of memory ends it" 0 '' until_ok 60 has_status oom stopped
+    same "out of memory is 137" "stopped 137" "$(cat "$ROOT/oom/status")"
+    check "the log tells whose memory" 0 'the memory limit of the container \(32 MiB\) is reached' cat "$ROOT/oom/monitor.log"
 else
     skip "OOM" "the fake back-end has no memory limit of its own"
 fi

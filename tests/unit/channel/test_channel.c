@@ -10,6 +10,7 @@
 
 /* What the callbacks have seen. */
 struct seen {
+    struct msg_oom last_oom;
     int hello, exited, oom, log, data, eof, credit, gone, replies;
     size_t bytes;
     int32_t code;
@@ -33,9 +34,10 @@ static void on_exited(void *ctx, uint32_t id, const struct msg_exited *m)
     ((struct seen *)ctx)->exited += id == 1 && m->status == -9;
 }
 
-static void on_oom(void *ctx, uint32_t id)
+static void on_oom(void *ctx, uint32_t id, const struct msg_oom *m)
 {
     ((struct seen *)ctx)->oom += id == 1;
+    ((struct seen *)ctx)->last_oom = *m;
 }
 
 static void on_log(void *ctx, const char *text)
@@ -483,6 +485,8 @@ TEST(a_guest_that_does_not_read_cannot_make_us_queue_without_end)
 
 TEST(oom_and_a_closed_stdin_are_told)
 {
+    const struct msg_oom cgroup = {MSG_OOM_CGROUP, 64u << 20};
+    struct wbuf w = {0};
     struct fixture f;
 
     setup_greeted(&f);
@@ -490,6 +494,14 @@ TEST(oom_and_a_closed_stdin_are_told)
     guest_send(&f, FRAME_CLOSE, 1, STREAM_STDIN, NULL, 0);
     CHECK_OK(pump(&f), f.err);
     CHECK_INT_EQ(f.seen.oom, 1);
+    CHECK_INT_EQ(f.seen.last_oom.where, MSG_OOM_UNKNOWN);
+    msg_oom_put(&w, &cgroup);
+    guest_send(&f, FRAME_OOM, 1, 0, w.data, w.len);
+    wbuf_done(&w);
+    CHECK_OK(pump(&f), f.err);
+    CHECK_INT_EQ(f.seen.oom, 2);
+    CHECK_INT_EQ(f.seen.last_oom.where, MSG_OOM_CGROUP);
+    CHECK_U64_EQ(f.seen.last_oom.limit, 64u << 20);
     CHECK_INT_EQ(f.seen.gone, 1);
     done(&f);
 }

@@ -94,12 +94,18 @@ TEST(exited_comes_back_and_impossible_statuses_are_refused)
     }
 }
 
-TEST(signal_and_resize_come_back)
+TEST(oom_signal_and_resize_come_back)
 {
+    struct msg_oom o = {MSG_OOM_MACHINE, 7}, got_o;
     struct msg_signal s = {15, 1}, got_s;
     struct msg_resize r = {24, 80}, got_r;
     struct wbuf w = {0};
 
+    ROUND_TRIP(oom, &o, &got_o);
+    CHECK_INT_EQ(got_o.where, MSG_OOM_MACHINE);
+    CHECK_U64_EQ(got_o.limit, 7);
+    CHECK_INT_EQ(msg_oom_get(wire_over(NULL, 0), &got_o), 0);
+    CHECK_INT_EQ(got_o.where, MSG_OOM_UNKNOWN);
     ROUND_TRIP(signal, &s, &got_s);
     CHECK_INT_EQ(got_s.signo, 15);
     CHECK_INT_EQ(got_s.all, 1);
