@@ -12,8 +12,10 @@
 #include "proto/plan.h"
 
 #define KILL_TIMEOUT_MS 10000   /* from SIGKILL to the guest's word that init is gone */
+#define HEAR_TIMEOUT_MS 3000    /* from SIGKILL to the agent's word that it has sent it */
 #define LINGER_TIMEOUT_MS 2000  /* from init's exit to those of its execs */
 #define DELETE_TIMEOUT_MS 10000 /* for the guest to let go of a container of several */
+#define SILENT_DELETE_MS 1000   /* the same, of an agent that did not hear of the SIGKILL */
 
 static void on_timer(void *ctx);
 
@@ -296,6 +298,11 @@ static void on_forgotten(struct process *p, const struct msg_reply *reply, struc
     let_go(c);
 }
 
+static uint32_t delete_ms(const struct container *c)
+{
+    return c->agent_silent ? SILENT_DELETE_MS : DELETE_TIMEOUT_MS;
+}
+
 static void forget(struct container *c)
 {
     struct monitor *m = c->m;
@@ -315,7 +322,7 @@ static void forget(struct container *c)
     if (!c->sent || agent_call(init_of(c), FRAME_DELETE, NULL, on_forgotten, nobody, NULL) < 0)
         let_go(c);
     else
-        loop_arm(&m->loop, &c->timer, deadline_in_ms(DELETE_TIMEOUT_MS));
+        loop_arm(&m->loop, &c->timer, deadline_in_ms(delete_ms(c)));
 }
 
 void container_undo(struct container *c)
@@ -334,9 +341,18 @@ void container_undo(struct container *c)
         process_try_finish(p);
 }
 
+static void on_killed(struct process *p, const struct msg_reply *reply, struct reply_to *to)
+{
+    (void)to;
+    container_kill_heard(p->c, reply);
+}
+
 void container_kill(struct container *c)
 {
+    const struct msg_signal kill_all = {.signo = SIGKILL, .all = 1};
+    const struct reply_to nobody = {0};
     struct process *init = init_of(c);
+    struct wbuf w = {0};
 
     if (c->status == STATE_STOPPED || c->dead)
         return;
@@ -347,15 +363,32 @@ void container_kill(struct container *c)
         container_undo(c);
         return;
     }
-    process_signal(init, SIGKILL, true);
+    msg_signal_put(&w, &kill_all);
+    (void)agent_call(init, FRAME_SIGNAL, &w, on_killed, nobody, NULL);
+    wbuf_done(&w);
     container_expect_end(c);
 }
 
-/* Nobody survives a SIGKILL, whatever the guest says or does not say. */
+/*
+ * Nobody survives a SIGKILL, whatever the guest says or does not say. An agent that answers gets
+ * the time that the end of a busy process may take; one that is silent would take none of it.
+ */
 void container_expect_end(struct container *c)
 {
-    if (!c->timer.deadline && c->status != STATE_STOPPED)
-        loop_arm(&c->m->loop, &c->timer, deadline_in_ms(KILL_TIMEOUT_MS));
+    if (c->timer.deadline || c->status == STATE_STOPPED)
+        return;
+    c->kill_deadline = deadline_in_ms(KILL_TIMEOUT_MS);
+    c->agent_silent = true;
+    loop_arm(&c->m->loop, &c->timer, deadline_in_ms(HEAR_TIMEOUT_MS));
+}
+
+void container_kill_heard(struct container *c, const struct msg_reply *reply)
+{
+    if (!c->agent_silent || reply->code == ETIMEDOUT || reply->code == EPIPE)
+        return; /* no word of the guest's */
+    c->agent_silent = false;
+    if (c->timer.deadline && c->status != STATE_STOPPED)
+        loop_arm(&c->m->loop, &c->timer, c->kill_deadline);
 }
 
 void container_delete(struct container *c, struct reply_to to)
@@ -443,12 +476,13 @@ static void on_timer(void *ctx)
     bool killing = c->status != STATE_STOPPED;
 
     if (c->deleting) {
-        log_warn("container '%s': the guest has not removed it in %d ms", c->id, DELETE_TIMEOUT_MS);
+        log_warn("container '%s': the guest has not removed it in %u ms", c->id, delete_ms(c));
         let_go(c);
         return;
     }
     if (killing)
-        log_warn("container '%s': the guest has not killed it in %d ms", c->id, KILL_TIMEOUT_MS);
+        log_warn("container '%s': the guest has not killed it in %d ms", c->id,
+                 c->agent_silent ? HEAR_TIMEOUT_MS : KILL_TIMEOUT_MS);
     for (struct process *p = c->processes; p; p = p->next) {
         p->no_wait = p->no_wait || killing;
         process_exited(p, -SIGKILL);

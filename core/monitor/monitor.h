@@ -102,6 +102,8 @@ struct container {
     bool plugging; /* the worker is at its disks: it must stay */
     bool sent;     /* CREATE is with the agent */
     bool deleting, dead, oom;
+    bool agent_silent; /* it has not yet said that it took the SIGKILL */
+    uint64_t kill_deadline;
     struct reply_to reply_create, reply_delete;
     struct loop_timer timer; /* kill and left-over execs */
 };
@@ -205,7 +207,8 @@ void container_plugged(struct container *c, const struct err *failure); /* NULL 
 void container_commit(struct container *c);
 void container_undo(struct container *c);
 void container_kill(struct container *c);
-void container_expect_end(struct container *c); /* init has got a SIGKILL */
+void container_expect_end(struct container *c); /* init has been sent a SIGKILL */
+void container_kill_heard(struct container *c, const struct msg_reply *reply);
 void container_delete(struct container *c, struct reply_to to);
 void container_init_exited(struct container *c);
 void container_vm_lost(struct container *c);

@@ -161,6 +161,12 @@ static void on_plain(struct process *p, const struct msg_reply *reply, struct re
     reply_agent(p->c->m, to, reply, PHASE_NONE);
 }
 
+static void on_signal(struct process *p, const struct msg_reply *reply, struct reply_to *to)
+{
+    container_kill_heard(p->c, reply);
+    on_plain(p, reply, to);
+}
+
 /* The host's pids stand in for the protocol's numbers: docker matches them with the host's ps. */
 static void on_ps(struct process *p, const struct msg_reply *reply, struct reply_to *to)
 {
@@ -215,7 +221,7 @@ static void take_kill(struct request *q, struct container *c, const struct ipc_t
         return;
     }
     msg_signal_put(&w, &msg);
-    call_init(q, c, FRAME_SIGNAL, &w, on_plain);
+    call_init(q, c, FRAME_SIGNAL, &w, on_signal);
     wbuf_done(&w);
     if (t->signo == SIGKILL)
         container_expect_end(c);

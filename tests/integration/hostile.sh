@@ -121,7 +121,7 @@ mute() {
     same "$1: the log is bounded" yes "$([ "$(stat -c %s "$ROOT/$1/monitor.log")" -lt 300000 ] && echo yes)"
     same "$1: the log can be shown" 0 "$(LC_ALL=C grep -c $'[\x01-\x08\x0b-\x1f\x7f]' "$ROOT/$1/monitor.log")"
     av kill "$1" KILL > "$WORK/kill.$1" 2>&1    # the guest does not say that it took it
-    check "$1: the container stops" 0 '' until_ok 20 has_status "$1" stopped
+    check "$1: the container stops" 0 '' until_ok 8 has_status "$1" stopped
     delete "$1"
 }
 
