@@ -210,7 +210,7 @@ main() {
     setup "$1"
     shift
     prepare
-    trap 'unmount_controllers; leave' EXIT
+    trap 'rc=$?; unmount_controllers; (exit $rc); leave' EXIT
     mount_controllers
     if [ $# = 0 ]; then
         cd "$SUITE/bin" && set -- * && cd "$WORK" || exit 1
