@@ -24,6 +24,8 @@ install -m 0755 "$WORK/packages/bin/busybox" "$WORK/rootfs/bin/busybox"
 token=SCMP_ARCH_${arch^^}
 if [ "$arch" = s390x ]; then order=0001; else order=0100; fi # of a number's two bytes 0, 1
 mkdir "$WORK/vol"
+proto=$AV_BUILD/guest/$arch/test_proto
+[ ! -x "$proto" ] || cp "$proto" "$WORK/vol/"
 echo from-host > "$WORK/vol/f"
 for i in $(seq 20000); do echo "$i some line of text"; done > "$WORK/text"
 b=$(bundle b "$(sh_args 'while :; do sleep 0.1; done')
@@ -73,6 +75,11 @@ same "a file that is written appears on the host" inside "$(cat "$WORK/vol/new" 
 same "standard input and output carry every byte" "$(md5sum < "$WORK/text")" \
     "$(av exec c cat < "$WORK/text" | md5sum)"
 same "standard error is apart" "err" "$(av exec c sh -c 'echo out; echo err >&2' 2>&1 > /dev/null < /dev/null)"
+if [ -x "$proto" ]; then
+    check "the protocol's unit tests pass in this byte order" 0 '' x /vol/test_proto
+else
+    skip "the protocol's unit tests" "build the target guest-proto-test-$arch"
+fi
 check "the device filter refuses what the bundle does not list" 1 'not permitted' \
     av exec --user 0 --cap CAP_MKNOD c sh -c 'mknod /dev/m b 254 0 && exec cat /dev/m'
 check "the device filter lets what every container has" 0 '^16$' x sh -c 'head -c 16 /dev/urandom | tee /dev/null | wc -c'
