@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hostile.h - an agent that speaks the protocol, until the moment that its behaviour names.
- * For tests/hostile: main.c brings it to the channel, behaviours.c is the table of what it then
- * does. "anyvisor.hostile=NAME" among the kernel's arguments, or the agent's own, chooses.
+ * For tests/hostile: main.c brings it to the channel, behaviours.c and running.c are the tables of
+ * what it then does. "anyvisor.hostile=NAME" among the kernel's arguments, or the agent's own,
+ * chooses.
  */
 #ifndef HOSTILE_HOSTILE_H
 #define HOSTILE_HOSTILE_H
@@ -30,6 +31,10 @@ struct behaviour {
     uint16_t at;
     void (*act)(struct hostile *h, const struct frame_head *q);
 };
+
+/* running.c */
+extern const struct behaviour running_behaviours[];
+extern const size_t n_running_behaviours;
 
 /* behaviours.c; NULL: there is none of this name */
 const struct behaviour *behaviour_find(const char *name);
