@@ -35,6 +35,26 @@ same "--cap adds a capability" $((1 << 19)) $((0x${after##*	} ^ 0x${before##*	})
 check "an exec sees the container's processes" 0 'sleep' av exec e ps
 check "pid 1 is the container's" 0 '^sh' av exec e sh -c "tr '\\0' ' ' < /proc/1/cmdline"
 
+# --- the guest's clock: the host's at first; when it jumps nothing of ours minds
+if [ "$BACKEND" = kvm ]; then   # the fake guest's clock is the host's
+    before=$(date +%s)
+    guest=$(av exec e date +%s < /dev/null)
+    same "the guest's clock is the host's" yes \
+        "$([ "$guest" -ge $((before - 2)) ] && [ "$guest" -le $(($(date +%s) + 2)) ] && echo yes)"
+    av exec e sh -c 'echo up; sleep 5; exit 7' > "$WORK/jump" 2>&1 < /dev/null &
+    across=$!
+    check "an exec waits" 0 '' until_ok 20 grep -q up "$WORK/jump"
+    for to in 2037-01-01 1980-01-01; do
+        check "the guest's clock jumps to $to" 0 "${to%%-*}" av exec --cap CAP_SYS_TIME e sh -c "date -s '$to 00:00:00' && date +%Y"
+        check "$to: state" 0 '"status": *"running"' av state e
+    done
+    wait $across
+    same "an exec across the jumps ends as it should" 7 $?
+    av exec --cap CAP_SYS_TIME e date -s "@$(date +%s)" > "$WORK/jump" 2>&1 < /dev/null
+else
+    skip "the guest's clock" "the fake back-end's guest has the host's"
+fi
+
 cat > "$WORK/p.json" <<'X'
 {"terminal": false, "user": {"uid": 1000, "gid": 1000, "additionalGids": [10]}, "args": ["sh", "-c", "id; pwd; echo $X"],
  "env": ["PATH=/bin", "X=from-file"], "cwd": "/tmp", "noNewPrivileges": true,
