@@ -18,7 +18,7 @@ demo_packages=(
 # compilers and emulators of the other architectures.
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
-    e2fsprogs mmdebstrap
+    cpio e2fsprogs mmdebstrap
     catatonit conmon containerd crun docker.io iproute2 iptables podman procps runc strace
     uidmap valgrind g++ man-db scdoc
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt

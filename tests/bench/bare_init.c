@@ -3,6 +3,8 @@
  * The floor of a cold start: the least that a pid 1 must do to run one program from a 9p root.
  * It loads the modules that the agent loads before its HELLO, mounts the share that anyvisor would
  * give the guest, runs the program and switches the machine off. Built static with musl.
+ * Arguments, which the kernel passes on, are another program than /bin/true; a disk, where there is
+ * one, is an ext4 on /disk.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,9 +39,9 @@ static void load_boot_modules(void)
         fclose(f);
 }
 
-static int run_program(void)
+static int run_program(char *const argv[])
 {
-    static char *const argv[] = {(char *)"/bin/true", NULL}, *const env[] = {NULL};
+    static char *const env[] = {NULL};
     pid_t pid = fork();
     int status = -1;
 
@@ -51,8 +53,10 @@ static int run_program(void)
     return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static char *true_argv[] = {(char *)"/bin/true", NULL};
+
     mkdir("/dev", 0755);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     mkdir("/proc", 0755);
@@ -62,9 +66,12 @@ int main(void)
     if (mount("share", ROOT, "9p", 0,
               "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=client") < 0)
         fprintf(stderr, "bare_init: mount the share: %m\n");
+    else if (access("/dev/vda", F_OK) == 0 && mount("/dev/vda", ROOT "/disk", "ext4", 0, NULL) < 0)
+        fprintf(stderr, "bare_init: mount the disk: %m\n");
     else
-        printf("bare_init: status %d\n", run_program());
+        printf("bare_init: status %d\n", run_program(argc > 1 ? argv + 1 : true_argv));
     fflush(stdout);
+    umount2(ROOT "/disk", 0);
     umount2(ROOT, 0);
     reboot(RB_POWER_OFF);
     reboot(RB_AUTOBOOT);

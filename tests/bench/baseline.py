@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor of a cold start: bare QEMU with the command line of a running sandbox.
 
-baseline.py PID ROOTFS INITRD CONSOLE: prints the words, each ended by NUL. The machine, its
-devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it starts at once
-instead of waiting for a word, its channels lead nowhere, the console into the file CONSOLE."""
+baseline.py PID ROOTFS INITRD CONSOLE [DISK PROGRAM...]: prints the words, each ended by NUL. The
+machine, its devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it
+starts at once instead of waiting for a word, its channels lead nowhere, the console into the file
+CONSOLE. DISK is the file of its disks, PROGRAM what its init runs."""
+import json
 import sys
 
-DROPPED = {"-S": 1, "-mon": 2, "-name": 2}
+DROPPED = {"-S": 1, "-mon": 2, "-name": 2, "-add-fd": 2}
 
 
 def without_monitor(words):
@@ -28,7 +30,13 @@ def chardev(value, console):
     return f"null,id={name}"
 
 
-def convert(words, rootfs, initrd, console):
+def blockdev(value, disk):
+    node = json.loads(value)
+    node["file"]["filename"] = disk
+    return json.dumps(node)
+
+
+def convert(words, rootfs, initrd, console, disk=None, *program):
     words = without_monitor(words)
     for i, option in enumerate(words[:-1]):
         value = words[i + 1]
@@ -36,6 +44,10 @@ def convert(words, rootfs, initrd, console):
             words[i + 1] = chardev(value, console)
         elif option == "-initrd":
             words[i + 1] = initrd
+        elif option == "-blockdev":
+            words[i + 1] = blockdev(value, disk)
+        elif option == "-append" and program:
+            words[i + 1] = " ".join((value, "--") + program)
         elif option == "-fsdev":
             parts = [f"path={rootfs}" if p.startswith("path=") else p for p in value.split(",")]
             words[i + 1] = ",".join(parts)
@@ -43,8 +55,8 @@ def convert(words, rootfs, initrd, console):
 
 
 def main():
-    if len(sys.argv) != 5:
-        raise SystemExit("usage: baseline.py PID ROOTFS INITRD CONSOLE")
+    if len(sys.argv) < 5:
+        raise SystemExit("usage: baseline.py PID ROOTFS INITRD CONSOLE [DISK PROGRAM...]")
     with open(f"/proc/{sys.argv[1]}/cmdline", "rb") as f:
         words = f.read().decode().split("\0")[:-1]
     if not any(w == "-kernel" for w in words):
