@@ -32,7 +32,7 @@ export_folder() {
 
 # Runs QEMU; its status. The script's output is a serial port of virtio, ours is its other end.
 boot() {
-    local out=$1 kernel_options=(console=ttyS0 quiet panic=-1 mitigations=off nokaslr
+    local out=$1 kernel_options=(console=ttyS0 quiet panic=-1 no_timer_check mitigations=off nokaslr
         random.trust_cpu=on cryptomgr.notests systemd.unified_cgroup_hierarchy=1
         systemd.unit=rig.target)
     qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none)
