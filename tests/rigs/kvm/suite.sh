@@ -12,7 +12,6 @@ try() {
 }
 
 try "$here/scope.sh" fake
-try "$tests/lifecycle.sh" fake
 try "$here/vm.sh"
 try "$tests/engines/podman.sh" fake cgroups
 [ "$failed" = 0 ]
