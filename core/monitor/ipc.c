@@ -17,6 +17,8 @@ _Static_assert(sizeof(struct strv) == sizeof(struct plan_list), "strv is coded a
 _Static_assert(offsetof(struct strv, n) == offsetof(struct plan_list, n), "same order");
 _Static_assert(sizeof(pid_t) == sizeof(int32_t), "pids are coded as i32");
 
+#define LAST_WORDS_MS 2000
+#define SEQ_ALIVE 0x7fffffffu
 #define SEQ_CALL                                                                                   \
     (UINT32_C(1) << 31) /* ipc_call's numbers are never those of pipelined requests                \
                          */
@@ -402,11 +404,15 @@ int ipc_wait(int sock, uint32_t seq, uint64_t deadline_ns, struct ipc_reply *ret
 
 int ipc_last_words(int sock, struct err *err)
 {
+    uint64_t deadline = deadline_in_ms(LAST_WORDS_MS);
+
+    /* A process that dies closes its sockets one by one: one that answers has not died. */
+    (void)ipc_send(sock, IPC_TIMINGS, SEQ_ALIVE, NULL, NULL, 0, NULL);
     for (;;) {
         cleanup_free uint8_t *body = NULL;
         cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
         struct frame_head head;
-        int r = read_frame(sock, now_ns(), &head, &body, err);
+        int r = read_frame(sock, deadline, &head, &body, err);
 
         if (r == -ETIMEDOUT)
             return 0;
@@ -414,6 +420,8 @@ int ipc_last_words(int sock, struct err *err)
             (void)err_set(err, EPIPE, "the container's monitor was killed");
             return 1;
         }
+        if (head.type == IPC_REPLY && head.seq == SEQ_ALIVE)
+            return 0;
         if (head.type != IPC_END || ipc_reply_get(wire_over(body, head.len), &reply) < 0)
             continue;
         if (reply.code)

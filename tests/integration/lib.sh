@@ -131,19 +131,24 @@ has_status() {
 }
 
 # Processes of this test that should be gone: whoever names WORK in its arguments; a proxy, which
-# has the arguments of the guest's process, names its state directory in its environment.
+# has the arguments of the guest's process, names its state directory in its environment and is
+# listed with its own name before them.
 leftover_processes() {
-    local file pid cmd
+    local file pid cmd name
     for file in $(grep -lsaF -- "$WORK" /proc/[0-9]*/cmdline) \
         $(grep -lsaF -- "ANYVISOR_STATE=$WORK" /proc/[0-9]*/environ); do
         pid=${file//[!0-9]/}
         case $pid in "$$" | "$BASHPID") continue ;; esac
+        name=
         case $file in
-        *environ) [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = anyvisor-proxy ] || continue ;;
+        *environ)
+            [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = anyvisor-proxy ] || continue
+            name='anyvisor-proxy: '
+            ;;
         esac
         # Gone by now is also grep itself, whose arguments have WORK, too.
         { cmd=$(tr '\0' ' ' < "/proc/$pid/cmdline"); } 2>/dev/null
-        [ -z "$cmd" ] || printf '%s %s\n' "$pid" "${cmd:0:150}"
+        [ -z "$cmd" ] || printf '%s %s%s\n' "$pid" "$name" "${cmd:0:150}"
     done
 }
 
