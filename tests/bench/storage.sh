@@ -31,7 +31,7 @@ done
 PATH=$PATH:/usr/sbin:/sbin
 setup "$backend"
 for tool in mkfs.erofs mke2fs; do
-    command -v $tool > /dev/null || { echo "storage.sh: skipped: no $tool"; exit 0; }
+    command -v $tool > /dev/null || skip_all "$tool is not installed"
 done
 cat > "$ANYVISOR_CONFIG" <<Y
 version: 1

@@ -19,11 +19,6 @@ TOOLCHAIN=1.21.13
 FETCH_LIMIT=180
 PROGRAM_LIMIT=300
 
-skip_all() {
-    printf '# SKIP %s\n' "$1"
-    exit 77
-}
-
 # The suite wants Go 1.21. An older one (Debian 12's) takes it from the Go registry as a module, as
 # newer ones do by themselves; the files of a module are not executable.
 use_new_go() {

@@ -15,11 +15,6 @@ CONFORMANCE=$(cd "$(dirname "$0")" && pwd)
 DIFFERENCES=$CONFORMANCE/view.differences
 PROBE=$AV_BUILD/tests/conformance/view_probe
 
-skip_all() {
-    printf '# SKIP %s\n' "$1"
-    exit 77
-}
-
 # The mounts of engines' bundles, of every kind: folder, file, read-only, flags, recursive,
 # propagation, tmpfs (copied up), /dev/shm from the host.
 mounts_filter() {

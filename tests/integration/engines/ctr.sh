@@ -7,7 +7,7 @@
 # shellcheck source=tests/integration/engines/daemons.sh
 . "$(dirname "$0")/daemons.sh"
 for tool in ctr containerd; do
-    command -v "$tool" > /dev/null || { skip "ctr" "$tool is not installed"; exit 0; }
+    command -v "$tool" > /dev/null || skip_all "$tool is not installed"
 done
 own_namespaces "$@"
 setup "${1:?usage: ctr.sh BACKEND}"

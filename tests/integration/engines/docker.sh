@@ -9,7 +9,7 @@
 . "$(dirname "$0")/daemons.sh"
 DOCKER=/usr/bin/docker
 for tool in "$DOCKER" dockerd containerd; do
-    command -v "$tool" > /dev/null || { skip "docker" "$tool is not installed"; exit 0; }
+    command -v "$tool" > /dev/null || skip_all "$tool is not installed"
 done
 own_namespaces "$@"
 setup "${1:?usage: docker.sh BACKEND}"

@@ -7,8 +7,7 @@ if [ -z "${PODMAN_NS:-}" ]; then    # podman's mounts and links stay in namespac
 fi
 . "$(dirname "$0")/../lib.sh"
 if ! command -v podman > /dev/null; then
-    skip "podman" "podman is not installed"
-    exit 0
+    skip_all "podman is not installed"
 fi
 setup "${1:?usage: podman.sh BACKEND [cgroups]}"
 P=$WORK/podman

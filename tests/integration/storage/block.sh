@@ -7,7 +7,7 @@ setup "${1:?usage: block.sh BACKEND [--long]}"
 LONG=${2:-}
 PATH=$PATH:/usr/sbin:/sbin
 for tool in mkfs.erofs mke2fs mkfs.xfs mksquashfs qemu-img debugfs; do
-    command -v $tool > /dev/null || { skip "block" "no $tool"; exit 0; }
+    command -v $tool > /dev/null || skip_all "$tool is not installed"
 done
 cat > "$ANYVISOR_CONFIG" <<X
 version: 1

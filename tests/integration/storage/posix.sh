@@ -9,7 +9,7 @@ PATH=$PATH:/usr/sbin:/sbin
 PROBE=$AV_BUILD/tests/integration/storage/posix_probe
 PAGE=$HERE/../../docs/storage.md
 QEMU=$(qemu-system-x86_64 --version 2> /dev/null | sed -n '1s/.*version \([0-9]*\.[0-9]*\).*/\1/p')
-command -v mke2fs > /dev/null || { skip "posix" "no mke2fs"; exit 0; }
+command -v mke2fs > /dev/null || skip_all "mke2fs is not installed"
 sed -i 's/^defaults:/&\n  storage: {volumes: [block]}/' "$ANYVISOR_CONFIG"
 
 # table COLUMN: "ROW<tab>CELL" of each line; 2 is 9pfs, 3 is block.

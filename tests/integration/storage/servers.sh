@@ -16,7 +16,7 @@ own_network() {
 need_programs() {
     local p
     for p in "$@"; do
-        command -v "$p" > /dev/null || { printf 'ok all # SKIP %s is not installed\n' "$p"; exit 0; }
+        command -v "$p" > /dev/null || skip_all "$p is not installed"
     done
 }
 

@@ -4,8 +4,7 @@
 # scope of systemd. Runs in the rig, whose processor is emulated and has AMD's extension.
 . "$(dirname "$0")/../../integration/lib.sh"
 if ! grep -qE '^flags.* (svm|vmx)' /proc/cpuinfo; then
-    skip "KVM" "the processor has neither svm nor vmx: rig.sh run $0"
-    exit 0
+    skip_all "the processor has neither svm nor vmx: rig.sh run $0"
 fi
 setup kvm
 LIMIT=240
