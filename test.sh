@@ -71,11 +71,26 @@ stage() {
     "$@" || { echo "stage '$1' failed" >&2; failed_stages=$((failed_stages + 1)); }
 }
 
-# ctest gives skipped tests and those it could not start the same status; the message tells.
+# ctest gives skipped tests and those it could not start the same status; the message tells. What
+# failed is said once more at the end, for who sees only the end of a long log.
 summary() {
     python3 - "$failed_stages" ${results[0]+"${results[@]}"} <<'EOF'
+import re
 import sys
 import xml.etree.ElementTree as tree
+
+LOOKS_BAD = re.compile(r"^not ok |^# .*\.c:\d+: |ERROR: |runtime error: |^ +#\d+ 0x.* in ")
+
+
+def bad_lines(case):
+    """The checks of a test that failed, each with what its output says of it."""
+    lines, left = [], 0
+    for line in (case.findtext("system-out") or "").splitlines():
+        left = 8 if LOOKS_BAD.search(line) else left - 1
+        if left > 0 and not line.startswith("ok "):
+            lines.append("    " + line[:200])
+    return lines[:40]
+
 
 count = {"passed": 0, "failed": int(sys.argv[1]), "skipped": 0}
 for path in sys.argv[2:]:
@@ -91,6 +106,8 @@ for path in sys.argv[2:]:
         count[kind] += 1
         if kind != "passed":
             print("%s: %s (%s) %s" % (kind, case.get("name"), path.split("/")[-2], message))
+        if kind == "failed":
+            print("\n".join(bad_lines(case)))
 if count["passed"] + count["failed"] == 0:
     count["failed"] = 1
     print("failed: no test ran")

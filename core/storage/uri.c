@@ -88,7 +88,8 @@ static int absolute(struct parser *p, const char *key, char **ret)
 {
     const char *path = kvs_get(&p->parts.query, key);
 
-    if (path && (*path != '/' || strstr(path, "/../") || strstr(path, "//")))
+    if (path &&
+        (*path != '/' || strstr(path, "/../") || str_ends_with(path, "/..") || strstr(path, "//")))
         return bad(p, "'%s' is not a plain absolute path", key);
     *ret = xstrdup(path);
     return 0;
@@ -139,6 +140,7 @@ static int take_unix(struct parser *p)
     add_export(p);
     free(p->u->shown);
     p->u->shown = xasprintf("nbd+unix://%s?socket=%s", p->parts.path, p->u->socket);
+    p->text.shown = p->u->shown; /* what is refused from here on is refused under this name */
     return 0;
 }
 

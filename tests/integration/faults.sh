@@ -95,8 +95,10 @@ for v in qemu-system anyvisor-monitor anyvisor-proxy fake-vmm 'agent --fd'; do
     same "kill $v: the container runs" running "$(status_of k1)"
     victim "$v"
     check "kill $v: the container stops" 0 '' until_ok 20 has_status k1 stopped
-    [ "$v" = anyvisor-monitor ] || same "kill $v: the log names the signal" 1 \
-        "$(grep -c "container 'k1' was killed by signal 9" "$ROOT/k1/monitor.log")"
+    # A dead proxy is a stopped container, as with runc; the monitor still has to kill the guest's
+    # process then, and says so when that is done.
+    [ "$v" = anyvisor-monitor ] || check "kill $v: the log names the signal" 0 '' \
+        until_ok 10 grep -q "container 'k1' was killed by signal 9" "$ROOT/k1/monitor.log"
     check "kill $v: exec says so" 255 'stopped|not running' av exec k1 true
     sweep "kill $v" k1
 done

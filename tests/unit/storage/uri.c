@@ -111,6 +111,8 @@ TEST(what_is_wrong_with_a_uri_is_said)
         {"nbd+unix:///x?socket=s", "not a plain absolute path"},
         {"nbd+unix:///x?socket=/a/../s", "not a plain absolute path"},
         {"nbd+unix:///x?socket=/a//s", "not a plain absolute path"},
+        {"nbd+unix:///x?socket=/a/..", "not a plain absolute path"},
+        {"nbd+unix:///x?socket=/a/s&timeout=z", "volume 'nbd+unix:///x?socket=/a/s': timeout is"},
         {"nbd+unix:///x?socket=/s", "a directory of its own"},
         {"iscsi://h/iqn.x", "target and unit"},
         {"iscsi://h/iqn.x/", "target and unit"},
