@@ -6,6 +6,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/integration/engines/daemons.sh
 . "$(dirname "$0")/daemons.sh"
+# shellcheck source=tests/integration/engines/disks.sh
+. "$HERE/engines/disks.sh"
 for tool in ctr containerd; do
     command -v "$tool" > /dev/null || skip_all "$tool is not installed"
 done
@@ -61,6 +63,23 @@ check "attach ends as the task does" 6 '' ct task attach d2
 check "run -d of a program that stays" 0 '' ct run -d "${B[@]}" $I d3 sleep 100
 check "task rm -f" 0 'exit code 137' ct task rm -f d3
 check "container rm of both" 0 '' ct containers rm d2 d3
+on_disks() {
+    local logs=$WORK/k1.log
+    run_on_disks() { ct run -d --runc-binary "$E/anyvisor-disk" --runc-root "${ROOT%/*}" --log-uri "file://$logs" \
+        --mount "type=bind,src=$DISK_IMAGE,dst=/data,options=rbind:rw" $I k1 sh -c "$DISK_SCRIPT"; }
+    for round in 1 2; do
+        : > "$logs"
+        check "on disks: run -d" 0 '' run_on_disks
+        disks_seen $round cat "$logs"
+        check "on disks: exec" 0 '^2$' ct task exec --exec-id e1 k1 sh -c 'echo x >> /root/new; wc -l < /root/new'
+        check "on disks: kill" 0 '' ct task kill -s TERM k1
+        check "kill ends it" 0 '' until_ok 30 task_is k1 STOPPED
+        check "task rm gives the trap's status" 0 'exit code 7' ct task rm k1
+        check "on disks: container rm" 0 '' ct containers rm k1
+    done
+    disks_kept
+}
+! disks_possible || on_disks
 same "no container is left in containerd" "" "$(ct containers ls -q)"
 daemons_stop
 finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # daemons.sh - containerd and dockerd for one test: in the test's own mount and network namespaces,
-# on unix sockets below WORK, ended by their process ids. Sourced after lib.sh's setup:
+# on unix sockets below WORK, ended by their process ids. Sourced after lib.sh's setup, with disks.sh:
 #
 #     daemons_setup            # folder $E with a wrapper $E/anyvisor that has the configuration
 #     containerd_start && dockerd_start
@@ -45,6 +45,7 @@ daemons_setup() {
 ANYVISOR_CONFIG=$ANYVISOR_CONFIG exec $AV "\$@"
 X
     chmod +x "$E/anyvisor"
+    disks_setup "$E/anyvisor"
 }
 
 # daemon NAME CMD...: started in the background, its words in $E/NAME.log.
@@ -79,7 +80,7 @@ ct() {
 dockerd_start() {
     daemon dockerd dockerd -H "unix://$E/docker/sock" --data-root "$E/docker/data" \
         --exec-root "$E/docker/exec" --pidfile "$E/docker/pid" --containerd "$E/containerd/sock" \
-        --add-runtime "anyvisor=$E/anyvisor" --default-runtime anyvisor \
+        --add-runtime "anyvisor=$E/anyvisor" --add-runtime "disk=$E/anyvisor-disk" --default-runtime anyvisor \
         --cgroup-parent "/$PARENT" --storage-driver overlay2 "$@"
     until_ok 60 dk version || { tail "$E/dockerd.log"; return 1; }
 }

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/integration/engines/daemons.sh
 . "$(dirname "$0")/daemons.sh"
+# shellcheck source=tests/integration/engines/disks.sh
+. "$HERE/engines/disks.sh"
 DOCKER=/usr/bin/docker
 for tool in "$DOCKER" dockerd containerd; do
     command -v "$tool" > /dev/null || skip_all "$tool is not installed"
@@ -103,6 +105,19 @@ check "and its /dev/shm" 0 '^x$' sh -c "'$DK' exec x1 sh -c 'echo x > /dev/shm/x
 check "rm -f Y" 0 '' dk rm -f y1
 check "X lives on" 0 '^x$' dk exec x1 echo x
 check "rm -f X" 0 '' dk rm -f x1
+on_disks() {
+    check "on disks: run -d" 0 '' dk run -d --name k1 --runtime disk "${N[@]}" -v "$DISK_IMAGE:/data" $I sh -c "$DISK_SCRIPT"
+    disks_seen 1 dk logs k1
+    check "on disks: exec" 0 '^2$' dk exec k1 sh -c 'echo x >> /root/new; wc -l < /root/new'
+    check "on disks: stop" 0 '' dk stop -t 30 k1
+    same "stop lets the trap end it" 7 "$(inspect k1 .State.ExitCode)"
+    check "on disks: start again" 0 '' dk start k1
+    disks_seen 2 dk logs --tail 3 k1
+    check "on disks: stop again" 0 '' dk stop -t 30 k1
+    check "on disks: rm" 0 '' dk rm k1
+    disks_kept
+}
+! disks_possible || on_disks
 same "no container is left in docker" "" "$(dk ps -aq)"
 daemons_stop
 finish

@@ -6,6 +6,8 @@ if [ -z "${PODMAN_NS:-}" ]; then    # podman's mounts and links stay in namespac
     PODMAN_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
 fi
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/integration/engines/disks.sh
+. "$HERE/engines/disks.sh"
 if ! command -v podman > /dev/null; then
     skip_all "podman is not installed"
 fi
@@ -18,6 +20,7 @@ cat > "$P/anyvisor" <<X
 ANYVISOR_CONFIG=$ANYVISOR_CONFIG exec $AV --root $ROOT "\$@"
 X
 chmod +x "$P/anyvisor"
+disks_setup "$P/anyvisor"
 echo 'unqualified-search-registries = []' > "$P/registries.conf"
 # podman's default limits are above what this machine may set: they hold in a VM, not in the fake.
 limits='' nofile=1048576
@@ -31,9 +34,10 @@ $limits
 [engine]
 cgroup_manager = "$manager"
 events_logger = "file"
-runtime_supports_json = ["anyvisor"]
+runtime_supports_json = ["anyvisor", "disk"]
 [engine.runtimes]
 anyvisor = ["$P/anyvisor"]
+disk = ["$P/anyvisor-disk"]
 X
 pm() {
     timeout --foreground -k 10 "$LIMIT" env HOME=/root XDG_RUNTIME_DIR= CONTAINERS_CONF="$P/containers.conf" \
@@ -176,6 +180,21 @@ check "play kube" 0 '' pm play kube --network none "$P/pod.yaml"
 check "play kube: logs" 0 '' until_ok 20 kube_logged
 same "play kube: one VM" 1 "$(monitors)"
 check "play kube --down" 0 '' pm play kube --down "$P/pod.yaml"
+on_disks() {
+    local round
+    check "on disks: run -d" 0 '' pm --runtime disk run -d --name k1 "${N[@]}" -v "$DISK_IMAGE:/data" $I sh -c "$DISK_SCRIPT"
+    disks_seen 1 pm logs k1
+    check "on disks: exec" 0 '^2$' pm exec k1 sh -c 'echo x >> /root/new; wc -l < /root/new'
+    check "on disks: cp sees the image's files" 0 '' pm cp k1:/etc/layer "$P/layer"
+    same "with what is in them" image "$(cat "$P/layer")"
+    check "on disks: stop" 0 '' pm stop -t 30 k1
+    check "wait gives the trap's status" 0 '^7$' pm wait k1
+    check "on disks: start again" 0 '' pm start k1
+    disks_seen 2 pm logs --tail 3 k1
+    check "on disks: rm -f" 0 '' pm rm -f -t 30 k1
+    disks_kept
+}
+! disks_possible || on_disks
 same "no container is left in podman" "" "$(pm ps -aq)"
 umount -R "$P/root/overlay" 2> /dev/null
 finish
