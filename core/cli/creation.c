@@ -275,7 +275,8 @@ static int enter_root(struct creation *c, struct err *err)
     struct err said = ERR_INIT;
     int r = proxy_enter_root(c, err);
 
-    if (r == 0 || fd_wait(c->proxy.pidfd, POLLIN, 0) <= 0)
+    /* An exiting process has lost its namespaces a moment before its pidfd says so. */
+    if (r == 0 || fd_wait(c->proxy.pidfd, POLLIN, LAST_WORDS_MS) <= 0)
         return r;
     (void)fd_wait(c->sock, POLLIN, LAST_WORDS_MS);
     if (ipc_last_words(c->sock, &said))
