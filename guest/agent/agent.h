@@ -273,7 +273,7 @@ struct lent {
 int mounts_lend(const struct plan_container *c, struct lent *l, struct err *err);
 void mounts_lend_done(struct lent *l);
 
-/* child.c: all below runs in the forked child */
+/* child.c: all below runs in the forked child, but for fork.c */
 struct job {
     struct agent *a;
     struct container *c;
@@ -290,6 +290,16 @@ struct job {
     struct lent lent;
 };
 void child_main(struct job *j) __attribute__((noreturn));
+
+/* fork.c: 0 or -errno */
+void fork_chown_stdio(const struct container *c, const struct plan_process *plan,
+                      const int child[3]);
+int fork_join_fds(struct agent *a, const struct plan_container *c, int fds[PLAN_NS_COUNT],
+                  struct err *err);
+int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_in_cgroup,
+               struct err *err); /* pid; in the child it does not return */
+int fork_prepare(struct agent *a, struct container *c, const struct plan_process *plan, bool init,
+                 bool in_cgroup, pid_t pid, struct err *err); /* before the child goes on */
 
 /* What child and loop say to each other, one packet each. */
 enum { CTL_GO = 1, CTL_START };

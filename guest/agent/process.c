@@ -62,159 +62,6 @@ static void reply(struct agent *a, struct process *p, int r, const struct err *e
     channel_reply(a, p->id, p->seq, r, err);
 }
 
-/* What the container's ids are called outside its user namespace. */
-static uint32_t outside_id(const struct plan_idmap *map, size_t n, uint32_t inside)
-{
-    for (size_t i = 0; i < n; i++)
-        if (inside >= map[i].inside && inside - map[i].inside < map[i].count)
-            return map[i].outside + (inside - map[i].inside);
-    return inside;
-}
-
-/* The user must be able to open /dev/stdout and friends again, which checks the pipe's owner. */
-static void chown_stdio(const struct container *c, const struct plan_process *plan,
-                        const int child[3])
-{
-    uid_t uid = outside_id(c->plan.uid_map, c->plan.n_uid_map, plan->uid);
-
-    for (int i = 0; i < 3; i++)
-        if (child[i] >= 0 && (i > 0 || (plan->flags & PLAN_P_STDIN)))
-            (void)!fchown(child[i], uid, (gid_t)-1);
-}
-
-static int write_proc(struct agent *a, pid_t pid, const char *file, const char *text, size_t len,
-                      struct err *err)
-{
-    cleanup_fd int fd = -1;
-    char path[64];
-
-    snprintf(path, sizeof(path), "%d/%s", (int)pid, file);
-    fd = openat(a->proc_fd, path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, len) != (ssize_t)len)
-        return err_set(err, errno, "write '%.*s' to /proc/PID/%s: %m", (int)MIN(len, 200u), text,
-                       file);
-    return 0;
-}
-
-static int write_map(struct agent *a, pid_t pid, const char *file, const struct plan_idmap *map,
-                     size_t n, struct err *err)
-{
-    char text[16384];
-    size_t len = 0;
-
-    for (size_t i = 0; i < n && len < sizeof(text) - 64; i++)
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%u %u %u\n", map[i].inside,
-                                map[i].outside, map[i].count);
-    return len ? write_proc(a, pid, file, text, len, err) : 0;
-}
-
-/* What only somebody outside can do to the new process, before it goes on. */
-static int prepare_child(struct agent *a, struct container *c, const struct plan_process *plan,
-                         bool init, bool in_cgroup, pid_t pid, struct err *err)
-{
-    char text[16];
-    int r = in_cgroup ? 0 : cgroup_enter(a, c, pid, err);
-
-    if (r == 0 && init && c->plan.ns[PLAN_NS_USER] == PLAN_NS_NEW) {
-        r = write_map(a, pid, "uid_map", c->plan.uid_map, c->plan.n_uid_map, err);
-        if (r == 0)
-            r = write_map(a, pid, "gid_map", c->plan.gid_map, c->plan.n_gid_map, err);
-    }
-    if (r == 0 && (plan->flags & PLAN_P_OOM_SCORE)) {
-        int n = snprintf(text, sizeof(text), "%d", (int)plan->oom_score_adj);
-
-        r = write_proc(a, pid, "oom_score_adj", text, (size_t)n, err);
-    }
-    return r;
-}
-
-static uint64_t new_namespaces(const struct plan_container *c, uint64_t *ret_late)
-{
-    static const uint64_t flag[PLAN_NS_COUNT] = {
-        [PLAN_NS_PID] = CLONE_NEWPID, [PLAN_NS_NET] = CLONE_NEWNET,   [PLAN_NS_IPC] = CLONE_NEWIPC,
-        [PLAN_NS_UTS] = CLONE_NEWUTS, [PLAN_NS_USER] = CLONE_NEWUSER,
-    };
-    uint64_t now = CLONE_NEWNS; /* always: the agent's mounts are not for containers */
-
-    for (int i = 0; i < PLAN_NS_COUNT; i++)
-        if (c->ns[i] == PLAN_NS_NEW)
-            now |= flag[i];
-    *ret_late = 0;
-    if (c->ns[PLAN_NS_USER] == PLAN_NS_JOIN) {
-        /* They shall belong to the joined user namespace; a pid namespace can't be made late. */
-        *ret_late = now & ~(uint64_t)CLONE_NEWPID;
-        now &= CLONE_NEWPID;
-    }
-    return now;
-}
-
-/* pidfd of the pid namespace to fork into, or -1. */
-static int pid_namespace_of(const struct job *j)
-{
-    if (j->exec)
-        return j->init_pidfd;
-    return j->c->plan.ns[PLAN_NS_PID] == PLAN_NS_JOIN ? j->join_pidfds[PLAN_NS_PID] : -1;
-}
-
-/* fork with namespaces and cgroup. In the child this does not return. */
-static int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_in_cgroup,
-                      struct err *err)
-{
-    int pidfd = -1, into = pid_namespace_of(j);
-    struct sys_clone_args args = {.pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-    long pid;
-    int e;
-
-    args.flags = SYS_CLONE_PIDFD;
-    if (!j->exec)
-        args.flags |= new_namespaces(&j->c->plan, &j->late_ns);
-    if (j->c->cgroup_fd >= 0) {
-        args.flags |= SYS_CLONE_INTO_CGROUP;
-        args.cgroup = (uint64_t)j->c->cgroup_fd;
-    }
-    /* Only children change their pid namespace by setns: go in, fork, come back. */
-    if (into >= 0 && setns(into, CLONE_NEWPID) < 0)
-        return err_set(err, errno, "join pid namespace: %m");
-    j->await_go = !j->exec || (j->p->flags & PLAN_P_OOM_SCORE);
-    pid = sys_clone3(&args);
-    if (pid < 0 && (args.flags & SYS_CLONE_INTO_CGROUP) && errno != EAGAIN) {
-        args.flags &= ~SYS_CLONE_INTO_CGROUP;
-        j->await_go = true;
-        pid = sys_clone3(&args);
-    }
-    e = errno;
-    if (pid == 0) {
-        close(ctl_parent);
-        child_main(j);
-    }
-    if (into >= 0 && setns(j->a->pidns_fd, CLONE_NEWPID) < 0)
-        agent_log(j->a, "return to own pid namespace: %s", strerror(errno));
-    if (pid < 0 && e == ENOMEM && into >= 0) /* what fork says in a pid namespace without init */
-        return err_set(err, ESRCH, "container not running");
-    if (pid < 0)
-        return err_set(err, e, "create process: %m");
-    *ret_pidfd = pidfd;
-    *ret_in_cgroup = (args.flags & SYS_CLONE_INTO_CGROUP) || j->c->cgroup_fd < 0;
-    return (int)pid;
-}
-
-static int join_fds(struct agent *a, const struct plan_container *c, int fds[PLAN_NS_COUNT],
-                    struct err *err)
-{
-    for (int i = 0; i < PLAN_NS_COUNT; i++) {
-        struct container *other;
-
-        fds[i] = -1;
-        if (c->ns[i] != PLAN_NS_JOIN)
-            continue;
-        other = container_find(a, c->join[i]);
-        if (!other || !other->init || other->init->pidfd.fd < 0 || other->init->state == P_DEAD)
-            return err_set(err, ESRCH, "join namespace: container '%s' is not running", c->join[i]);
-        fds[i] = other->init->pidfd.fd;
-    }
-    return 0;
-}
-
 static int spawn(struct process *p, struct job *j, struct err *err)
 {
     struct agent *a = j->a;
@@ -237,7 +84,7 @@ static int spawn(struct process *p, struct job *j, struct err *err)
         return r; /* the child sees ctl's end and goes */
     }
     (void)fcntl(ours, F_SETFL, O_NONBLOCK | O_RDWR);
-    if ((r = prepare_child(a, j->c, j->p, !j->exec, in_cgroup, p->pid, err)) < 0 ||
+    if ((r = fork_prepare(a, j->c, j->p, !j->exec, in_cgroup, p->pid, err)) < 0 ||
         (r = streams_watch(a, p, err)) < 0 ||
         (r = loop_watch(a, &p->ctl, ours, EPOLLIN, on_ctl, err)) < 0)
         return r;
@@ -278,9 +125,9 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
     a->processes = p;
     r = streams_pipes(p, plan, a->null_fd, j.stdio, err);
     if (r == 0)
-        chown_stdio(c, plan, j.stdio);
+        fork_chown_stdio(c, plan, j.stdio);
     if (r == 0)
-        r = init ? join_fds(a, &c->plan, joins, err) : 0;
+        r = init ? fork_join_fds(a, &c->plan, joins, err) : 0;
     if (r == 0 && init)
         r = mounts_lend(&c->plan, &j.lent, err);
     if (r == 0 && !init)
