@@ -63,20 +63,40 @@ static void add_identity(struct builder *b)
                  "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 }
 
+/*
+ * Always an object of one name where VMs can be cloned: QEMU looks for saved memory by the name.
+ * False = the board makes its own.
+ */
+static bool add_memory(struct builder *b)
+{
+    const struct cmdline *c = b->c;
+    bool memfd = c->config->memory == KVM_MEMORY_MEMFD;
+    cleanup_free char *file = c->memory ? args_escape(c->memory) : NULL;
+    uint64_t mib = c->spec->memory / MIB;
+
+    if (!c->memory && !memfd && !c->machine->shares_memory)
+        return false;
+    args_add(b->a, "-object");
+    if (!c->memory)
+        args_addf(b->a, "memory-backend-%s,id=ram,size=%" PRIu64 "M,share=%s",
+                  memfd ? "memfd" : "ram", mib, memfd ? "on" : "off");
+    else
+        args_addf(b->a, "memory-backend-file,id=ram,size=%" PRIu64 "M,mem-path=%s,share=%s%s", mib,
+                  file ? file : "", c->memory_shared ? "on" : "off",
+                  c->memory_readonly ? ",readonly=on,rom=off" : "");
+    return true;
+}
+
 static void add_machine(struct builder *b)
 {
     const struct hvp_vm_spec *s = b->c->spec;
     const struct machine *m = b->c->machine;
     bool kvm = b->c->accel == ACCEL_KVM;
     const char *cpu = s->cpu_model[0] ? s->cpu_model : b->c->config->cpu;
-    bool memfd = b->c->config->memory == KVM_MEMORY_MEMFD;
+    bool backend = add_memory(b);
 
     args_add(b->a, "-machine");
-    args_addf(b->a, "%s%s", m->options, memfd ? ",memory-backend=ram" : "");
-    if (memfd) {
-        args_add(b->a, "-object");
-        args_addf(b->a, "memory-backend-memfd,id=ram,size=%" PRIu64 "M,share=on", s->memory / MIB);
-    }
+    args_addf(b->a, "%s%s", m->options, backend ? ",memory-backend=ram" : "");
     add_pair(b->a, "-accel", accel_name(b->c->accel));
     add_pair(b->a, "-cpu", cpu ? cpu : kvm ? m->cpu_kvm : m->cpu_tcg);
     args_add(b->a, "-smp");
@@ -284,7 +304,8 @@ int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err
         return err->code;
     add_identity(&b);
     add_machine(&b);
-    add_kernel(&b);
+    if (!c->incoming || !c->memory) /* a clone's is in its memory */
+        add_kernel(&b);
     if (add_channels(&b, err) < 0)
         return err->code;
     add_rng(&b);

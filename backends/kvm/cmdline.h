@@ -27,6 +27,9 @@ struct cmdline {
     const char *firmware; /* absolute path; NULL = QEMU's own */
     uint64_t tsc_khz;     /* 0 = unknown */
     bool incoming;        /* wait for a saved state instead of booting */
+    const char *memory;   /* file that is the VM's memory; NULL = nobody else's business */
+    bool memory_shared; /* the VM writes into it: a template is made; else it is copied on write */
+    bool memory_readonly; /* this QEMU can copy on write what it opens for reading only */
     bool privileged;      /* QEMU runs as root: the share may pass ownership through */
     const uint32_t *cids; /* of the vsock devices, in their order */
 };

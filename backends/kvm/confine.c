@@ -47,9 +47,11 @@ static uint32_t own_id(const char *uuid)
 }
 
 /* Now, or later through a hot-plug port. */
-static bool has_files(const struct hvp_vm_spec *spec, const struct kvm_config *config)
+static bool has_files(const struct cmdline *c)
 {
-    if (config->hotplug_ports > 0)
+    const struct hvp_vm_spec *spec = c->spec;
+
+    if (c->config->hotplug_ports > 0 || c->memory)
         return true;
     for (size_t i = 0; i < spec->n_devices; i++)
         if (spec->devices[i]->kind == HVP_DEV_SHARE || spec->devices[i]->kind == HVP_DEV_DISK)
@@ -75,9 +77,10 @@ bool confine_needs_network(const struct hvp_device *dev)
     return k->protocol != HVP_PROTO_NBD || !options_get(k->options, k->n_options, "socket");
 }
 
-void confine(struct hvp_spawn *what, const struct hvp_vm_spec *spec,
-             const struct kvm_config *config)
+void confine(struct hvp_spawn *what, const struct cmdline *c)
 {
+    const struct hvp_vm_spec *spec = c->spec;
+    const struct kvm_config *config = c->config;
     uint32_t id = config->user == KVM_USER_AUTO ? own_id(spec->uuid) : config->user;
 
     if (geteuid() != 0)
@@ -88,7 +91,7 @@ void confine(struct hvp_spawn *what, const struct hvp_vm_spec *spec,
     for (size_t i = 0; i < spec->n_devices; i++)
         if (confine_needs_network(spec->devices[i]))
             what->flags |= HVP_SPAWN_HOST_NET;
-    what->keep_caps = has_files(spec, config) ? FILE_CAPS : 0;
+    what->keep_caps = has_files(c) ? FILE_CAPS : 0;
     if (config->user == KVM_USER_AUTO &&
         !(is_mapped("/proc/self/uid_map", id) && is_mapped("/proc/self/gid_map", id)))
         return; /* root of a user namespace is nobody outside */

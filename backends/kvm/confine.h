@@ -5,13 +5,13 @@
  */
 #ifndef KVM_CONFINE_H
 #define KVM_CONFINE_H
-#include "config.h"
+#include "cmdline.h"
 
 /* Whether QEMU opens this disk over a network. */
 bool confine_needs_network(const struct hvp_device *dev);
 
-/* User, capabilities and namespaces of the QEMU that runs spec; nothing where we are not root. */
-void confine(struct hvp_spawn *what, const struct hvp_vm_spec *spec,
-             const struct kvm_config *config);
+/* User, capabilities and namespaces of the QEMU that runs c->spec; nothing where we are not root.
+ */
+void confine(struct hvp_spawn *what, const struct cmdline *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include "common/child.h"
 #include "accel.h"
+#include "cmdline.h"
 #include "config.h"
 #include "machine.h"
 #include "qmp.h"
@@ -57,8 +58,10 @@ struct kvm_vm {
     unsigned next_fd_id;
     struct kvm_device *devices;
     enum kvm_migration migration;
-    int epoll_fd; /* event_fd: QMP, pidfd and queue_fd */
-    int queue_fd; /* eventfd, readable while events wait */
+    char *template_dir; /* holds the memory, which a save there leaves out; NULL = none */
+    bool clone;         /* its memory is there before its state */
+    int epoll_fd;       /* event_fd: QMP, pidfd and queue_fd */
+    int queue_fd;       /* eventfd, readable while events wait */
     struct kvm_event *events, **events_tail;
 };
 
@@ -121,6 +124,17 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
                        struct hvp_error *err);
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag);
 struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev);
+
+/* template.c */
+struct kvm_memory_file {
+    char path[512];     /* file of a template's memory */
+    char words[1536];   /* what env points to */
+    const char *env[4]; /* environment of QEMU, NULL-terminated; empty = any */
+};
+/* Where the memory of c->spec is, of a new VM or (dir) one from what was saved there; fills c's
+ * memory* and vm's template_dir, clone. c->qemu is known. */
+int kvm_memory_choose(struct kvm_vm *vm, struct cmdline *c, const char *dir,
+                      struct kvm_memory_file *m, const struct deadline *d, struct hvp_error *err);
 
 /* migrate.c */
 int kvm_vm_save(void *vm, const char *dir, uint32_t flags, uint32_t timeout_ms,

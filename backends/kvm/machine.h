@@ -22,8 +22,9 @@ struct machine {
     const char *console_word; /* for the guest's kernel command line; "" = none needed */
     const char *tcg_word;     /* the same, under TCG only; NULL = none */
     unsigned max_vcpus;
-    bool root_ports; /* hot-plug needs PCIe root ports, made beforehand */
-    bool needs_tsc;  /* no timer to calibrate against: tell the guest under TCG */
+    bool root_ports;    /* hot-plug needs PCIe root ports, made beforehand */
+    bool needs_tsc;     /* no timer to calibrate against: tell the guest under TCG */
+    bool shares_memory; /* clones of a template need no kernel and can share its memory */
 };
 
 /* name "" = the architecture's first one; NULL = there is none of that name. */

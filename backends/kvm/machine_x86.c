@@ -26,6 +26,7 @@ const struct machine machine_x86[] = {
         .tcg_word = "no_timer_check",
         .max_vcpus = 255, /* beyond that x2APIC and an IOMMU are needed */
         .root_ports = true,
+        .shares_memory = true,
     },
     {
         .arch = "x86_64",
@@ -43,6 +44,7 @@ const struct machine machine_x86[] = {
         .max_vcpus = 255,
         .root_ports = false,
         .needs_tsc = true,
+        .shares_memory = true,
     },
     {0},
 };

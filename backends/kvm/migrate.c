@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A paused VM's state, memory included, as one file of a directory; and VMs made from it.  The
- * file is only read by a restore, so any number may go on at once.  QEMU refuses to save while the
- * guest has a 9p share mounted.
+ * A paused VM's state as one file of a directory, with its memory in it or, of a template, beside
+ * it (template.c); and VMs made from it.  Both are only read by a restore, so any number may go on
+ * at once.  QEMU refuses to save while the guest has a 9p share mounted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,15 +26,24 @@ void kvm_on_migration(struct kvm_vm *vm, const char *status)
         vm->migration = MIGRATION_FAILED;
 }
 
-/* Progress as events instead of polling query-migrate. */
-static int prepare(struct kvm_vm *vm, int fd, const struct deadline *d, struct hvp_error *err)
+static void add_capability(struct json_object *list, const char *name, bool on)
 {
-    struct json_object *list = json_object_new_array(), *one = json_object_new_object(),
-                       *args = json_object_new_object(), *speed = json_object_new_object();
+    struct json_object *one = json_object_new_object();
 
-    json_object_object_add(one, "capability", json_object_new_string("events"));
-    json_object_object_add(one, "state", json_object_new_boolean(true));
+    json_object_object_add(one, "capability", json_object_new_string(name));
+    json_object_object_add(one, "state", json_object_new_boolean(on));
     json_object_array_add(list, one);
+}
+
+/* Progress as events instead of polling query-migrate.  beside: memory is not in the file. */
+static int prepare(struct kvm_vm *vm, int fd, bool beside, const struct deadline *d,
+                   struct hvp_error *err)
+{
+    struct json_object *list = json_object_new_array(), *args = json_object_new_object(),
+                       *speed = json_object_new_object();
+
+    add_capability(list, "events", true);
+    add_capability(list, "x-ignore-shared", beside);
     json_object_object_add(args, "capabilities", list);
     json_object_object_add(speed, "max-bandwidth", json_object_new_int64(BANDWIDTH));
     vm->migration = MIGRATION_RUNNING;
@@ -114,6 +123,7 @@ int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
 {
     struct kvm_vm *vm = p;
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    bool beside = vm->template_dir && strcmp(dir, vm->template_dir) == 0;
     cleanup_close int fd = -1;
 
     kvm_events_collect(vm);
@@ -121,7 +131,7 @@ int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
     if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0)
         return err->code;
-    if (prepare(vm, fd, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
+    if (prepare(vm, fd, beside, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
         wait_settled(vm, &d, err) < 0) {
         remove_state(dir);
         return err->code;
@@ -134,7 +144,7 @@ int kvm_migrate_in(struct kvm_vm *vm, const char *dir, const struct deadline *d,
 {
     cleanup_close int fd = -1;
 
-    if (open_state(dir, O_RDONLY, &fd, err) < 0 || prepare(vm, fd, d, err) < 0 ||
+    if (open_state(dir, O_RDONLY, &fd, err) < 0 || prepare(vm, fd, vm->clone, d, err) < 0 ||
         run(vm, "migrate-incoming", d, err) < 0)
         return err->code;
     vm->state = HVP_VM_PAUSED;

@@ -32,6 +32,7 @@ struct launch {
     uint32_t cids[FD_MAPS_MAX];
     size_t n_cids;
     char qemu[BINARY_PATH_MAX], firmware[BINARY_PATH_MAX];
+    struct kvm_memory_file memory;
 };
 
 static int run_path(const struct kvm_vm *vm, const char *name, char *buf, size_t len,
@@ -216,6 +217,7 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
         .resource = RLIMIT_NOFILE, .soft = files.rlim_max, .hard = files.rlim_max};
     struct hvp_spawn what = {.struct_size = sizeof(what),
                              .argv = (const char *const *)l->args.v,
+                             .envp = l->memory.env[0] ? l->memory.env : NULL,
                              .cwd = vm->run_dir,
                              .fds = l->maps,
                              .n_fds = l->n_maps,
@@ -223,7 +225,7 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
                              .n_rlimits = files.rlim_max ? 1 : 0,
                              .death_signal = SIGKILL};
 
-    confine(&what, l->c.spec, l->c.config);
+    confine(&what, &l->c);
     r = host->spawn(host->cookie, &what, &pid, &pidfd, err);
     if (r < 0)
         return r;
@@ -231,12 +233,14 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
     return child_adopt(&vm->child, pid, pidfd, l->c.spec->uuid, err);
 }
 
-static int launch(struct kvm_vm *vm, const struct hvp_vm_spec *spec, bool incoming,
-                  struct hvp_error *err)
+static int launch(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char *dir,
+                  const struct deadline *d, struct hvp_error *err)
 {
-    struct launch l = {.c = {.spec = spec, .incoming = incoming}};
+    struct launch l = {.c = {.spec = spec, .incoming = dir != NULL}};
     int r = choose(vm->inst, &l, err);
 
+    if (r == 0)
+        r = kvm_memory_choose(vm, &l.c, dir, &l.memory, d, err);
     if (r == 0)
         r = make_channels(vm, &l, err);
     if (r == 0)
@@ -308,7 +312,7 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char 
     vm->state = HVP_VM_CREATED;
     vm->memory = spec->memory;
     vm->n_channels = spec->n_channels;
-    if (launch(vm, spec, dir != NULL, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
+    if (launch(vm, spec, dir, &d, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
         kvm_events_watch(vm, err) < 0 || (dir && kvm_migrate_in(vm, dir, &d, err) < 0) ||
         settle_devices(vm, spec, &d, err) < 0)
         return err->code;
@@ -428,5 +432,6 @@ void kvm_vm_close(void *p)
     }
     free(vm->run_dir);
     free(vm->console_log);
+    free(vm->template_dir);
     free(vm);
 }

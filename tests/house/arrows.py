@@ -31,7 +31,7 @@ THIRD = {
     "yaml.h": {"config"},
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},
-    "dlfcn.h": {"plugin", "base"},
+    "dlfcn.h": {"plugin", "base", "backends/kvm"},  # kvm: where it lies itself
     "libmnl/": {"net"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},

@@ -36,7 +36,7 @@ static void *inst;
 static struct hvp_caps caps = {.struct_size = sizeof(caps)};
 static struct hvp_error err = {.struct_size = sizeof(err)};
 static const char *kernel = "", *initrd = "";
-static char run_dir[] = "/tmp/av-driver.XXXXXX", share_dir[64], console_log[64];
+static char run_dir[] = "/tmp/av-driver.XXXXXX", share_dir[64], console_log[64], template_dir[80];
 static int failed, n_vms;
 
 static void result(bool good, const char *what)
@@ -111,8 +111,9 @@ static void check_key(const struct hvp_vm_spec *spec)
            "the template's key names what must be equal");
 }
 
-/* dir NULL = a new VM, else one from what was saved there. */
-static void *build(const char *id, const char *uuid, const char *cmdline, int tap, const char *dir)
+/* dir NULL = a new VM, else one from what was saved there; template: where it will be saved. */
+static void *build(const char *id, const char *uuid, const char *cmdline, int tap, const char *dir,
+                   const char *template)
 {
     char own_dir[80];
     const struct hvp_nic cold = nic("eth0", &tap, 1, HVP_F_LINK_DOWN);
@@ -137,7 +138,8 @@ static void *build(const char *id, const char *uuid, const char *cmdline, int ta
                                      .console_log = console_log,
                                      .devices = devices,
                                      .n_devices = tap >= 0 ? 2 : 1,
-                                     .n_channels = 1};
+                                     .n_channels = 1,
+                                     .template_dir = template};
     void *vm = NULL;
 
     if (caps.flags & HVP_CAP_TEMPLATE)
@@ -153,7 +155,7 @@ static void *build(const char *id, const char *uuid, const char *cmdline, int ta
 
 static void *create(const char *id, const char *uuid, int tap)
 {
-    return build(id, uuid, CMDLINE, tap, NULL);
+    return build(id, uuid, CMDLINE, tap, NULL, "");
 }
 
 /* The head of a frame of the agent's protocol: type, no body, id 0. */
@@ -404,54 +406,107 @@ static void check_channel_again(void *vm)
     result(plugin->agent_open(vm, 99, OP_MS, &fd, &err) < 0, "there is no channel 99");
 }
 
-/* Two VMs at once from one saved directory: both go on where the first one was. */
-static void check_template(void *vm, bool has_nic)
+/* FNV-1a of a file's content; 0 = there is none. */
+static uint64_t sum_of(const char *path)
 {
-    int tap;
-    void *clone[2] = {NULL, NULL};
-    char dir[80], file[100];
-    uint64_t start;
+    uint64_t sum = 14695981039346656037u;
+    FILE *f = fopen(path, "re");
+    uint64_t words[512];
+    size_t n;
 
-    if (!can(HVP_CAP_TEMPLATE, "TEMPLATE", "templates"))
+    if (!f)
+        return 0;
+    while ((n = fread(words, sizeof(words[0]), 512, f)) > 0)
+        for (size_t i = 0; i < n; i++)
+            sum = (sum ^ words[i]) * 1099511628211u;
+    fclose(f);
+    return sum;
+}
+
+static void *clone_of(const char *dir, const char *uuid, bool has_nic)
+{
+    uint64_t start = now_ms();
+    int tap = has_nic ? make_tap() : -1; /* the same devices as the template */
+    void *vm = build("driver-clone", uuid, CMDLINE, tap, dir, "");
+
+    if (tap >= 0)
+        close(tap);
+    printf("# restored in %llu ms\n", (unsigned long long)(now_ms() - start));
+    return vm;
+}
+
+static void live_and_die(void *clone)
+{
+    result(state_of(clone) == HVP_VM_PAUSED, "a restored VM is paused");
+    ok(plugin->vm_resume(clone, OP_MS, &err), "a restored VM resumes");
+    result(state_of(clone) == HVP_VM_RUNNING, "a resumed clone runs");
+    hello(clone);
+    ok(plugin->vm_destroy(clone, OP_MS, &err), "a clone is destroyed");
+    plugin->vm_close(clone);
+}
+
+static void save(void *vm, const char *dir)
+{
+    uint64_t start = now_ms();
+
+    ok(plugin->vm_pause(vm, OP_MS, &err), "the template pauses");
+    ok(plugin->vm_save(vm, dir, 0, HELLO_MS, &err), "a paused VM is saved");
+    printf("# saved in %llu ms\n", (unsigned long long)(now_ms() - start));
+    result(state_of(vm) == HVP_VM_PAUSED, "it stays paused");
+}
+
+/* A VM may be saved anywhere, with all of its memory, and go on. */
+static void check_snapshot(void *vm, bool has_nic)
+{
+    char dir[80], file[100];
+    void *clone;
+
+    if (!can(HVP_CAP_SNAPSHOT, "SNAPSHOT", "saving"))
         return;
     snprintf(dir, sizeof(dir), "%s/saved", run_dir);
     snprintf(file, sizeof(file), "%s/state", dir);
     mkdir(dir, 0700);
     result(plugin->vm_save(vm, dir, 0, OP_MS, &err) < 0, "a running VM is not saved");
-    ok(plugin->vm_pause(vm, OP_MS, &err), "the template pauses");
-    start = now_ms();
-    ok(plugin->vm_save(vm, dir, 0, HELLO_MS, &err), "a paused VM is saved");
-    printf("# saved in %llu ms\n", (unsigned long long)(now_ms() - start));
-    result(state_of(vm) == HVP_VM_PAUSED, "it stays paused");
+    save(vm, dir);
     ok(plugin->vm_resume(vm, OP_MS, &err), "a saved VM resumes");
-    for (int i = 0; i < 2; i++) {
-        const char *uuid =
-            i ? "22222222-2222-3333-4444-555555555552" : "22222222-2222-3333-4444-555555555551";
-
-        start = now_ms();
-        tap = has_nic ? make_tap() : -1; /* the same devices as the template */
-        clone[i] = build("driver-clone", uuid, CMDLINE, tap, dir);
-        if (tap >= 0)
-            close(tap);
-        printf("# restored in %llu ms\n", (unsigned long long)(now_ms() - start));
-    }
-    for (int i = 0; i < 2 && clone[i]; i++) {
-        result(state_of(clone[i]) == HVP_VM_PAUSED, "a restored VM is paused");
-        ok(plugin->vm_resume(clone[i], OP_MS, &err), "a restored VM resumes");
-        result(state_of(clone[i]) == HVP_VM_RUNNING, "a resumed clone runs");
-        hello(clone[i]);
-        ok(plugin->vm_destroy(clone[i], OP_MS, &err), "a clone is destroyed");
-        plugin->vm_close(clone[i]);
-    }
+    clone = clone_of(dir, "22222222-2222-3333-4444-555555555550", has_nic);
+    if (clone)
+        live_and_die(clone);
     unlink(file);
     rmdir(dir);
+}
+
+/* Two VMs at once from the template: both go on where it was, and neither changes it. */
+static void check_template(void *vm, bool has_nic)
+{
+    static const char *const uuids[] = {"22222222-2222-3333-4444-555555555551",
+                                        "22222222-2222-3333-4444-555555555552"};
+    void *clone[2] = {NULL, NULL};
+    char memory[120];
+    uint64_t before;
+
+    if (!can(HVP_CAP_TEMPLATE, "TEMPLATE", "templates"))
+        return;
+    save(vm, template_dir);
+    snprintf(memory, sizeof(memory), "%s/memory", template_dir);
+    before = sum_of(memory);
+    for (int i = 0; i < 2; i++)
+        clone[i] = clone_of(template_dir, uuids[i], has_nic);
+    for (int i = 0; i < 2 && clone[i]; i++)
+        live_and_die(clone[i]);
+    result(sum_of(memory) == before, "clones leave the template as it was");
 }
 
 static void life(void)
 {
     int tap = caps.flags & HVP_CAP_NIC_FD ? make_tap() : -1;
-    void *vm = create("driver-1", "11111111-2222-3333-4444-555555555555", tap);
+    void *vm;
     int32_t pid;
+
+    snprintf(template_dir, sizeof(template_dir), "%s/template", run_dir);
+    mkdir(template_dir, 0700);
+    vm = build("driver-1", "11111111-2222-3333-4444-555555555555", CMDLINE, tap, NULL,
+               caps.flags & HVP_CAP_TEMPLATE ? template_dir : "");
 
     if (tap >= 0)
         close(tap); /* the VMM has its own */
@@ -470,7 +525,8 @@ static void life(void)
         check_console(vm);
         check_channel_again(vm);
         check_reopen(vm);
-        check_template(vm, tap >= 0);
+        check_snapshot(vm, tap >= 0);
+        check_template(vm, tap >= 0); /* the last one: it does not run on */
     }
     pid = pid_of(vm);
     ok(plugin->vm_destroy(vm, OP_MS, &err), "the VM is destroyed");
@@ -511,7 +567,7 @@ static void panics(void)
 
     if (kernel[0])
         vm = build("driver-3", "33333333-2222-3333-4444-555555555555",
-                   CMDLINE " rdinit=/none root=/dev/none", -1, NULL);
+                   CMDLINE " rdinit=/none root=/dev/none", -1, NULL, "");
     if (!vm)
         return;
     if (ok(plugin->vm_start(vm, OP_MS, &err), "a VM without init starts"))

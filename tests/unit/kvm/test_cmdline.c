@@ -80,6 +80,38 @@ TEST(the_vm_is_paused_named_and_filtered)
     args_done(&s.args);
 }
 
+TEST(a_template_writes_its_memory_and_a_clone_copies_it)
+{
+    struct setup s;
+
+    setup(&s);
+    s.c.memory = "/t,1/memory";
+    s.c.memory_shared = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-object", "memory"),
+                 "memory-backend-file,id=ram,size=512M,mem-path=/t,,1/memory,share=on");
+    CHECK_CONTAINS(value(&s, "-machine", ""), ",memory-backend=ram");
+    CHECK(has(&s, "-kernel"));
+    args_done(&s.args);
+
+    setup(&s);
+    s.c.memory = "/t/memory";
+    s.c.incoming = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-object", "memory"),
+                 "memory-backend-file,id=ram,size=512M,mem-path=/t/memory,share=off");
+    CHECK(!has(&s, "-kernel"));
+    CHECK(!has(&s, "-append"));
+    args_done(&s.args);
+
+    setup(&s);
+    s.c.memory = "/t/memory";
+    s.c.incoming = s.c.memory_readonly = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_CONTAINS(value(&s, "-object", "memory"), ",share=off,readonly=on,rom=off");
+    args_done(&s.args);
+}
+
 TEST(seccomp_off_and_firmware_are_obeyed)
 {
     struct setup s;

@@ -33,7 +33,7 @@ static struct hvp_spawn confined(const struct hvp_device *dev, const char *uuid,
     config.user = user;
     config.host_network = host_network;
     config.hotplug_ports = 0;
-    confine(&what, &spec, &config);
+    confine(&what, &(struct cmdline){.spec = &spec, .config = &config});
     return what;
 }
 
