@@ -16,7 +16,7 @@
 #include "channel/queue.h"
 #include "monitor/boot.h"
 #include "monitor/ipc.h"
-#include "monitor/loop.h"
+#include "base/loop.h"
 #include "monitor/worker.h"
 #include "proto/message.h"
 #include "state/state.h"

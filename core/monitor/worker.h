@@ -6,7 +6,7 @@
 #ifndef MONITOR_WORKER_H
 #define MONITOR_WORKER_H
 #include <pthread.h>
-#include "monitor/loop.h"
+#include "base/loop.h"
 
 struct job {
     void (*run)(struct job *j);  /* in the worker */

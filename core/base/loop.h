@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loop.h - the monitor's event loop: descriptors, deadlines, and a sweep after each round.
- * For the monitor's main thread only. Without events and deadlines nothing ever wakes up.
+ * loop.h - an event loop: descriptors, deadlines, and a sweep after each round.
+ * For the main threads of monitor and shim. Without events and deadlines nothing ever wakes up.
  */
-#ifndef MONITOR_LOOP_H
-#define MONITOR_LOOP_H
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
