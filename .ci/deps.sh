@@ -7,7 +7,8 @@ set -euo pipefail
 # To build and run: compiler and libraries, the guest's C library, QEMU, the guest image's tools.
 demo_packages=(
     binutils cmake gcc libc6-dev ninja-build pkg-config
-    libjson-c-dev libkmod-dev libseccomp-dev libsystemd-dev libyaml-dev
+    libjson-c-dev libkmod-dev libprotobuf-c-dev libseccomp-dev libsystemd-dev libyaml-dev
+    protobuf-c-compiler
     linux-libc-dev musl-tools
     qemu-system-data qemu-system-x86
     kmod python3 xz-utils

@@ -11,12 +11,12 @@
 #include <stdint.h>
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/loop.h"
 #include "base/str.h"
 #include "channel/channel.h"
 #include "channel/queue.h"
 #include "monitor/boot.h"
 #include "monitor/ipc.h"
-#include "base/loop.h"
 #include "monitor/worker.h"
 #include "proto/message.h"
 #include "state/state.h"

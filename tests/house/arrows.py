@@ -17,12 +17,13 @@ CORE = {
     "monitor": LOW | MIDDLE | {"monitor", "proto"},
     "cli": LOW | MIDDLE | {"cli", "proto"},   # requests are made of its fields
     "proxy": {"base", "proxy", "proto"},
+    "shim": {"base", "oci", "state", "shim", "proto"},
 }
 for m in ("channel", "plan"):
     CORE[m] = CORE[m] | {"proto"}
-# What a CLI or a proxy may ask a monitor.
+# What a CLI, a proxy or a shim may ask a monitor.
 IPC = "monitor/ipc.h"
-IPC_USERS = {"cli", "proxy"}
+IPC_USERS = {"cli", "proxy", "shim"}
 
 # Prefix of a header -> the only places that may include it ("backends/x", "guest/x", a module).
 THIRD = {
@@ -33,6 +34,7 @@ THIRD = {
     "libkmod.h": {"hostmod"},
     "dlfcn.h": {"plugin", "base", "backends/kvm"},  # kvm: where it lies itself
     "libmnl/": {"net"},
+    "protobuf-c/": {"shim"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},
     "libxl": {"backends/xen"},
