@@ -80,6 +80,49 @@ int layout_find(struct layout *ret, struct err *err)
     return 0;
 }
 
+bool layout_is_users(void)
+{
+    static int answer = -1;
+
+    if (answer < 0)
+        answer = geteuid() != 0 || access("/run", W_OK) < 0;
+    return answer;
+}
+
+/* A folder that a user's environment names, or the system's where it names none. */
+static char *place(const char *variable, const char *below, const char *system, const char *name)
+{
+    const char *dir = layout_is_users() ? getenv(variable) : NULL;
+
+    return dir && *dir == '/' ? xasprintf("%s%s/%s", dir, below, name)
+                              : xasprintf("%s/%s", system, name);
+}
+
+const char *layout_state_dir(void)
+{
+    static char *dir;
+
+    return dir ? dir : (dir = place("XDG_RUNTIME_DIR", "", "/run", "anyvisor"));
+}
+
+const char *layout_vm_dir(void)
+{
+    static char *dir;
+
+    return dir ? dir : (dir = place("XDG_RUNTIME_DIR", "", "/run", "anyvisor.vm"));
+}
+
+const char *layout_cache_dir(void)
+{
+    static char *dir;
+    bool xdg = getenv("XDG_CACHE_HOME");
+
+    if (!dir)
+        dir =
+            place(xdg ? "XDG_CACHE_HOME" : "HOME", xdg ? "" : "/.cache", "/var/cache", "anyvisor");
+    return dir;
+}
+
 void layout_done(struct layout *l)
 {
     free(l->exe);

@@ -5,9 +5,8 @@
  */
 #ifndef BASE_LAYOUT_H
 #define BASE_LAYOUT_H
+#include <stdbool.h>
 #include "base/err.h"
-
-#define LAYOUT_DEFAULT_ROOT "/run/anyvisor"
 
 struct layout {
     char *exe;         /* this executable */
@@ -22,5 +21,15 @@ int layout_find(struct layout *ret, struct err *err);
 void layout_done(struct layout *l);
 
 const char *layout_version(void); /* "0.1.0" */
+
+/*
+ * Where things are kept: below /run and /var/cache for who may write there, else (an unprivileged
+ * user, and root of a user namespace of his) below $XDG_RUNTIME_DIR and $XDG_CACHE_HOME or
+ * ~/.cache. Never NULL, not made by this, valid to the end of the program.
+ */
+const char *layout_state_dir(void); /* the default of --root */
+const char *layout_vm_dir(void);    /* holds the plug-ins' run_dirs: short paths */
+const char *layout_cache_dir(void);
+bool layout_is_users(void); /* true: the places are those of an unprivileged user */
 
 #endif

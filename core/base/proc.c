@@ -128,3 +128,14 @@ int proc_reap(int pidfd, int *ret_status, struct err *err)
     }
     return 0;
 }
+
+int proc_in_user_namespace(void)
+{
+    cleanup_free char *map = NULL;
+    unsigned inside, outside, count;
+
+    if (path_read(AT_FDCWD, "/proc/self/uid_map", STAT_MAX, &map, NULL, NULL) < 0 ||
+        sscanf(map, "%u %u %u", &inside, &outside, &count) != 3)
+        return 0;
+    return inside != 0 || outside != 0 || count != UINT32_MAX;
+}

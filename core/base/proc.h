@@ -31,6 +31,10 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 /* waitid(P_PIDFD) with WEXITED; *ret_status as wait(2) would give it. EINTR is retried. */
 int proc_reap(int pidfd, int *ret_status, struct err *err);
 
+/* 1: this process lives in a user namespace below the first one, so its root is nobody's root
+ * outside. 0: in the first, or where nobody can tell. */
+int proc_in_user_namespace(void);
+
 struct proc_fd_map {
     int from, to; /* from is borrowed; to is the number in the child */
 };

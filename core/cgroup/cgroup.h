@@ -49,7 +49,11 @@ int cgroup_paths(const struct cgroup_host *h, const char *cgroups_path, const ch
  * recorded before cgroup_make makes them, for nothing else is ours to remove. */
 void cgroup_missing(const struct cgroup_host *h, const struct strv *dirs, struct strv *ret);
 
-/* The directories that a running process is in, one per hierarchy. */
+/* Whether this process may make each of dirs: an unprivileged user mostly may not. */
+bool cgroup_may_make(const struct strv *dirs);
+
+/* The directories that a running process is in, one per hierarchy; none where this process may not
+ * write to them. */
 int cgroup_dirs_of(const struct cgroup_host *h, pid_t pid, struct strv *ret_dirs, struct err *err);
 
 /*

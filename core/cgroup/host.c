@@ -183,5 +183,7 @@ int cgroup_dirs_of(const struct cgroup_host *h, pid_t pid, struct strv *ret_dirs
 
         strv_add(ret_dirs, dir);
     }
+    if (!cgroup_may_make(ret_dirs))
+        strv_done(ret_dirs); /* not ours: an unprivileged user's container has no cgroup here */
     return 0;
 }

@@ -73,6 +73,24 @@ void cgroup_missing(const struct cgroup_host *h, const struct strv *dirs, struct
         add_missing(h->v[i].mount, dirs->v[i], ret);
 }
 
+static bool may_make(const char *dir)
+{
+    cleanup_free char *path = xstrdup(dir);
+    char *slash;
+
+    while (access(path, F_OK) < 0 && (slash = strrchr(path, '/')))
+        *slash = '\0';
+    return access(path, W_OK) == 0;
+}
+
+bool cgroup_may_make(const struct strv *dirs)
+{
+    for (size_t i = 0; i < dirs->n; i++)
+        if (!may_make(dirs->v[i]))
+            return false;
+    return true;
+}
+
 int cgroup_paths(const struct cgroup_host *h, const char *cgroups_path, const char *id,
                  struct strv *ret_dirs, struct err *err)
 {

@@ -73,7 +73,7 @@ void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
     *ret_guest_dir = path_join(cli->layout.guest_dir, arch);
     ret->version = layout_version();
     ret->guest_dir = *ret_guest_dir;
-    ret->cache_dir = access(CLI_CACHE_DIR, W_OK) == 0 ? CLI_CACHE_DIR : NULL;
+    ret->cache_dir = access(layout_cache_dir(), W_OK) == 0 ? layout_cache_dir() : NULL;
 }
 
 /* What hostmod_ensure would find, without its doing. *ret_loadable: the first that it would load.
@@ -120,7 +120,7 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
         return;
     p->asked = true;
     if (!c->look_only)
-        (void)path_mkdirs(CLI_CACHE_DIR, 0700, NULL);
+        (void)path_mkdirs(layout_cache_dir(), 0700, NULL);
     choice_host(cli, d->arch, &host, &guest_dir);
     r = c->look_only ? look_at_modules(d, &loadable, &err)
                      : hostmod_ensure((const char *const *)d->modules.v, &err);

@@ -105,8 +105,11 @@ static int remove_run_dir(const struct container *c, struct err *err)
 {
     const char *dir = c->state.run_dir;
 
-    /* Only ever a directory of ours: state files are written by root, but cheap to distrust. */
-    if (!dir || !str_starts_with(dir, CLI_VM_DIR "/") || strchr(dir + sizeof(CLI_VM_DIR), '/'))
+    const char *vms = layout_vm_dir();
+
+    /* Only ever a directory of ours: state files are written by us, but cheap to distrust. */
+    if (!dir || !str_starts_with(dir, vms) || dir[strlen(vms)] != '/' ||
+        strchr(dir + strlen(vms) + 1, '/'))
         return 0;
     return path_remove_tree(AT_FDCWD, dir, err);
 }

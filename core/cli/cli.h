@@ -14,12 +14,10 @@
 #include "monitor/ipc.h"
 #include "state/state.h"
 
-#define CLI_CACHE_DIR "/var/cache/anyvisor"
-#define CLI_VM_DIR "/run/anyvisor.vm" /* holds the plug-ins' run_dirs: short paths */
-#define CLI_OWNER_FILE "owner"        /* in a run_dir: the state directory that it belongs to */
-#define CLI_REQUEST_MS 60000          /* an answer of a living sandbox */
-#define CLI_LOCK_MS 60000             /* while another verb is at work on the container */
-#define CLI_END_MS 30000              /* for a VM to be gone */
+#define CLI_OWNER_FILE "owner" /* in a run_dir: the state directory that it belongs to */
+#define CLI_REQUEST_MS 60000   /* an answer of a living sandbox */
+#define CLI_LOCK_MS 60000      /* while another verb is at work on the container */
+#define CLI_END_MS 30000       /* for a VM to be gone */
 
 struct cli {
     const char *root, *log, *log_format, *config, *cls, *unused;

@@ -143,7 +143,7 @@ static int new_run_dir_name(char **ret, struct err *err)
 
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         return err_set(err, errno, "getrandom: %m");
-    *ret = xasprintf(CLI_VM_DIR "/%016llx", (unsigned long long)random);
+    *ret = xasprintf("%s/%016llx", layout_vm_dir(), (unsigned long long)random);
     return 0;
 }
 
@@ -208,12 +208,24 @@ static int copy_config(struct creation *c, struct err *err)
     return r < 0 ? r : path_replace(c->dir.fd, CONFIG_COPY, text, len, 0600, err);
 }
 
+static int check_user(struct err *err)
+{
+    if (geteuid() == 0)
+        return 0;
+    return err_set_phase(err, PHASE_CONFIG, EPERM,
+                         "user %u may make neither namespaces nor mounts: run it as root of a user "
+                         "namespace, as podman does ('podman unshare', or 'unshare --user "
+                         "--map-root-user --map-auto --mount')",
+                         (unsigned)geteuid());
+}
+
 /* The state is on disk before anything that it records exists. */
 static int begin(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = fill_state(c, err)) < 0 || (r = host_cgroups_find(c, err)) < 0 ||
+    if ((r = check_user(err)) < 0 || (r = fill_state(c, err)) < 0 ||
+        (r = host_cgroups_find(c, err)) < 0 ||
         (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
         return r;
     c->made_dir = true;
@@ -225,7 +237,7 @@ static int begin(struct creation *c, struct err *err)
 static int make_run_dir(struct creation *c, struct err *err)
 {
     cleanup_free char *owner = NULL;
-    int r = path_mkdirs(CLI_VM_DIR, 0700, err);
+    int r = path_mkdirs(layout_vm_dir(), 0700, err);
 
     if (r < 0)
         return r;

@@ -24,11 +24,11 @@ char *run_dir_owner(const char *run_dir)
 
 static void find_run_dir(struct container *c)
 {
-    cleanup_dir DIR *d = opendir(CLI_VM_DIR);
+    cleanup_dir DIR *d = opendir(layout_vm_dir());
     struct dirent *e;
 
     while (d && !c->state.run_dir && (e = readdir(d))) {
-        cleanup_free char *dir = e->d_name[0] == '.' ? NULL : path_join(CLI_VM_DIR, e->d_name);
+        cleanup_free char *dir = e->d_name[0] == '.' ? NULL : path_join(layout_vm_dir(), e->d_name);
         cleanup_free char *owner = dir ? run_dir_owner(dir) : NULL;
 
         if (owner && strcmp(owner, c->dir.path) == 0)

@@ -118,12 +118,12 @@ static void collect(struct gc *g, const char *id)
 /* Engines have roots of their own, and a back-end lists the VMs of all of them. */
 static void note_other_roots(struct gc *g)
 {
-    cleanup_dir DIR *d = opendir(CLI_VM_DIR);
+    cleanup_dir DIR *d = opendir(layout_vm_dir());
     size_t len = strlen(g->cli->root);
     struct dirent *e;
 
     while (d && (e = readdir(d))) {
-        cleanup_free char *run_dir = path_join(CLI_VM_DIR, e->d_name);
+        cleanup_free char *run_dir = path_join(layout_vm_dir(), e->d_name);
         cleanup_free char *owner = e->d_name[0] == '.' ? NULL : run_dir_owner(run_dir);
 
         if (owner &&

@@ -50,12 +50,31 @@ static void place_vm(struct creation *c)
     }
 }
 
+/* A user whom nobody gave a cgroup goes without one on the host, as with runc. The limits of the
+ * bundle hold all the same: it is the guest's cgroups that keep them. */
+static int find_users(struct creation *c, const char *path, struct err *err)
+{
+    int r = c->cli->systemd_cgroup ? 0 /* a scope of the system's manager is not his to make */
+                                   : cgroup_paths(&c->cgroup_host, path, c->id, &c->cgroups, err);
+
+    if (r < 0 || (c->cgroups.n > 0 && cgroup_may_make(&c->cgroups)))
+        return r;
+    log_info("no cgroup on the host: user %u may not make one", (unsigned)getuid());
+    strv_done(&c->cgroups);
+    cgroup_host_done(&c->cgroup_host);
+    return 0;
+}
+
 int host_cgroups_find(struct creation *c, struct err *err)
 {
     const char *path = c->spec->linux_.cgroups_path;
     int r = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &c->cgroup_host, err);
 
-    if (r == 0)
+    if (r < 0)
+        return r;
+    if (layout_is_users())
+        r = find_users(c, path, err);
+    else
         r = c->cli->systemd_cgroup ? find_scope(c, err)
                                    : cgroup_paths(&c->cgroup_host, path, c->id, &c->cgroups, err);
     if (r < 0)

@@ -21,7 +21,7 @@ static const struct verb *const verbs[] = {
 #define GLOBAL(member) offsetof(struct cli, member)
 static const struct option_row global_rows[] = {
     {"root", 0, OPTION_TEXT, GLOBAL(root), "DIR",
-     "where containers are kept (default " LAYOUT_DEFAULT_ROOT ")"},
+     "where containers are kept (default /run/anyvisor)"},
     {"log", 0, OPTION_TEXT, GLOBAL(log), "FILE", "also log to FILE"},
     {"log-format", 0, OPTION_TEXT, GLOBAL(log_format), "FORMAT", "text or json"},
     {"debug", 0, OPTION_FLAG, GLOBAL(debug), NULL, "log more"},
@@ -168,7 +168,7 @@ static int prepare(struct cli *cli, int *ret_log_fd, struct err *err)
         return r;
     }
     if (!cli->root || !*cli->root)
-        cli->root = LAYOUT_DEFAULT_ROOT;
+        cli->root = layout_state_dir();
     if (cli->root[0] != '/' && (r = make_root_absolute(cli, err)) < 0)
         return r;
     return layout_find(&cli->layout, err);

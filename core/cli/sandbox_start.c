@@ -202,7 +202,8 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
     m->id = xstrdup(c->id);
     m->state_dir = xstrdup(c->dir.path);
     m->run_dir = xstrdup(c->state.run_dir);
-    m->cache_dir = path_mkdirs(CLI_CACHE_DIR, 0700, NULL) == 0 ? xstrdup(CLI_CACHE_DIR) : NULL;
+    m->cache_dir =
+        path_mkdirs(layout_cache_dir(), 0700, NULL) == 0 ? xstrdup(layout_cache_dir()) : NULL;
     m->descriptor = xstrdup(d->name);
     m->descriptor_file = xstrdup(d->file);
     m->library = xstrdup(d->so);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "base/layout.h"
 #include "base/path.h"
 #include "config/schema.h"
 
@@ -89,7 +90,8 @@ void config_fill(struct config *c, const char *dir)
         c->plugins_dir = path_join(dir, "plugins.d");
     if (!c->secrets_dir)
         c->secrets_dir = path_join(dir, "secrets");
-    fill_text(&c->cache.dir, "/var/cache/anyvisor/images");
+    if (!c->cache.dir)
+        c->cache.dir = path_join(layout_cache_dir(), "images");
     fill_text(&c->storage.share.cache, "mmap");
     fill_text(&c->storage.tmp.kind, "share");
     fill_text(&c->storage.scratch.kind, "disk");

@@ -86,6 +86,20 @@ static void add_link(struct binds *b, const char *path)
     b->v[b->n++] = bind;
 }
 
+/*
+ * What lies below a mount cannot be left out in the mount namespace of an unprivileged user, where
+ * the kernel locks it in place: it says EINVAL then.
+ */
+static int clone_mount(const char *path)
+{
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC;
+    int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, flags);
+
+    if (fd < 0 && errno == EINVAL)
+        fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, flags | AT_RECURSIVE);
+    return fd;
+}
+
 /* What is not there is left out: whoever needs it gives the better message. */
 static int add(struct binds *b, const char *path, bool readonly, bool keep_link, struct err *err)
 {
@@ -98,7 +112,7 @@ static int add(struct binds *b, const char *path, bool readonly, bool keep_link,
         add_link(b, path);
         return 0;
     }
-    bind.fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    bind.fd = clone_mount(path);
     if (bind.fd < 0)
         return err_set(err, errno, "clone the mount of '%s': %m", path);
     if ((readonly || S_ISDIR(st.st_mode)) && restrict_mount(bind.fd, readonly) < 0) {

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include "base/fault.h"
+#include "base/proc.h"
 #include "jail/jail.h"
 #include "monitor/monitor.h"
 
@@ -20,10 +21,14 @@ struct seal_call {
 
 /*
  * One with processes only: /proc/sys obeys root without any capability. The old one goes first, for
- * umount is allowed later. Whoever drives a foreign hypervisor may need all of it.
+ * umount is allowed later. Whoever drives a foreign hypervisor may need all of it. Root of a user
+ * namespace has no power over /proc/sys, and may not mount another /proc where one is partly
+ * hidden.
  */
 static int replace_proc(struct err *err)
 {
+    if (proc_in_user_namespace())
+        return 0;
     if (umount2("/proc", MNT_DETACH) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0)
         return err_set(err, errno, "replace /proc: %m");
