@@ -29,6 +29,8 @@ completes --root anyvisor --r
 completes --bundle anyvisor create --b
 completes --force anyvisor delete -
 completes check anyvisor config c
+completes test anyvisor plugin t
+completes --no-kernel anyvisor plugin test --no
 completes json anyvisor --log-format j
 completes TERM anyvisor kill c1 T
 exit $failed

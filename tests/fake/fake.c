@@ -222,6 +222,9 @@ static int take_share(struct vm *vm, const struct hvp_share *s, struct hvp_error
 {
     if (strlen(s->dir) + sizeof("dir:") > sizeof(vm->share_dir) || strlen(s->d.tag) > HVP_TAG_MAX)
         return hvp_fail(err, ENAMETOOLONG, "share '%.40s': its path or tag is too long", s->d.tag);
+    if (s->n_options > 0)
+        return hvp_fail(err, EINVAL, "share '%.40s': unknown option '%.100s'", s->d.tag,
+                        s->options[0].key);
     snprintf(vm->share_tag, sizeof(vm->share_tag), "%s", s->d.tag);
     snprintf(vm->share_dir, sizeof(vm->share_dir), "%s", s->dir);
     if (!mounts_stay_here() || mount(NULL, s->dir, NULL, MS_SHARED, NULL) == 0)

@@ -7,7 +7,7 @@ import re
 import sources
 
 MIDDLE = {"policy", "plan", "plugin", "storage", "net", "cgroup", "hooks", "state", "channel",
-          "hostmod", "jail"}
+          "hostmod", "jail", "kit"}
 LOW = {"base", "oci", "config"}
 CORE = {
     "base": {"base"},
@@ -19,6 +19,7 @@ CORE = {
     "proxy": {"base", "proxy", "proto"},
     "shim": {"base", "oci", "state", "shim", "proto"},
 }
+CORE["kit"] = LOW | {"kit", "plugin"}     # it is plugin's ops that it tries
 for m in ("channel", "plan"):
     CORE[m] = CORE[m] | {"proto"}
 # What a CLI, a proxy or a shim may ask a monitor.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * host.h - the smallest host that a plug-in can live with: log to stderr, spawn by fork.
- * For driver.c, which drives a back-end through hvp.h without anything of core.
+ * For disk_open.c, which drives a back-end through hvp.h without anything of core.
  */
 #ifndef BACKEND_HOST_H
 #define BACKEND_HOST_H
