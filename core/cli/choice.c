@@ -246,7 +246,8 @@ static char *either(const char *own, const char *guest_dir, const char *name)
     return own ? xstrdup(own) : path_join(guest_dir, name);
 }
 
-void choice_boot_files(const struct cli *cli, const struct choice *c, struct boot_files *ret)
+void choice_boot_files(const struct cli *cli, const struct choice *c, const char *preload,
+                       struct boot_files *ret)
 {
     const struct decision *d = &c->decision;
 
@@ -254,7 +255,8 @@ void choice_boot_files(const struct cli *cli, const struct choice *c, struct boo
     ret->kernel = either(d->kernel, ret->guest_dir, "vmlinux");
     ret->image = either(d->image, ret->guest_dir, "initramfs.cpio");
     ret->cmdline =
-        xasprintf(CMDLINE "%s%s", d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
+        xasprintf(CMDLINE "%s%s%s%s", preload ? " anyvisor.preload=" : "", preload ? preload : "",
+                  d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
 }
 
 void boot_files_done(struct boot_files *b)

@@ -57,7 +57,9 @@ void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
 struct boot_files {
     char *guest_dir, *kernel, *image, *cmdline;
 };
-void choice_boot_files(const struct cli *cli, const struct choice *c, struct boot_files *ret);
+/* preload: groups of modules that the guest shall load early; NULL = none. */
+void choice_boot_files(const struct cli *cli, const struct choice *c, const char *preload,
+                       struct boot_files *ret);
 void boot_files_done(struct boot_files *b);
 
 const char *choice_host_arch(void);

@@ -42,6 +42,30 @@ struct ipc_disk *disks_ipc(const struct disks *d)
     return v;
 }
 
+/* "ext4," or, if no disk needs that, "". */
+static const char *if_needed(const struct disks *d, const char *group)
+{
+    cleanup_free char *name = xstrndup(group, strlen(group) - 1);
+
+    for (size_t i = 0; i < d->n; i++) {
+        const struct disk *k = &d->v[i];
+        const char *fs = k->origin == DISK_SCRATCH ? "ext4" : k->fs ? k->fs : "";
+
+        if (strcmp(fs, name) == 0 || (k->use.overlay && strcmp(name, "overlay") == 0))
+            return group;
+    }
+    return "";
+}
+
+/* The driver comes last, for it waits for the bus. What is on an image is not always known here. */
+char *disks_modules(const struct disks *d)
+{
+    if (d->n == 0)
+        return NULL;
+    return xasprintf("%s%s%s%s%sblock", if_needed(d, "overlay,"), if_needed(d, "erofs,"),
+                     if_needed(d, "ext4,"), if_needed(d, "xfs,"), if_needed(d, "squashfs,"));
+}
+
 /* Ids are longer than a serial number may be: 8 hex digits stand for them (FNV-1a). */
 static char *make_tag(const char *id, const char *what)
 {

@@ -57,6 +57,10 @@ void disks_close(struct disks *d);  /* the descriptors: the monitor has its own 
 void disks_unname(struct disks *d); /* scratch files live on in the VM alone */
 void disks_done(struct disks *d);
 
+/* Groups of the guest's modules that its first container's disks need, for choice_boot_files;
+ * malloc'ed, NULL = none. */
+char *disks_modules(const struct disks *d);
+
 /* A copy of what the monitor is told, for ipc_sandbox and ipc_create; strings stay ours. */
 struct ipc_disk *disks_ipc(const struct disks *d);
 

@@ -22,12 +22,13 @@ static int make_plan(struct preview *p, struct planned *ret, struct err *err)
 {
     const struct decision *d = &p->choice->decision;
     const struct state *of = p->owner ? &p->owner->state : NULL;
+    cleanup_free char *modules = disks_modules(p->disks);
     struct pod pod = {p->cli, p->owner};
     struct plan_input in;
     int r;
 
     if (!of)
-        choice_boot_files(p->cli, p->choice, &ret->boot);
+        choice_boot_files(p->cli, p->choice, modules, &ret->boot);
     planning_input(p->id, of ? of->arch : p->choice->back_end->arch,
                    of ? of->vm_vcpus : d->size.vcpus, &in);
     if (of) {

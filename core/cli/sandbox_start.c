@@ -172,9 +172,10 @@ static void copy_list(const struct strv *from, struct strv *to)
 static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
 {
     const struct decision *d = &c->choice.decision;
+    cleanup_free char *modules = disks_modules(&c->disks);
     struct boot_files boot;
 
-    choice_boot_files(c->cli, &c->choice, &boot);
+    choice_boot_files(c->cli, &c->choice, modules, &boot);
     m->guest_dir = boot.guest_dir; /* all four change hands */
     m->kernel = boot.kernel;
     m->initrd = boot.image;

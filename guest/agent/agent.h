@@ -30,6 +30,7 @@ struct surroundings {
     int channel_fd;      /* --fd N, or -1 */
     uint32_t vsock_port; /* 0 = virtio-serial */
     char fault[16];      /* point at which a test wants us to die */
+    char preload[48];    /* groups of modules, joined by commas, that will be asked for */
 };
 
 /* Something the loop watches. fd is -1 when it is not watched. */
@@ -165,6 +166,7 @@ void machine_off(struct agent *a);
 
 /* modules.c */
 int modules_load(const char *stage, const char *group, struct err *err);
+int modules_preload(char *groups);
 
 /* container.c */
 struct container *container_find(struct agent *a, const char *id);

@@ -89,6 +89,7 @@ void machine_child_limits(void)
 
 int machine_boot(struct agent *a, struct err *err)
 {
+    cleanup_fd int booted = -1;
     int r = leave_initial_root(err);
 
     if (r < 0)
@@ -106,6 +107,7 @@ int machine_boot(struct agent *a, struct err *err)
         a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
     (void)mkdir(AGENT_RUN, 0711);
     (void)mkdir(SHARE_DIR, 0755);
+    booted = modules_preload(a->at.preload);
     if (modules_load("boot", NULL, err) < 0)
         agent_debug(a, "%s, ignoring", err->msg);
     return 0;

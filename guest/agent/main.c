@@ -64,6 +64,8 @@ void agent_words(struct agent *a, char *line)
             a->at.vsock_port = (uint32_t)strtoul(w + 15, NULL, 10);
         else if (strncmp(w, "anyvisor.fault=", 15) == 0)
             snprintf(a->at.fault, sizeof(a->at.fault), "%s", w + 15);
+        else if (strncmp(w, "anyvisor.preload=", 17) == 0)
+            snprintf(a->at.preload, sizeof(a->at.preload), "%s", w + 17);
     }
 }
 

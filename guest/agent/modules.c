@@ -6,11 +6,24 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/sys.h"
 #include "base/cleanup.h"
 
 #define MODULES_LIST "/etc/anyvisor/modules"
+#define NEEDS_BUS "block" /* of the groups that are preloaded */
+
+/* Asking costs less than to have the kernel read the file before it says EEXIST. */
+static bool is_live(const char *file)
+{
+    char path[300], state[16] = "";
+
+    snprintf(path, sizeof(path), "/sys/module/%.*s/initstate", (int)strcspn(file, "."), file);
+    for (char *p = path; (p = strchr(p, '-'));)
+        *p = '_';
+    return cgroup_read(AT_FDCWD, path, state, sizeof(state)) > 0 && strncmp(state, "live", 4) == 0;
+}
 
 static int load_one(const char *file, struct err *err)
 {
@@ -53,10 +66,43 @@ int modules_load(const char *stage, const char *group, struct err *err)
 
     while (f && fgets(line, sizeof(line), f)) {
         const char *file = line_file(line, stage, group);
-        int r = file ? load_one(file, first ? NULL : err) : 0;
+        int r = file && !(group && is_live(file)) ? load_one(file, first ? NULL : err) : 0;
 
         if (r < 0 && first == 0)
             first = r;
     }
     return first;
+}
+
+static void preload(char *groups, int booted)
+{
+    char *save = NULL, end;
+
+    for (char *g = strtok_r(groups, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
+        if (strcmp(g, NEEDS_BUS) == 0)
+            (void)!read(booted, &end, 1);
+        (void)modules_load("late", g, NULL);
+    }
+}
+
+/*
+ * Loads groups in a child, while the boot goes on or waits for the host. Who needs one asks for it
+ * all the same: the kernel lets the second wait for the first. Returns a descriptor to be closed
+ * when the modules of the boot are loaded, or -1.
+ */
+int modules_preload(char *groups)
+{
+    int pipe_fds[2];
+    pid_t child;
+
+    if (!*groups || pipe2(pipe_fds, O_CLOEXEC) < 0)
+        return -1;
+    child = fork();
+    if (child == 0) {
+        close(pipe_fds[1]);
+        preload(groups, pipe_fds[0]);
+        _exit(0);
+    }
+    close(pipe_fds[0]);
+    return pipe_fds[1];
 }

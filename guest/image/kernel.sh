@@ -9,6 +9,13 @@ declare here arch cache package
 . "$here/apt.sh"
 stage='' stage_key='' new='' tree=''
 
+# A module without debug data, signature (it came with pid 1), types for BPF, trace events and
+# tables for exact stack traces costs a third of the instructions to load; ext4 41 of 121 million.
+# __mcount_loc stays: without it the kernel does not turn the calls of the tracer into nothing.
+strip_options=(--strip-unneeded -R .BTF -R _ftrace_events -R .rela_ftrace_events
+    -R _ftrace_eval_map -R .rela_ftrace_eval_map
+    -R .orc_unwind -R .orc_unwind_ip -R .rela.orc_unwind_ip)
+
 # What Debian's meta package stands for at the moment.
 kernel_name() {
     apt-cache "${apt_options[@]}" depends --no-recommends --no-suggests "linux-image-$flavour" 2>/dev/null |
@@ -59,8 +66,7 @@ kernel_modules() {
         read -ra words <<<"$rest"
         kernel_group "$release" "$group" "${words[@]}"
     done < <(cat "$here/modules.$arch" "$here/modules.common")
-    # Without debug data and signature: the guest spends no time on checking what came with pid 1.
-    "$(kernel_strip)" --strip-debug -- "$new"/modules/*.ko
+    "$(kernel_strip)" "${strip_options[@]}" -- "$new"/modules/*.ko
 }
 
 kernel_unpack() {
