@@ -48,7 +48,7 @@ enum frame_type {
     FRAME_PS,       /* id = init process; reply carries struct msg_ps */
     FRAME_DELETE,   /* id = init process: kill the rest, unmount, forget; reply when free */
     FRAME_POWEROFF, /* kill all, sync, power off; reply, then the VM ends */
-    FRAME_NETWORK,  /* later: struct of addresses and routes */
+    FRAME_NETWORK,  /* struct msg_network: all of the VM's network namespace */
     FRAME_PING,
     FRAME_ATTACH, /* seq = any number, no body; answered by HELLO: a new session begins */
     /* both directions: streams of a process; the low two bits of seq name the stream */

@@ -8,6 +8,7 @@
 
 #include "proto/frame.h"
 #include "proto/message.h"
+#include "proto/network.h"
 #include "proto/plan.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -77,6 +78,9 @@ static void try_body(uint16_t type, struct wire b)
         break;
     case FRAME_RESIZE:
         TRY_FLAT(resize);
+        break;
+    case FRAME_NETWORK:
+        TRY(network);
         break;
     case FRAME_UPDATE:
         if (plan_cgroup_get(b, &g) == 0)

@@ -20,7 +20,7 @@ CORE = {
     "shim": {"base", "oci", "state", "shim", "proto"},
 }
 CORE["kit"] = LOW | {"kit", "plugin"}     # it is plugin's ops that it tries
-for m in ("channel", "plan"):
+for m in ("channel", "plan", "net"):   # net describes a namespace as the protocol does
     CORE[m] = CORE[m] | {"proto"}
 # What a CLI, a proxy or a shim may ask a monitor.
 IPC = "monitor/ipc.h"
@@ -34,7 +34,6 @@ THIRD = {
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},
     "dlfcn.h": {"plugin", "base", "backends/kvm"},  # kvm: where it lies itself
-    "libmnl/": {"net"},
     "protobuf-c/": {"shim"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},

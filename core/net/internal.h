@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of core/net share: attributes as texts, the tables behind the links.
+ * For core/net only.
+ */
+#ifndef NET_INTERNAL_H
+#define NET_INTERNAL_H
+#include "net/net.h"
+
+/* text.c: NULL where there is no attribute or it has no sense; the caller frees. */
+char *text_ip(const struct nlattr *a, uint8_t family);
+char *text_prefix(const struct nlattr *a, uint8_t family, unsigned prefix);
+char *text_via(const struct nlattr *a); /* RTA_VIA */
+char *text_mac(const struct nlattr *a);
+
+/* New zeroed element at the end of an array of *n. */
+#define APPEND(array, n)                                                                           \
+    ({                                                                                             \
+        (array) = xreallocarray((array), (n) + 1, sizeof(*(array)));                               \
+        memset(&(array)[n], 0, sizeof(*(array)));                                                  \
+        &(array)[(n)++];                                                                           \
+    })
+
+const struct net_link *scan_link(const struct net_scan *s, uint32_t index);
+struct net_nic *scan_nic(struct net_scan *s, uint32_t link_index); /* NULL = not given to a guest */
+
+/* namespace.c: run fn in the namespace and come back. */
+int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err);
+
+/* routes.c: after links and addresses */
+int scan_routes(struct net_ns *ns, struct net_scan *s, struct err *err);
+int scan_rules(struct net_ns *ns, struct net_scan *s, struct err *err);
+int scan_neighbours(struct net_ns *ns, struct net_scan *s, struct err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include "base/cleanup.h"
+#include "net/internal.h"
+
+#define OWN_NS "/proc/self/ns/net"
+
+/* What is opened stays in the namespace: the caller is there for that moment only. */
+int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err)
+{
+    cleanup_fd int own = open(OWN_NS, O_RDONLY | O_CLOEXEC);
+    int r;
+
+    if (own < 0)
+        return err_set(err, errno, "open '" OWN_NS "': %m");
+    if (setns(ns, CLONE_NEWNET) < 0)
+        return err_set(err, errno, "enter it: %m");
+    r = fn(arg, err);
+    if (setns(own, CLONE_NEWNET) < 0)
+        return err_set(err, errno, "come back from it: %m");
+    return r;
+}
+
+static int open_socket(void *arg, struct err *err)
+{
+    return netlink_open(arg, err);
+}
+
+int net_ns_open(const char *path, struct net_ns *ret, struct err *err)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct netlink nl = {.fd = -1};
+    int r;
+
+    if (fd < 0)
+        return err_set_phase(err, PHASE_NETWORK, errno, "open network namespace '%s': %m", path);
+    r = ns_run(fd, open_socket, &nl, err);
+    if (r < 0) {
+        close_fd(&nl.fd);
+        err_in_phase(err, PHASE_NETWORK);
+        return err_wrap(err, "network namespace '%s'", path);
+    }
+    ret->nl = nl;
+    ret->fd = steal_fd(&fd);
+    return 0;
+}
+
+void net_ns_close(struct net_ns *ns)
+{
+    close_fd(&ns->fd);
+    close_fd(&ns->nl.fd);
+}
+
+int net_ns_same(const char *path, const char *other)
+{
+    struct stat a, b;
+
+    if (stat(path, &a) < 0 || stat(other ? other : OWN_NS, &b) < 0)
+        return -errno;
+    return a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * net.h - the sandbox's network namespace on the host: what is in it, and the taps that carry it
+ * into the guest. For the CLI, which has the right to change it; the monitor never enters it.
+ *
+ * All that has to be remembered is in the namespace itself: a tap of ours is known by its name, and
+ * what it carries by its alias. A tap dies with its last descriptor, which QEMU holds.
+ */
+#ifndef NET_NET_H
+#define NET_NET_H
+#include <stdbool.h>
+#include "base/netlink.h"
+#include "base/str.h"
+#include "proto/network.h"
+
+#define NET_TAP "avtap" /* and the number of the NIC */
+#define NET_NICS_MAX 16
+#define NET_QUEUES_MAX 8
+
+/* A namespace to which requests can be made, without being in it. */
+struct net_ns {
+    int fd; /* of the namespace */
+    struct netlink nl;
+};
+#define NET_NS_INIT                                                                                \
+    {                                                                                              \
+        .fd = -1, .nl = {.fd = -1 }                                                                \
+    }
+int net_ns_open(const char *path, struct net_ns *ret, struct err *err);
+void net_ns_close(struct net_ns *ns);
+/* The caller's own when path is NULL: 1 they are the same, 0 not, -errno one cannot be looked at.
+ */
+int net_ns_same(const char *path, const char *other);
+
+/* An interface of the namespace. */
+struct net_link {
+    uint32_t index, master; /* master: 0 = none */
+    uint32_t flags, mtu, txqlen;
+    uint16_t type; /* ARPHRD_* */
+    bool no_ipv6;
+    char name[NET_NAME_MAX + 1], kind[16], alias[NET_NAME_MAX + 1];
+    uint8_t mac[6];
+};
+
+struct net_scan {
+    struct net_link *links; /* all of them */
+    size_t n_links;
+    struct msg_network network; /* what a guest can be given; nics[].device is not set */
+    struct strv left_out;       /* sentences: what cannot be, and why */
+};
+int net_scan(struct net_ns *ns, struct net_scan *ret, struct err *err);
+void net_scan_done(struct net_scan *s);
+const struct net_link *net_scan_find(const struct net_scan *s, const char *name);
+/* The tap that carries this interface, or one that carries nothing (any more); NULL = none. */
+const struct net_link *net_scan_tap(const struct net_scan *s, const char *carried);
+const struct net_link *net_scan_free_tap(const struct net_scan *s);
+/* Number of a tap of ours; -ENOENT: it is none. */
+int net_tap_number(const char *name);
+
+/* How many interfaces of the namespace at path want a NIC; 0 when it cannot be looked at. */
+size_t net_count(const char *path);
+
+/* A new tap with that many queues, as many descriptors. Nothing is left of it on failure. */
+int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds,
+                 struct err *err);
+
+/*
+ * Let the tap carry the interface: every frame that the interface gets goes to the tap and
+ * the other way round. Made anew where it was made before.
+ */
+int net_connect(struct net_ns *ns, const struct net_link *link, const struct net_link *tap,
+                struct err *err);
+/* Give all interfaces back to the namespace. Fine where it is gone, or nothing was carried. */
+int net_disconnect(struct net_ns *ns, const struct net_scan *scan, struct err *err);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Interface and tap, cross-connected by traffic control: what one gets the other sends. Offloads
+ * stay as they are, for the frames are never looked into; the interface keeps its own queueing
+ * discipline, so that limits of the engine hold for the guest.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <linux/tc_act/tc_mirred.h>
+#include <linux/if.h>
+#include <string.h>
+#include "base/cleanup.h"
+#include "net/internal.h"
+
+/* Of our filters: after those of others, and how they are found again. */
+#define OUR_PRIORITY 0xa7u
+#define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) /* of both kinds of qdisc there are */
+
+static struct tcmsg *begin(struct netlink_msg *m, uint16_t type, uint16_t flags, uint32_t index)
+{
+    struct tcmsg *t = netlink_begin(m, type, flags, sizeof(*t));
+
+    t->tcm_ifindex = (int)index;
+    return t;
+}
+
+/* Somebody else's is fine, too. */
+static int add_qdisc(struct net_ns *ns, uint32_t index, struct err *err)
+{
+    struct netlink_msg m;
+    struct tcmsg *t = begin(&m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, index);
+    int r;
+
+    t->tcm_parent = TC_H_INGRESS;
+    t->tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0);
+    netlink_put_str(&m, TCA_KIND, "ingress");
+    r = netlink_ask(&ns->nl, &m, err);
+    return r == -EEXIST ? 0 : r;
+}
+
+static void begin_filter(struct netlink_msg *m, uint16_t type, uint16_t flags, uint32_t index)
+{
+    struct tcmsg *t = begin(m, type, flags, index);
+
+    t->tcm_parent = INGRESS;
+    t->tcm_info = TC_H_MAKE(OUR_PRIORITY << 16, htons(ETH_P_ALL));
+}
+
+static void put_redirect(struct netlink_msg *m, uint16_t actions, uint32_t to)
+{
+    const struct tc_mirred mirred = {
+        .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = to};
+    size_t list = netlink_nest(m, actions), first = netlink_nest(m, 1), options;
+
+    netlink_put_str(m, TCA_ACT_KIND, "mirred");
+    options = netlink_nest(m, TCA_ACT_OPTIONS);
+    netlink_put(m, TCA_MIRRED_PARMS, &mirred, sizeof(mirred));
+    netlink_nest_end(m, options);
+    netlink_nest_end(m, first);
+    netlink_nest_end(m, list);
+}
+
+static int add_matchall(struct net_ns *ns, uint32_t from, uint32_t to, struct err *err)
+{
+    struct netlink_msg m;
+    size_t options;
+
+    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from);
+    netlink_put_str(&m, TCA_KIND, "matchall");
+    options = netlink_nest(&m, TCA_OPTIONS);
+    put_redirect(&m, TCA_MATCHALL_ACT, to);
+    netlink_nest_end(&m, options);
+    return netlink_ask(&ns->nl, &m, err);
+}
+
+/* The older way to say "all": a key that compares nothing. */
+static int add_u32(struct net_ns *ns, uint32_t from, uint32_t to, struct err *err)
+{
+    struct {
+        struct tc_u32_sel sel;
+        struct tc_u32_key key;
+    } all = {.sel = {.flags = TC_U32_TERMINAL, .nkeys = 1}};
+    struct netlink_msg m;
+    size_t options;
+
+    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from);
+    netlink_put_str(&m, TCA_KIND, "u32");
+    options = netlink_nest(&m, TCA_OPTIONS);
+    netlink_put(&m, TCA_U32_SEL, &all, sizeof(all));
+    put_redirect(&m, TCA_U32_ACT, to);
+    netlink_nest_end(&m, options);
+    return netlink_ask(&ns->nl, &m, err);
+}
+
+static int remove_filter(struct net_ns *ns, uint32_t index)
+{
+    struct netlink_msg m;
+
+    begin_filter(&m, RTM_DELTFILTER, 0, index);
+    return netlink_ask(&ns->nl, &m, NULL);
+}
+
+static int redirect(struct net_ns *ns, uint32_t from, uint32_t to, struct err *err)
+{
+    int r = add_qdisc(ns, from, err);
+
+    if (r < 0)
+        return err_wrap(err, "ingress qdisc");
+    (void)remove_filter(ns, from); /* of an earlier VM */
+    r = add_matchall(ns, from, to, err);
+    if (r == -ENOENT || r == -EOPNOTSUPP) /* a kernel without it */
+        r = add_u32(ns, from, to, err);
+    return r < 0 ? err_wrap(err, "redirecting filter") : 0;
+}
+
+static int prepare_tap(struct net_ns *ns, const struct net_link *link, const struct net_link *tap,
+                       struct err *err)
+{
+    struct netlink_msg m;
+    struct ifinfomsg *head = netlink_begin(&m, RTM_NEWLINK, 0, sizeof(*head));
+
+    head->ifi_index = (int)tap->index;
+    head->ifi_flags = head->ifi_change = IFF_UP;
+    netlink_put_u32(&m, IFLA_MTU, link->mtu);
+    netlink_put_str(&m, IFLA_IFALIAS, link->name);
+    return netlink_ask(&ns->nl, &m, err);
+}
+
+int net_connect(struct net_ns *ns, const struct net_link *link, const struct net_link *tap,
+                struct err *err)
+{
+    int r = prepare_tap(ns, link, tap, err);
+
+    if (r == 0)
+        r = redirect(ns, tap->index, link->index, err);
+    if (r == 0)
+        r = redirect(ns, link->index, tap->index, err);
+    if (r == 0)
+        return 0;
+    err_in_phase(err, PHASE_NETWORK);
+    return err_wrap(err, "connect interface '%s' with '%s'", link->name, tap->name);
+}
+
+static int count_filter(void *ctx, const struct nlmsghdr *h)
+{
+    *(size_t *)ctx += h->nlmsg_type == RTM_NEWTFILTER;
+    return 0;
+}
+
+static void start_over(void *ctx)
+{
+    *(size_t *)ctx = 0;
+}
+
+/* Only what we made can be in our way: another kind, or one with others' filters, stays. */
+static int remove_qdisc(struct net_ns *ns, uint32_t index, struct err *err)
+{
+    size_t n = 0;
+    const struct netlink_walk walk = {count_filter, start_over, &n};
+    struct netlink_msg m;
+    struct tcmsg *t = begin(&m, RTM_GETTFILTER, 0, index);
+    int r;
+
+    t->tcm_parent = INGRESS;
+    if ((r = netlink_dump(&ns->nl, &m, &walk, err)) < 0 || n > 0)
+        return r;
+    t = begin(&m, RTM_DELQDISC, 0, index);
+    t->tcm_parent = TC_H_INGRESS;
+    t->tcm_handle = TC_H_MAKE(TC_H_INGRESS, 0);
+    netlink_put_str(&m, TCA_KIND, "ingress");
+    r = netlink_ask(&ns->nl, &m, err);
+    return r == -EINVAL || r == -ENOENT ? 0 : r;
+}
+
+int net_disconnect(struct net_ns *ns, const struct net_scan *scan, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < scan->n_links && r == 0; i++) {
+        const struct net_link *l = &scan->links[i];
+
+        if (net_tap_number(l->name) >= 0 || remove_filter(ns, l->index) < 0)
+            continue;
+        r = remove_qdisc(ns, l->index, err);
+        if (r < 0) {
+            err_in_phase(err, PHASE_NETWORK);
+            return err_wrap(err, "give interface '%s' back", l->name);
+        }
+    }
+    return r;
+}

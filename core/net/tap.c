@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include "base/cleanup.h"
+#include "net/internal.h"
+
+#define TUN "/dev/net/tun"
+
+struct tap_queues {
+    unsigned n;
+    int *fds;
+};
+
+/* A tap is of the namespace in which its descriptor was opened. */
+static int open_queues(void *arg, struct err *err)
+{
+    const struct tap_queues *q = arg;
+
+    for (unsigned i = 0; i < q->n; i++) {
+        q->fds[i] = open(TUN, O_RDWR | O_CLOEXEC);
+        if (q->fds[i] < 0)
+            return err_set(err, errno, "open '" TUN "': %m");
+    }
+    return 0;
+}
+
+static int attach_queues(const struct tap_queues *q, const char *name, struct err *err)
+{
+    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+
+    if (q->n > 1)
+        ifr.ifr_flags |= IFF_MULTI_QUEUE;
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+    for (unsigned i = 0; i < q->n; i++)
+        if (ioctl(q->fds[i], TUNSETIFF, &ifr) < 0)
+            return errno == EBUSY || errno == EINVAL || errno == E2BIG
+                       ? err_set(err, EBUSY,
+                                 "'%s' is there already: the namespace is carried into another VM",
+                                 name)
+                       : err_set(err, errno, "make it: %m");
+    return 0;
+}
+
+/* The namespace's own stack has nothing to say on it. */
+static int silence_ipv6(struct net_ns *ns, const char *name, struct err *err)
+{
+    const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
+    struct netlink_msg m;
+    size_t spec, inet6;
+
+    netlink_begin(&m, RTM_NEWLINK, 0, sizeof(struct ifinfomsg));
+    netlink_put_str(&m, IFLA_IFNAME, name);
+    spec = netlink_nest(&m, IFLA_AF_SPEC);
+    inet6 = netlink_nest(&m, AF_INET6);
+    netlink_put(&m, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
+    netlink_nest_end(&m, inet6);
+    netlink_nest_end(&m, spec);
+    return netlink_ask(&ns->nl, &m, err);
+}
+
+int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds, struct err *err)
+{
+    int fds[NET_QUEUES_MAX] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    struct tap_queues q = {MIN(MAX(queues, 1u), (unsigned)NET_QUEUES_MAX), fds};
+    cleanup_free char *name = xasprintf(NET_TAP "%u", number);
+    int r = ns_run(ns->fd, open_queues, &q, err);
+
+    if (r == 0)
+        r = attach_queues(&q, name, err);
+    if (r < 0) {
+        for (unsigned i = 0; i < q.n; i++)
+            close_fd(&fds[i]);
+        err_in_phase(err, PHASE_NETWORK);
+        return err_wrap(err, "tap '%s'", name);
+    }
+    (void)silence_ipv6(ns, name, NULL); /* a kernel may have no IPv6 */
+    memcpy(ret_fds, fds, q.n * sizeof(*fds));
+    return 0;
+}

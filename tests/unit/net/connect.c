@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+#define PROTOCOL 0x88b5 /* for experiments: nothing else speaks it */
+#define FRAME_LEN 64
+
+static int packet_socket(const char *name)
+{
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(PROTOCOL),
+                             .sll_ifindex = (int)if_nametoindex(name)};
+    int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(PROTOCOL));
+
+    CHECK(s >= 0 && bind(s, (struct sockaddr *)&at, sizeof(at)) == 0);
+    return s;
+}
+
+/* Behind a tap's header, which stays empty. */
+struct frame {
+    struct virtio_net_hdr head;
+    uint8_t bytes[FRAME_LEN];
+};
+
+static void make_frame(struct frame *f, uint8_t mark)
+{
+    const uint16_t protocol = htons(PROTOCOL);
+
+    memset(f, 0, sizeof(*f));
+    memset(f->bytes, 0xff, 6);
+    f->bytes[11] = 1;
+    memcpy(f->bytes + 12, &protocol, 2);
+    f->bytes[14] = mark;
+}
+
+/* The next frame of ours that comes; other programs speak on a new interface, too. */
+static int receive(int fd, size_t head)
+{
+    uint8_t buf[2048];
+
+    while (fd_wait(fd, POLLIN, 5000) > 0) {
+        ssize_t n = read(fd, buf, sizeof(buf));
+
+        if (n >= (ssize_t)head + FRAME_LEN && buf[head + 12] == PROTOCOL >> 8 &&
+            buf[head + 13] == (PROTOCOL & 0xff))
+            return buf[head + 14];
+    }
+    return -1;
+}
+
+static void connect_eth0(struct net_ns *ns, unsigned queues, int *fds)
+{
+    struct net_scan s;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(net_tap_make(ns, 0, queues, fds, &err), err);
+    rig_scan(ns, &s);
+    CHECK(net_scan_find(&s, "eth0") && net_scan_free_tap(&s));
+    CHECK_OK(net_connect(ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
+    net_scan_done(&s);
+}
+
+TEST(frames_pass_between_tap_and_interface_both_ways)
+{
+    struct net_ns ns;
+    struct frame f;
+    int tap = -1, peer;
+
+    rig_begin(&ns);
+    connect_eth0(&ns, 1, &tap);
+    peer = packet_socket("peer");
+    make_frame(&f, 17);
+    CHECK_INT_EQ(write(tap, &f, sizeof(f)), sizeof(f));
+    CHECK_INT_EQ(receive(peer, 0), 17);
+    make_frame(&f, 18);
+    CHECK_INT_EQ(write(peer, f.bytes, FRAME_LEN), FRAME_LEN);
+    CHECK_INT_EQ(receive(tap, sizeof(f.head)), 18);
+    close_fd(&tap);
+    close_fd(&peer);
+    rig_end(&ns);
+}
+
+TEST(a_tap_carries_the_name_mtu_and_state_of_its_interface)
+{
+    struct net_ns ns;
+    struct net_scan s;
+    const struct net_link *l;
+    int tap = -1;
+
+    rig_begin(&ns);
+    rig_run("ip link set eth0 mtu 1234");
+    connect_eth0(&ns, 1, &tap);
+    rig_scan(&ns, &s);
+    l = net_scan_tap(&s, "eth0");
+    CHECK(l && (l->flags & IFF_UP));
+    CHECK_STR_EQ(l->name, NET_TAP "0");
+    CHECK_INT_EQ(l->mtu, 1234);
+    CHECK(!net_scan_free_tap(&s));
+    CHECK(!rig_nic(&s, NET_TAP "0"));
+    net_scan_done(&s);
+    rig_run("ip link del eth0"); /* the tap carries nothing any more */
+    rig_scan(&ns, &s);
+    CHECK(net_scan_free_tap(&s));
+    net_scan_done(&s);
+    close_fd(&tap);
+    rig_end(&ns);
+}
+
+TEST(a_second_vm_in_the_namespace_is_refused)
+{
+    struct net_ns ns;
+    struct err err = ERR_INIT;
+    int tap = -1, other = -1, many[4];
+
+    rig_begin(&ns);
+    CHECK_OK(net_tap_make(&ns, 0, 1, &tap, &err), err);
+    CHECK_ERR(net_tap_make(&ns, 0, 1, &other, &err), -EBUSY);
+    CHECK_CONTAINS(err.msg, "carried into another VM");
+    CHECK_INT_EQ(other, -1);
+    close_fd(&tap);
+    CHECK_INT_EQ(rig_try("ip link show " NET_TAP "0 >/dev/null 2>&1"), 1);
+    CHECK_OK(net_tap_make(&ns, 0, 4, many, &err), err);
+    for (size_t i = 0; i < 4; i++)
+        close_fd(&many[i]);
+    rig_end(&ns);
+}
+
+TEST(disconnecting_leaves_the_interface_as_it_was)
+{
+    struct net_ns ns;
+    struct net_scan s;
+    struct err err = ERR_INIT;
+    int tap = -1;
+
+    rig_begin(&ns);
+    connect_eth0(&ns, 1, &tap);
+    CHECK_INT_EQ(rig_try("tc qdisc show dev eth0 | grep -q ingress"), 0);
+    close_fd(&tap); /* as when the VM is killed: the filter is left, and goes nowhere */
+    rig_scan(&ns, &s);
+    CHECK_OK(net_disconnect(&ns, &s, &err), err);
+    CHECK_INT_EQ(rig_try("tc qdisc show dev eth0 | grep -q ingress"), 1);
+    CHECK_OK(net_disconnect(&ns, &s, &err), err);
+    net_scan_done(&s);
+    rig_end(&ns);
+}
+
+TEST(filters_of_others_stay)
+{
+    struct net_ns ns;
+    struct net_scan s;
+    struct err err = ERR_INIT;
+    int tap = -1;
+
+    rig_begin(&ns);
+    rig_run("tc qdisc add dev eth0 clsact;"
+            "tc filter add dev eth0 ingress pref 9 protocol ip u32 match u32 0 0 action mirred "
+            "egress mirror dev lo");
+    connect_eth0(&ns, 1, &tap);
+    rig_scan(&ns, &s);
+    CHECK_OK(net_disconnect(&ns, &s, &err), err);
+    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q 'pref 9 '"), 0);
+    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q " NET_TAP), 1);
+    net_scan_done(&s);
+    close_fd(&tap);
+    rig_end(&ns);
+}

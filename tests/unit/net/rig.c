@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rig.h"
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/proc.h"
+
+int rig_try(const char *command)
+{
+    const char *const argv[] = {"sh", "-c", command, NULL};
+    const struct proc_fd_map fds[] = {{1, 1}, {2, 2}};
+    const struct proc_spawn how = {
+        .path = "/bin/sh", .argv = argv, .fds = fds, .n_fds = 2, .null_stdio = 1};
+    cleanup_fd int pidfd = -1;
+    struct err err = ERR_INIT;
+    pid_t pid;
+    int status;
+
+    CHECK_OK(proc_spawn(&how, &pid, &pidfd, &err), err);
+    CHECK_OK(proc_reap(pidfd, &status, &err), err);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+}
+
+void rig_run(const char *command)
+{
+    int r = rig_try(command);
+
+    if (r != 0)
+        TEST_FAIL("'%s' has ended with status %d", command, r);
+}
+
+void rig_begin(struct net_ns *ret)
+{
+    struct err err = ERR_INIT;
+
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0)
+        TEST_SKIP("network namespaces need root");
+    if (rig_try("ip -V >/dev/null") != 0)
+        TEST_SKIP("no ip (package iproute2)");
+    rig_run("ip link set lo up && ip link add eth0 address 0a:00:00:00:00:01 type veth peer name "
+            "peer && ip link set peer up && ip link set eth0 up");
+    *ret = (struct net_ns)NET_NS_INIT;
+    CHECK_OK(net_ns_open(OWN_NS, ret, &err), err);
+}
+
+void rig_end(struct net_ns *ns)
+{
+    net_ns_close(ns);
+}
+
+void rig_scan(struct net_ns *ns, struct net_scan *ret)
+{
+    struct err err = ERR_INIT;
+
+    CHECK_OK(net_scan(ns, ret, &err), err);
+}
+
+const struct net_nic *rig_nic(const struct net_scan *s, const char *name)
+{
+    for (size_t i = 0; i < s->network.n_nics; i++)
+        if (strcmp(s->network.nics[i].name, name) == 0)
+            return &s->network.nics[i];
+    return NULL;
+}
