@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "proto/frame.h"
 #include "proto/message.h"
+#include "proto/network.h"
 #include "proto/plan.h"
 
 #define AGENT_VERSION "0.1.0"
@@ -108,6 +109,7 @@ struct shm {
 };
 
 struct disk;
+struct network_wait;
 
 struct agent {
     struct surroundings at;
@@ -118,12 +120,13 @@ struct agent {
     char *cgroup_made; /* fake: the directory to remove at the end */
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
-    struct source inotify, signals, timer, uevents, disk_timer;
+    struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
     struct channel channel;
     struct container *containers;
     struct process *processes;
     struct shm *shm;
     struct disk *disks;
+    struct network_wait *network_wait; /* NULL = none */
     bool share_mounted, stop, powering_off;
     uint32_t poweroff_seq;
 };
@@ -256,6 +259,9 @@ int disk_dir(const char *tag, const char *subdir, struct err *err); /* O_PATH; a
 int layers_prepare(struct agent *a, struct container *c, struct err *err);
 void layers_release(struct agent *a, struct container *c);
 int layers_root(const struct container *c, struct err *err); /* in the child */
+
+/* network.c. 1: done; 0: it takes *n over and will reply */
+int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err);
 
 /* diskwait.c. 1: all disks are there; 0: container_disks_there will be called */
 int disks_await(struct agent *a, struct container *c, struct err *err);

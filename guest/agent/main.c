@@ -112,6 +112,8 @@ int main(int argc, char **argv)
         .timer.fd = -1,
         .uevents.fd = -1,
         .disk_timer.fd = -1,
+        .links.fd = -1,
+        .network_timer.fd = -1,
         .channel.source.fd = -1,
         .at.channel_fd = -1,
     };

@@ -198,6 +198,19 @@ static int do_delete(struct agent *a, const struct frame_head *h, struct wire bo
     return r < 0 ? r : LATER;
 }
 
+static int do_network(struct agent *a, const struct frame_head *h, struct wire body,
+                      struct err *err)
+{
+    struct msg_network m;
+    int r = msg_network_get(body, &m);
+
+    if (r < 0)
+        return bad_body(r, err);
+    r = network_set(a, h->id, h->seq, &m, err);
+    msg_network_done(&m);
+    return r < 0 ? r : r > 0 ? 0 : LATER;
+}
+
 static int do_poweroff(struct agent *a, const struct frame_head *h, struct wire body,
                        struct err *err)
 {
@@ -234,6 +247,7 @@ static const struct {
     {FRAME_PS, do_ps, "ps"},
     {FRAME_DELETE, do_delete, "delete"},
     {FRAME_POWEROFF, do_poweroff, "poweroff"},
+    {FRAME_NETWORK, do_network, "network"},
     {FRAME_PING, do_ping, "ping"},
 };
 
