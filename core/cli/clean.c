@@ -9,6 +9,8 @@
 #include "cgroup/systemd.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
+#include "cli/network.h"
+#include "cli/pod.h"
 
 #define KILL_MS 10000
 #define VM_MS 20000
@@ -138,8 +140,11 @@ int container_clean(const struct cli *cli, struct container *c, const char *id, 
     int r;
 
     if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, force, err)) < 0 ||
-        (r = end_process(&c->state.proxy, "the proxy", err)) < 0 ||
-        (r = remove_cgroups(c, err)) < 0 || (r = remove_run_dir(c, err)) < 0)
+        (r = end_process(&c->state.proxy, "the proxy", err)) < 0)
+        return r;
+    if (!pod_is_member(&c->state))
+        network_release(c);
+    if ((r = remove_cgroups(c, err)) < 0 || (r = remove_run_dir(c, err)) < 0)
         return r;
     return state_dir_remove(cli->root, id, err);
 }

@@ -37,6 +37,7 @@ void creation_done(struct creation *c)
     plan_shares_done(&c->shares);
     plan_container_done(&c->plan);
     disks_done(&c->disks);
+    network_nics_done(&c->nics);
     close_fd(&c->proxy_sock);
     close_fd(&c->sock);
     close_fd(&c->monitor.pidfd);
@@ -53,22 +54,6 @@ void creation_done(struct creation *c)
     container_close(&c->owner);
     oci_spec_free(c->spec);
     *c = (struct creation)CREATION_INIT;
-}
-
-static int check_network(const struct oci_spec *spec, struct err *err)
-{
-    const struct oci_namespace *ns = &spec->linux_.ns[OCI_NS_NETWORK];
-    struct stat own, other;
-    bool host = !ns->listed;
-
-    if (ns->listed && ns->path && stat("/proc/self/ns/net", &own) == 0 &&
-        stat(ns->path, &other) == 0)
-        host = own.st_ino == other.st_ino && own.st_dev == other.st_dev;
-    if (!host)
-        return 0;
-    return err_set_phase(err, PHASE_NETWORK, ENOTSUP,
-                         "the host's network namespace cannot be shared with a VM: give the "
-                         "container a network namespace of its own");
 }
 
 static int choose_vm(struct creation *c, struct err *err)
@@ -104,7 +89,7 @@ int creation_prepare(struct creation *c, struct err *err)
         err_in_phase(err, PHASE_CONFIG);
         return r;
     }
-    if ((r = check_network(c->spec, err)) < 0)
+    if ((r = network_check(c->spec, err)) < 0)
         return r;
     r = pod_find(c->cli, c->spec, &c->owner, err);
     if (r < 0)
@@ -298,11 +283,14 @@ static int enter_root(struct creation *c, struct err *err)
     return -err->code;
 }
 
+/* The proxy first: the VM's NICs are taps in its network namespace. */
 static int begin_vm(struct creation *c, struct err *err)
 {
     int r;
 
-    if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0)
+    if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
+        (r = sandbox_spawn_proxy(c, err)) < 0 ||
+        (r = network_prepare(c->proxy.pid, c->state.vm_vcpus, &c->nics, err)) < 0)
         return r;
     return sandbox_request(c, SEQ_SANDBOX, err);
 }
@@ -310,7 +298,7 @@ static int begin_vm(struct creation *c, struct err *err)
 static int join_vm(struct creation *c, struct err *err)
 {
     c->sock = container_connect(c->cli, &c->owner, err);
-    return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : 0;
+    return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : sandbox_spawn_proxy(c, err);
 }
 
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
@@ -320,8 +308,7 @@ static int make(struct creation *c, struct err *err)
 
     if ((r = host_cgroups_make(c, err)) < 0 || (r = disks_open(&c->disks, &c->choice, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
-        (r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
-        (r = container_hooks(c, err)) < 0)
+        (r = container_plan(c, err)) < 0 || (r = container_hooks(c, err)) < 0)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);

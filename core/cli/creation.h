@@ -12,6 +12,7 @@
 #include "cli/cli.h"
 #include "cli/disks.h"
 #include "cli/interrupt.h"
+#include "cli/network.h"
 #include "plan/build.h"
 
 struct child {
@@ -43,6 +44,7 @@ struct creation {
     struct plan_container plan;
     struct plan_shares shares;
     struct disks disks;
+    struct network_nics nics;
     int *mounts; /* descriptors, one per share */
     size_t n_mounts;
     struct interrupt interrupt; /* from the first thing made to the commit */

@@ -10,9 +10,9 @@
 /* The container's configuration as it was at create. */
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err);
 
-/* Warn of what the guest does not get. -EINVAL: --preserve-fds (may be NULL) is not a number. */
+/* Warn of descriptors, which the guest does not get. -EINVAL: --preserve-fds (may be NULL) is not a
+ * number. */
 int not_carried_descriptors(const char *preserve_fds, struct err *err);
-void not_carried_interfaces(const struct container *c);
 
 /* created -> running, poststart hooks included. The container is locked. */
 int container_start(const struct cli *cli, struct container *c, struct err *err);

@@ -230,16 +230,25 @@ int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
     cleanup_call(wbuf_done) struct wbuf body = {0};
     cleanup_free struct ipc_disk *disks = NULL;
+    int fds[IPC_NICS_MAX * IPC_NIC_QUEUES_MAX + IPC_DISK_FDS_MAX];
     int r = fill_request(c, &m, err);
 
     if (r < 0)
         return r;
+    if (c->nics.n_fds)
+        memcpy(fds, c->nics.fds, c->nics.n_fds * sizeof(*fds));
+    if (c->disks.n_fds)
+        memcpy(fds + c->nics.n_fds, c->disks.fds, c->disks.n_fds * sizeof(*fds));
+    m.nics = c->nics.v;
+    m.n_nics = c->nics.n;
     m.disks = disks = disks_ipc(&c->disks);
     m.n_disks = c->disks.n;
     ipc_sandbox_put(&body, &m);
     m.disks = NULL; /* its strings are not the request's to free */
-    m.n_disks = 0;
-    r = ipc_send(c->sock, IPC_SANDBOX, seq, &body, c->disks.fds, c->disks.n_fds, err);
+    m.nics = NULL;
+    m.n_disks = m.n_nics = 0;
+    r = ipc_send(c->sock, IPC_SANDBOX, seq, &body, fds, c->nics.n_fds + c->disks.n_fds, err);
+    network_nics_done(&c->nics);
     disks_close(&c->disks);
     c->disks.sent = true;
     return r;

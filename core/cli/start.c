@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
+#include "cli/network.h"
 #include "cli/pod.h"
 #include "hooks/hooks.h"
 
@@ -40,7 +41,7 @@ static void poststart(const struct container *c)
 
 int container_start(const struct cli *cli, struct container *c, struct err *err)
 {
-    int r;
+    int r = 0;
 
     switch (c->status) {
     case STATE_CREATED:
@@ -52,8 +53,8 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
     default:
         return err_set(err, EINVAL, "cannot start an already running container");
     }
-    if (!pod_is_member(&c->state))
-        not_carried_interfaces(c);
+    if (!pod_is_member(&c->state) && (r = network_carry(cli, c, err)) < 0)
+        return r;
     r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
     if (r == 0)
         poststart(c);

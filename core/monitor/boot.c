@@ -10,6 +10,7 @@
 #include "base/timing.h"
 #include "monitor/disks.h"
 #include "monitor/monitor.h"
+#include "monitor/nics.h"
 
 #define CHANNEL_TIMEOUT_SLICE 1 /* ms that are always left for an op */
 
@@ -110,19 +111,55 @@ static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *conso
     };
 }
 
-/* The share and the disks, for vm_spec.devices; the caller frees the array, then disk_device_done.
- */
-static const struct hvp_device **
-list_devices(const struct ipc_sandbox *s, const struct hvp_device *share, struct disk_device *disks)
-{
-    const struct hvp_device **v = xcalloc(1 + s->n_disks, sizeof(*v));
+/* All but the share, for vm_spec.devices. */
+struct devices {
+    struct hvp_share share;
+    struct disk_device *disks;
+    struct hvp_nic *nics;
+    const struct hvp_device **v;
+    size_t n, n_disks;
+};
 
-    v[0] = share;
-    for (size_t i = 0; i < s->n_disks; i++) {
-        disk_device_init(&disks[i], &s->disks[i]);
-        v[1 + i] = &disks[i].disk.d;
+/* A back-end without NICs is none that could not be used: at the start it is said what is missing.
+ */
+static void add_nics(struct boot *b, struct devices *d)
+{
+    const struct ipc_sandbox *s = b->spec;
+    const int *fds = b->tap_fds;
+
+    if (!nics_possible(plugin_caps(b->plugin)))
+        return;
+    for (size_t i = 0; i < s->n_nics; i++) {
+        nic_device_init(&d->nics[i], &s->nics[i], fds);
+        if (nics_have_links(plugin_caps(b->plugin)))
+            d->nics[i].d.flags = HVP_F_LINK_DOWN;
+        d->v[d->n++] = &d->nics[i].d;
+        fds += s->nics[i].queues;
     }
-    return v;
+}
+
+static void devices_init(struct boot *b, struct devices *d)
+{
+    const struct ipc_sandbox *s = b->spec;
+
+    d->disks = xcalloc(s->n_disks + 1, sizeof(*d->disks));
+    d->nics = xcalloc(s->n_nics + 1, sizeof(*d->nics));
+    d->v = xcalloc(1 + s->n_disks + s->n_nics, sizeof(*d->v));
+    d->v[d->n++] = &d->share.d;
+    for (; d->n_disks < s->n_disks; d->n_disks++) {
+        disk_device_init(&d->disks[d->n_disks], &s->disks[d->n_disks]);
+        d->v[d->n++] = &d->disks[d->n_disks].disk.d;
+    }
+    add_nics(b, d);
+}
+
+static void devices_done(struct devices *d)
+{
+    for (size_t i = 0; i < d->n_disks; i++)
+        disk_device_done(&d->disks[i]);
+    free(d->disks);
+    free(d->nics);
+    free(d->v);
 }
 
 static int make_vm(struct boot *b, const struct hvp_vm_spec *spec)
@@ -144,31 +181,28 @@ static int create(struct boot *b)
     cleanup_free struct hvp_kv *options = pairs(&b->spec->options);
     cleanup_free struct hvp_kv *metadata = pairs(&b->spec->metadata);
     const struct hvp_kv model = {"security_model", text(b->spec->share_model)};
-    struct hvp_share share = {
-        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = SHARE_TAG},
-        .dir = SHARE_DIR,
-        .fs = HVP_FS_9P,
-        .options = &model,
-        .n_options = *model.value ? 1 : 0,
-    };
-    cleanup_free struct disk_device *disks = xcalloc(b->spec->n_disks + 1, sizeof(*disks));
-    cleanup_free const struct hvp_device **devices = list_devices(b->spec, &share.d, disks);
+    cleanup_call(devices_done) struct devices devices = {
+        .share = {
+            .d = {.struct_size = sizeof(struct hvp_share), .kind = HVP_DEV_SHARE, .tag = SHARE_TAG},
+            .dir = SHARE_DIR,
+            .fs = HVP_FS_9P,
+            .options = &model,
+            .n_options = *model.value ? 1 : 0}};
     struct hvp_vm_spec spec = spec_of(b->spec, console);
     int r;
 
+    devices_init(b, &devices);
     spec.options = options;
     spec.metadata = metadata;
-    spec.devices = devices;
-    spec.n_devices = 1 + b->spec->n_disks;
+    spec.devices = devices.v;
+    spec.n_devices = devices.n;
     if (!(plugin_caps(b->plugin)->flags & HVP_CAP_CONSOLE_LOG))
         spec.console_log = "";
     r = make_vm(b, &spec);
-    if (r < 0)
+    if (r < 0) {
         disks_blame(b->spec->disks, b->spec->n_disks, &b->err);
-    for (size_t i = 0; i < b->spec->n_disks; i++)
-        disk_device_done(&disks[i]);
-    if (r < 0)
         return r;
+    }
     b->timings.vm_created = now_ns();
     return fault("monitor.vm-created", &b->err);
 }

@@ -22,6 +22,8 @@ struct boot {
     struct hvp_host host;
     int state_fd;
     uint64_t deadline_ns;
+    int *tap_fds; /* of spec->nics; closed once the VM is made or not */
+    size_t n_taps;
     /* Out. */
     struct descriptor descriptor;
     struct plugin *plugin;
@@ -42,6 +44,9 @@ void boot_run(struct job *j);
 /* seal.c: between the plug-in's vm_create and vm_start, on the worker. */
 int seal(struct boot *b);
 void seal_break(void); /* for tests: what an intruder would try, and dies of */
+
+/* network.c */
+void network_drop_taps(struct boot *b);
 
 /* host_services.c: what the plug-in may ask of the monitor. worker serves its spawns. */
 struct monitor;

@@ -80,13 +80,36 @@ size_t ipc_disk_fds(const struct ipc_disk *d)
     return !!d->path + !!d->secret_file + d->files.n;
 }
 
+static int nic_check(const void *obj)
+{
+    const struct ipc_nic *n = obj;
+
+    return n->tag && *n->tag && n->queues <= IPC_NIC_QUEUES_MAX ? 0 : -EPROTO;
+}
+static const struct codec_field nic_fields[] = {
+    CODEC_F(1, STR, struct ipc_nic, tag),
+    CODEC_FFIX(2, U8, struct ipc_nic, mac, 6),
+    CODEC_F(3, U32, struct ipc_nic, flags),
+    CODEC_F(4, U32, struct ipc_nic, queues),
+};
+static const struct codec nic_codec = CODEC_OF(struct ipc_nic, nic_fields, nic_check);
+
+size_t ipc_nic_fds(const struct ipc_nic *nics, size_t n)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += nics[i].flags & IPC_NIC_NEW ? nics[i].queues : 0;
+    return sum;
+}
+
 static int sandbox_check(const void *obj)
 {
     const struct ipc_sandbox *m = obj;
 
-    return m->n_disks <= IPC_DISKS_MAX && m->id && m->uuid && m->state_dir && m->run_dir &&
-                   m->descriptor && m->descriptor_file && m->library && m->arch && m->guest_dir &&
-                   m->kernel
+    return m->n_disks <= IPC_DISKS_MAX && m->n_nics <= IPC_NICS_MAX && m->id && m->uuid &&
+                   m->state_dir && m->run_dir && m->descriptor && m->descriptor_file &&
+                   m->library && m->arch && m->guest_dir && m->kernel
                ? 0
                : -EPROTO;
 }
@@ -123,6 +146,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_FSUBS(31, struct ipc_sandbox, disks, n_disks, &disk_codec),
     CODEC_F(32, U32, struct ipc_sandbox, pod),
     CODEC_F(40, STR, struct ipc_sandbox, share_model),
+    CODEC_FSUBS(41, struct ipc_sandbox, nics, n_nics, &nic_codec),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);
@@ -168,6 +192,20 @@ static const struct codec_field exec_fields[] = {
     CODEC_F(4, U32, struct ipc_exec, terminal),
 };
 static const struct codec exec_codec = CODEC_OF(struct ipc_exec, exec_fields, exec_check);
+
+static int network_check(const void *obj)
+{
+    const struct ipc_network *m = obj;
+
+    return m->id && m->n_nics <= IPC_NICS_MAX ? 0 : -EPROTO;
+}
+static const struct codec_field network_fields[] = {
+    CODEC_F(1, STR, struct ipc_network, id),
+    CODEC_FN(2, BYTES, struct ipc_network, network, network_len),
+    CODEC_FSUBS(3, struct ipc_network, nics, n_nics, &nic_codec),
+};
+static const struct codec network_codec =
+    CODEC_OF(struct ipc_network, network_fields, network_check);
 
 static int target_check(const void *obj)
 {
@@ -262,6 +300,21 @@ int ipc_exec_get(struct wire body, struct ipc_exec *ret)
 void ipc_exec_done(struct ipc_exec *m)
 {
     codec_done(&exec_codec, m);
+}
+
+void ipc_network_put(struct wbuf *w, const struct ipc_network *m)
+{
+    codec_put(w, &network_codec, m);
+}
+
+int ipc_network_get(struct wire body, struct ipc_network *ret)
+{
+    return codec_get(body, &network_codec, ret);
+}
+
+void ipc_network_done(struct ipc_network *m)
+{
+    codec_done(&network_codec, m);
 }
 
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m)

@@ -22,6 +22,8 @@
 #define IPC_FIRST_FD 3            /* of a new monitor and of a proxy: its connection */
 #define IPC_CREATE_FDS 5          /* of IPC_CREATE, before its mounts */
 #define IPC_MOUNTS_MAX 199        /* mount descriptors of one IPC_CREATE */
+#define IPC_NICS_MAX 16           /* NICs of one request */
+#define IPC_NIC_QUEUES_MAX 8      /* descriptors of each */
 #define IPC_DISKS_MAX 20          /* disks of one request */
 #define IPC_DISK_FDS_MAX 48       /* descriptors for them: all together fit FD_PASS_MAX */
 
@@ -29,7 +31,7 @@ enum ipc_type {
     IPC_REPLY = 128, /* struct ipc_reply */
     /* CLI -> monitor */
     IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP; fds:
-                  * those of disks[] */
+                  * taps of nics[], those of disks[] */
     IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, the container's
                   * state directory (the monitor's own mounts do not show that of a pod's
                   * member), then one detached mount (open_tree) for each of mounts[], then those
@@ -56,6 +58,9 @@ enum ipc_type {
     IPC_PROXY_RESIZE, /* proxy: struct msg_resize */
     IPC_PROXY_VMM,    /* monitor: fds: pidfd of the VMM (none for an external VMM) */
     IPC_PROXY_EXIT,   /* monitor: struct msg_exited; the proxy exits with it */
+    /* CLI -> monitor, since later */
+    IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the guest has it;
+                  * ENOSYS: the back-end has no NICs */
 };
 
 struct ipc_reply {
@@ -87,6 +92,16 @@ struct ipc_disk {
 };
 size_t ipc_disk_fds(const struct ipc_disk *d);
 
+/* A NIC of the VM, on a tap that the CLI has made. The guest gives it the MAC that it shall have.
+ */
+enum { IPC_NIC_NEW = 1, IPC_NIC_DOWN = 2 }; /* NEW: plug it; DOWN: it carries nothing */
+struct ipc_nic {
+    char *tag;
+    uint8_t mac[6];
+    uint32_t flags, queues; /* queues: of a new one, as many descriptors */
+};
+size_t ipc_nic_fds(const struct ipc_nic *nics, size_t n);
+
 struct ipc_sandbox {
     char *id; /* OCI id of the sandbox's first container: the VM's name */
     char *uuid;
@@ -114,6 +129,8 @@ struct ipc_sandbox {
     char *share_model;        /* 9p security model; "" or NULL = the back-end's own */
     struct ipc_disk *disks;   /* there from the start */
     size_t n_disks;
+    struct ipc_nic *nics; /* likewise, without carrier */
+    size_t n_nics;
 };
 
 /* One mount that the host puts into the share before the guest sees the plan; its attributes are
@@ -150,6 +167,14 @@ struct ipc_target {
     size_t cgroup_len;
 };
 
+struct ipc_network {
+    char *id;         /* of the container that asks */
+    uint8_t *network; /* msg_network_put */
+    size_t network_len;
+    struct ipc_nic *nics; /* all of the VM */
+    size_t n_nics;
+};
+
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
 struct ipc_event {
     uint32_t kind;
@@ -175,6 +200,9 @@ void ipc_create_done(struct ipc_create *m);
 void ipc_exec_put(struct wbuf *w, const struct ipc_exec *m);
 int ipc_exec_get(struct wire body, struct ipc_exec *ret);
 void ipc_exec_done(struct ipc_exec *m);
+void ipc_network_put(struct wbuf *w, const struct ipc_network *m);
+int ipc_network_get(struct wire body, struct ipc_network *ret);
+void ipc_network_done(struct ipc_network *m);
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m);
 int ipc_target_get(struct wire body, struct ipc_target *ret);
 void ipc_target_done(struct ipc_target *m);

@@ -121,6 +121,8 @@ struct monitor {
     struct reply_to reply_sandbox;
     int state_fd, log_fd, share_fd; /* share_fd: the share's writable view */
     int cancel_fd;                  /* the plug-in's op shall give up */
+    int *tap_fds; /* until the boot has them */
+    size_t n_taps;
     struct boot boot;
     struct job event_job, end_job;
     struct hvp_event event;
@@ -175,7 +177,7 @@ int agent_call(struct process *p, uint16_t type, const struct wbuf *body, agent_
 
 /* sandbox.c */
 void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
-                   const uint8_t *body, const int *fds, size_t n_fds);
+                   const uint8_t *body, int *fds, size_t n_fds);
 void sandbox_fail(struct monitor *m, const struct err *err);
 void sandbox_channel_update(struct monitor *m); /* after something was sent */
 void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
@@ -197,6 +199,10 @@ int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err 
 int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
                  struct err *err);
 void share_detach(struct monitor *m, struct container *c);
+
+/* network.c; both take over the descriptors */
+void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg);
+void network_take_taps(struct monitor *m, int *fds, size_t n);
 
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);

@@ -118,6 +118,16 @@ static void take_exec(struct request *q)
     ipc_exec_done(&msg);
 }
 
+static void take_network(struct request *q)
+{
+    struct ipc_network msg;
+
+    if (ipc_network_get(wire_over(q->body, q->h->len), &msg) < 0)
+        refuse(q, EPROTO, "malformed IPC_NETWORK");
+    else
+        network_change(q->conn, q->to.seq, &msg);
+}
+
 /* Requests about one container. */
 
 static void take_commit(struct request *q, struct container *c, const struct ipc_target *t)
@@ -365,6 +375,9 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
         break;
     case IPC_EXEC:
         take_exec(&q);
+        break;
+    case IPC_NETWORK:
+        take_network(&q);
         break;
     case IPC_TIMINGS:
         take_timings(&q);

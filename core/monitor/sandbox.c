@@ -433,6 +433,7 @@ static void boot_done(struct job *j)
 {
     struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, boot));
 
+    network_drop_taps(&m->boot);
     note_times(m);
     if (m->phase == MON_ENDING) { /* given up meanwhile */
         teardown_destroy(m);
@@ -463,22 +464,29 @@ static void boot_start(struct monitor *m)
         .deadline_ns = deadline_in_ms(ms),
         .channel_fd = -1,
         .event_fd = -1,
+        .tap_fds = steal_ptr(&m->tap_fds),
+        .n_taps = m->n_taps,
     };
     host_services_init(&m->boot.host, m);
     worker_push(&m->worker, &m->boot.job);
 }
 
 void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
-                   const uint8_t *body, const int *fds, size_t n_fds)
+                   const uint8_t *body, int *fds, size_t n_fds)
 {
     struct err err = ERR_INIT;
+    size_t n_taps;
 
     m->reply_sandbox = to;
     m->timings.begin = now_ns();
     if (ipc_sandbox_get(wire_over(body, h->len), &m->spec) < 0)
         err_set(&err, EPROTO, "malformed IPC_SANDBOX");
-    else
-        (void)prepare_host(m, fds, n_fds, &err);
+    else if ((n_taps = ipc_nic_fds(m->spec.nics, m->spec.n_nics)) > n_fds)
+        err_set(&err, EPROTO, "%zu descriptors came with %zu taps", n_fds, n_taps);
+    else {
+        network_take_taps(m, fds, n_taps);
+        (void)prepare_host(m, fds + n_taps, n_fds - n_taps, &err);
+    }
     if (err.code)
         sandbox_fail(m, &err);
     else

@@ -52,8 +52,9 @@ int net_scan(struct net_ns *ns, struct net_scan *ret, struct err *err);
 void net_scan_done(struct net_scan *s);
 const struct net_link *net_scan_find(const struct net_scan *s, const char *name);
 /* The tap that carries this interface, or one that carries nothing (any more); NULL = none. */
-const struct net_link *net_scan_tap(const struct net_scan *s, const char *carried);
-const struct net_link *net_scan_free_tap(const struct net_scan *s);
+struct net_link *net_scan_tap(const struct net_scan *s, const char *carried);
+struct net_link *net_scan_free_tap(const struct net_scan *s);
+bool net_scan_carries(const struct net_scan *s, const struct net_link *tap);
 /* Number of a tap of ours; -ENOENT: it is none. */
 int net_tap_number(const char *name);
 
@@ -68,7 +69,7 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
  * Let the tap carry the interface: every frame that the interface gets goes to the tap and
  * the other way round. Made anew where it was made before.
  */
-int net_connect(struct net_ns *ns, const struct net_link *link, const struct net_link *tap,
+int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err);
 /* Give all interfaces back to the namespace. Fine where it is gone, or nothing was carried. */
 int net_disconnect(struct net_ns *ns, const struct net_scan *scan, struct err *err);

@@ -130,7 +130,7 @@ static int prepare_tap(struct net_ns *ns, const struct net_link *link, const str
     return netlink_ask(&ns->nl, &m, err);
 }
 
-int net_connect(struct net_ns *ns, const struct net_link *link, const struct net_link *tap,
+int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err)
 {
     int r = prepare_tap(ns, link, tap, err);
@@ -139,8 +139,10 @@ int net_connect(struct net_ns *ns, const struct net_link *link, const struct net
         r = redirect(ns, tap->index, link->index, err);
     if (r == 0)
         r = redirect(ns, link->index, tap->index, err);
-    if (r == 0)
+    if (r == 0) {
+        memcpy(tap->alias, link->name, sizeof(tap->alias));
         return 0;
+    }
     err_in_phase(err, PHASE_NETWORK);
     return err_wrap(err, "connect interface '%s' with '%s'", link->name, tap->name);
 }

@@ -47,7 +47,7 @@ int net_tap_number(const char *name)
     return (int)n;
 }
 
-const struct net_link *net_scan_tap(const struct net_scan *s, const char *carried)
+struct net_link *net_scan_tap(const struct net_scan *s, const char *carried)
 {
     for (size_t i = 0; i < s->n_links; i++)
         if (net_tap_number(s->links[i].name) >= 0 && strcmp(s->links[i].alias, carried) == 0)
@@ -55,18 +55,18 @@ const struct net_link *net_scan_tap(const struct net_scan *s, const char *carrie
     return NULL;
 }
 
-static bool has_nic(const struct net_scan *s, const char *name)
+bool net_scan_carries(const struct net_scan *s, const struct net_link *tap)
 {
     for (size_t i = 0; i < s->network.n_nics; i++)
-        if (strcmp(s->network.nics[i].name, name) == 0)
+        if (strcmp(s->network.nics[i].name, tap->alias) == 0)
             return true;
     return false;
 }
 
-const struct net_link *net_scan_free_tap(const struct net_scan *s)
+struct net_link *net_scan_free_tap(const struct net_scan *s)
 {
     for (size_t i = 0; i < s->n_links; i++)
-        if (net_tap_number(s->links[i].name) >= 0 && !has_nic(s, s->links[i].alias))
+        if (net_tap_number(s->links[i].name) >= 0 && !net_scan_carries(s, &s->links[i]))
             return &s->links[i];
     return NULL;
 }

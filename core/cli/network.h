@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * network.h - the sandbox's network namespace becomes the guest's network.
+ * For creation.c (the NICs that the VM is made with), start.c and network_verb.c (what they carry),
+ * clean.c (nothing of it stays).
+ */
+#ifndef CLI_NETWORK_H
+#define CLI_NETWORK_H
+#include "cli/cli.h"
+#include "oci/oci.h"
+
+/* NICs of a new VM, on taps in the namespace of a process. */
+struct network_nics {
+    struct ipc_nic *v;
+    size_t n;
+    int *fds;
+    size_t n_fds;
+};
+
+/* Refuses the host's own namespace: a VM cannot be in it. */
+int network_check(const struct oci_spec *spec, struct err *err);
+
+/*
+ * One for each interface that is there already, one at least: engines may fill the namespace later.
+ * Without taps on this host there are none, which is said when something is to be carried.
+ */
+int network_prepare(pid_t pid, unsigned vcpus, struct network_nics *ret, struct err *err);
+void network_nics_done(struct network_nics *n);
+
+/* Give the guest what is in the namespace now. Warns of what it cannot get. */
+int network_carry(const struct cli *cli, const struct container *c, struct err *err);
+
+/* Give the interfaces back to a namespace that outlives the container. */
+void network_release(const struct container *c);
+
+#endif
