@@ -10,6 +10,7 @@
 #include "net/net.h"
 
 #define SEQ_NETWORK 1
+#define SEQ_CARRIERS 2
 #define COLD_NICS_MAX 8 /* more are plugged when they carry something */
 #define QUEUES_MAX 4    /* each costs the guest memory */
 /* Of every VM, so that a template's NIC fits each clone: what it carries has the MAC that counts.
@@ -202,31 +203,46 @@ static void list_old_nics(struct carrying *c)
     }
 }
 
+/* fds go along with the first request; without network it is about carriers. */
+static int ask(int sock, const struct container *of, const struct carrying *c,
+               const struct wbuf *network, uint32_t seq, struct err *err)
+{
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    const struct ipc_network m = {
+        .id = of->state.id,
+        .network = network ? network->data : NULL,
+        .network_len = network ? network->len : 0,
+        .nics = c->nics.v,
+        .n_nics = c->nics.n,
+        .carriers = !network,
+    };
+    int r;
+
+    ipc_network_put(&body, &m);
+    if ((network && !wbuf_ok(network)) || body.len > FRAME_BODY_MAX)
+        return err_set_phase(err, PHASE_NETWORK, E2BIG,
+                             "the network namespace has more routes than the %u bytes that a guest "
+                             "can be told",
+                             FRAME_BODY_MAX);
+    r = ipc_send(sock, IPC_NETWORK, seq, &body, c->nics.fds, network ? c->nics.n_fds : 0, err);
+    return r < 0 ? r : ipc_wait(sock, seq, deadline_in_ms(CLI_REQUEST_MS), NULL, err);
+}
+
 static int tell_monitor(const struct cli *cli, const struct container *of, struct carrying *c,
                         struct err *err)
 {
-    cleanup_call(wbuf_done) struct wbuf network = {0}, body = {0};
+    cleanup_call(wbuf_done) struct wbuf network = {0};
     cleanup_fd int sock = container_connect(cli, of, err);
     int r;
 
     if (sock < 0)
         return sock;
     msg_network_put(&network, &c->scan.network);
-    const struct ipc_network m = {
-        .id = of->state.id,
-        .network = network.data,
-        .network_len = network.len,
-        .nics = c->nics.v,
-        .n_nics = c->nics.n,
-    };
-    ipc_network_put(&body, &m);
-    if (!wbuf_ok(&network) || body.len > FRAME_BODY_MAX)
-        return err_set_phase(err, PHASE_NETWORK, E2BIG,
-                             "the network namespace has more routes than the %u bytes that a guest "
-                             "can be told",
-                             FRAME_BODY_MAX);
-    r = ipc_send(sock, IPC_NETWORK, SEQ_NETWORK, &body, c->nics.fds, c->nics.n_fds, err);
-    return r < 0 ? r : ipc_wait(sock, SEQ_NETWORK, deadline_in_ms(CLI_REQUEST_MS), NULL, err);
+    if ((r = ask(sock, of, c, &network, SEQ_NETWORK, err)) < 0)
+        return r;
+    for (size_t i = 0; i < c->nics.n; i++)
+        c->nics.v[i].flags &= ~(uint32_t)IPC_NIC_NEW;
+    return ask(sock, of, c, NULL, SEQ_CARRIERS, err);
 }
 
 /* A back-end without NICs, or an agent of before there were any. */

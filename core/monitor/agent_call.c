@@ -31,11 +31,12 @@ static uint32_t answer_ms(const struct monitor *m)
 static const char *request_name(uint16_t type)
 {
     static const char *const names[] = {
-        [FRAME_CREATE - FRAME_SETUP] = "create", [FRAME_START - FRAME_SETUP] = "start",
-        [FRAME_EXEC - FRAME_SETUP] = "exec",     [FRAME_SIGNAL - FRAME_SETUP] = "kill",
-        [FRAME_PAUSE - FRAME_SETUP] = "pause",   [FRAME_RESUME - FRAME_SETUP] = "resume",
-        [FRAME_UPDATE - FRAME_SETUP] = "update", [FRAME_STATS - FRAME_SETUP] = "statistics",
-        [FRAME_PS - FRAME_SETUP] = "ps",         [FRAME_DELETE - FRAME_SETUP] = "delete",
+        [FRAME_CREATE - FRAME_SETUP] = "create",   [FRAME_START - FRAME_SETUP] = "start",
+        [FRAME_EXEC - FRAME_SETUP] = "exec",       [FRAME_SIGNAL - FRAME_SETUP] = "kill",
+        [FRAME_PAUSE - FRAME_SETUP] = "pause",     [FRAME_RESUME - FRAME_SETUP] = "resume",
+        [FRAME_UPDATE - FRAME_SETUP] = "update",   [FRAME_STATS - FRAME_SETUP] = "statistics",
+        [FRAME_PS - FRAME_SETUP] = "ps",           [FRAME_DELETE - FRAME_SETUP] = "delete",
+        [FRAME_NETWORK - FRAME_SETUP] = "network",
     };
     size_t i = (size_t)type - FRAME_SETUP;
 

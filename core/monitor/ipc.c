@@ -203,6 +203,7 @@ static const struct codec_field network_fields[] = {
     CODEC_F(1, STR, struct ipc_network, id),
     CODEC_FN(2, BYTES, struct ipc_network, network, network_len),
     CODEC_FSUBS(3, struct ipc_network, nics, n_nics, &nic_codec),
+    CODEC_F(4, U32, struct ipc_network, carriers),
 };
 static const struct codec network_codec =
     CODEC_OF(struct ipc_network, network_fields, network_check);

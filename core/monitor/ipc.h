@@ -59,8 +59,8 @@ enum ipc_type {
     IPC_PROXY_VMM,    /* monitor: fds: pidfd of the VMM (none for an external VMM) */
     IPC_PROXY_EXIT,   /* monitor: struct msg_exited; the proxy exits with it */
     /* CLI -> monitor, since later */
-    IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the guest has it;
-                  * ENOSYS: the back-end has no NICs */
+    IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the guest has its
+                  * interfaces, or their carriers; ENOSYS: the back-end has no NICs */
 };
 
 struct ipc_reply {
@@ -171,6 +171,7 @@ struct ipc_network {
     char *id;         /* of the container that asks */
     uint8_t *network; /* msg_network_put */
     size_t network_len;
+    uint32_t carriers;    /* 1: instead of it the nics' carriers, once all is made */
     struct ipc_nic *nics; /* all of the VM */
     size_t n_nics;
 };

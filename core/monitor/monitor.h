@@ -121,7 +121,7 @@ struct monitor {
     struct reply_to reply_sandbox;
     int state_fd, log_fd, share_fd; /* share_fd: the share's writable view */
     int cancel_fd;                  /* the plug-in's op shall give up */
-    int *tap_fds; /* until the boot has them */
+    int *tap_fds;                   /* until the boot has them */
     size_t n_taps;
     struct boot boot;
     struct job event_job, end_job;

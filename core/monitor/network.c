@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * NICs of the VM, and the guest's network once it runs: the worker plugs and switches, then the
- * agent is told what the namespace looks like.
+ * NICs of the VM, and the guest's network once it runs, in two steps: NICs are plugged and the
+ * agent makes its interfaces; then they get their carriers. In this order the guest notices them at
+ * once, in the other within a second.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include "base/cleanup.h"
 #include "monitor/monitor.h"
 #include "monitor/nics.h"
+#include "proto/network.h"
 
 #define PLUG_TIMEOUT_MS 20000
 
@@ -52,36 +54,81 @@ static void free_job(struct network_job *n)
     free(n);
 }
 
-static int settle(struct network_job *n, const struct ipc_nic *nic, const int *fds)
+/* New ones come without carrier where that can be. */
+static int plug(struct network_job *n, const struct ipc_nic *nic, const int *fds)
 {
     struct hvp_nic dev;
 
-    nic_device_init(&dev, nic, nic->flags & IPC_NIC_NEW ? fds : NULL);
-    if (nic->flags & IPC_NIC_NEW)
-        return plugin_device_attach(n->m->boot.vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+    nic_device_init(&dev, nic, fds);
+    if (nics_have_links(plugin_caps(n->m->boot.plugin)))
+        dev.d.flags = HVP_F_LINK_DOWN;
+    return plugin_device_attach(n->m->boot.vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+}
+
+static int plug_all(struct network_job *n)
+{
+    const int *fds = n->fds;
+    int r = 0;
+
+    for (size_t i = 0; i < n->msg.n_nics && r == 0; i++) {
+        const struct ipc_nic *nic = &n->msg.nics[i];
+
+        if (!(nic->flags & IPC_NIC_NEW))
+            continue;
+        r = plug(n, nic, fds);
+        fds += nic->queues;
+    }
+    return r;
+}
+
+static int switch_all(struct network_job *n)
+{
+    int r = 0;
+
     if (!nics_have_links(plugin_caps(n->m->boot.plugin)))
         return 0;
-    dev.d.flags = nic->flags & IPC_NIC_DOWN ? HVP_F_LINK_DOWN : 0;
-    return plugin_device_update(n->m->boot.vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+    for (size_t i = 0; i < n->msg.n_nics && r == 0; i++) {
+        const struct ipc_nic *nic = &n->msg.nics[i];
+        struct hvp_nic dev;
+
+        nic_device_init(&dev, nic, NULL);
+        dev.d.flags = nic->flags & IPC_NIC_DOWN ? HVP_F_LINK_DOWN : 0;
+        r = plugin_device_update(n->m->boot.vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+    }
+    return r;
 }
 
 static void network_run(struct job *j)
 {
     struct network_job *n = (struct network_job *)j;
-    const int *fds = n->fds;
-    int r = 0;
 
     if (!n->m->boot.vm)
-        r = err_set_phase(&n->err, PHASE_VMM, ESHUTDOWN, "the VM is gone");
+        (void)err_set_phase(&n->err, PHASE_VMM, ESHUTDOWN, "the VM is gone");
     else if (!nics_possible(plugin_caps(n->m->boot.plugin)))
-        r = err_set_phase(&n->err, PHASE_NETWORK, ENOSYS, "back-end '%s' has no NICs",
-                          n->m->spec.descriptor);
-    for (size_t i = 0; i < n->msg.n_nics && r == 0; i++) {
-        const struct ipc_nic *nic = &n->msg.nics[i];
+        (void)err_set_phase(&n->err, PHASE_NETWORK, ENOSYS, "back-end '%s' has no NICs",
+                            n->m->spec.descriptor);
+    else if (n->msg.carriers)
+        (void)switch_all(n);
+    else
+        (void)plug_all(n);
+}
 
-        r = settle(n, nic, fds);
-        fds += nic->flags & IPC_NIC_NEW ? nic->queues : 0;
+/* What the guest sends before it has noticed its carriers is lost. */
+static void ask_for_carriers(const struct ipc_network *msg, struct wbuf *ret)
+{
+    struct msg_network m = {.carriers = 1};
+
+    m.nics = xcalloc(msg->n_nics + 1, sizeof(*m.nics));
+    for (size_t i = 0; i < msg->n_nics; i++) {
+        char mac[NET_MAC_TEXT];
+
+        net_mac_text(msg->nics[i].mac, mac);
+        if (!(msg->nics[i].flags & IPC_NIC_DOWN))
+            m.nics[m.n_nics++] =
+                (struct net_nic){.device = xstrdup(mac), .name = xstrdup(msg->nics[i].tag)};
     }
+    msg_network_put(ret, &m);
+    msg_network_done(&m);
 }
 
 static void on_network(struct process *p, const struct msg_reply *reply, struct reply_to *to)
@@ -93,13 +140,17 @@ static void network_done(struct job *j)
 {
     struct network_job *n = (struct network_job *)j;
     struct container *c = container_find(n->m, n->msg.id);
-    struct wbuf body = {.data = n->msg.network, .len = n->msg.network_len};
+    struct wbuf carriers = {0}, network = {.data = n->msg.network, .len = n->msg.network_len};
 
+    if (n->msg.carriers)
+        ask_for_carriers(&n->msg, &carriers);
     if (!n->err.code && !c)
         err_set(&n->err, ENOENT, "the sandbox has no such container");
     if (n->err.code ||
-        agent_call(c->processes, FRAME_NETWORK, &body, on_network, n->to, &n->err) < 0)
+        agent_call(c->processes, FRAME_NETWORK, n->msg.carriers ? &carriers : &network, on_network,
+                   n->to, &n->err) < 0)
         reply_err(n->m, &n->to, &n->err);
+    wbuf_done(&carriers);
     free_job(n);
 }
 

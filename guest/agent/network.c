@@ -3,8 +3,8 @@
  * The machine's network, made like the namespace of the sandbox on the host. What the host sends is
  * the whole of it each time: an address that is not in it goes, and a NIC that is not in it is
  * taken from its driver, so that nobody sees it. A NIC that was plugged into the running machine
- * appears when the kernel has got round to it, and so does a carrier, before which what is sent is
- * lost: the request waits for the kernel's word, the loop does not.
+ * appears when the kernel has got round to it, and so does a carrier: the request waits for the
+ * kernel's word, the loop does not.
  */
 #include "agent/agent.h"
 
@@ -29,11 +29,10 @@
 #define CARRIER_S 5
 #define VIRTIO "/sys/bus/virtio/"
 
-/* A request that waits for its NICs or, done, for their carriers. */
+/* A request that waits for NICs or carriers. */
 struct network_wait {
     struct msg_network network;
     uint32_t id, seq;
-    bool done;
 };
 
 /* /sys/class/net/NAME/device/driver/{bind,unbind}: a container sees neither device nor name. */
@@ -87,20 +86,19 @@ static int apply(struct agent *a, struct netlink *nl, struct links *all,
     return 0;
 }
 
-/* What operators call up: frames go out. */
-static bool is_ready(struct links *all, const struct msg_network *n)
+static bool can_send(struct links *all, const struct msg_network *n)
 {
     for (size_t i = 0; i < n->n_nics; i++) {
         const struct link *l = links_find_nic(all, &n->nics[i]);
 
-        if (n->nics[i].device && (!l || !(l->flags & IFF_RUNNING)))
+        if (!l || !l->sends)
             return false;
     }
     return true;
 }
 
-/* 1: ready; 0: something is not there (yet), which err names. */
-static int step(struct agent *a, struct netlink *nl, struct links *all, struct network_wait *w,
+/* 1: done; 0: something is not there (yet), which err names. */
+static int step(struct agent *a, struct netlink *nl, struct links *all, const struct msg_network *n,
                 struct err *err)
 {
     const struct net_nic *missing;
@@ -108,26 +106,24 @@ static int step(struct agent *a, struct netlink *nl, struct links *all, struct n
 
     if (r < 0)
         return r;
-    if (!w->done) {
-        if ((missing = missing_nic(all, &w->network))) {
-            err_set(err, ENODEV, "the VM has no NIC for network interface '%s'", missing->name);
-            return 0;
-        }
-        if ((r = apply(a, nl, all, &w->network, err)) < 0 || (r = links_list(nl, all, err)) < 0)
-            return r;
-        w->done = true;
+    if (n->carriers)
+        return can_send(all, n);
+    if ((missing = missing_nic(all, n))) {
+        err_set(err, ENODEV, "the VM has no NIC for network interface '%s'", missing->name);
+        return 0;
     }
-    return is_ready(all, &w->network);
+    r = apply(a, nl, all, n, err);
+    return r < 0 ? r : 1;
 }
 
-static int try_it(struct agent *a, struct network_wait *w, struct err *err)
+static int try_it(struct agent *a, const struct msg_network *n, struct err *err)
 {
     struct links *all = calloc(1, sizeof(*all));
     struct netlink nl = {.fd = -1};
     int r = all ? netlink_open(&nl, err) : err_set(err, ENOMEM, "no memory for the network");
 
     if (r == 0)
-        r = step(a, &nl, all, w, err);
+        r = step(a, &nl, all, n, err);
     close_fd(&nl.fd);
     free(all);
     return r;
@@ -161,20 +157,21 @@ static void on_links(struct agent *a, struct source *s, uint32_t events)
     (void)events;
     while (recv(s->fd, buf, sizeof(buf), 0) > 0 || errno == ENOBUFS)
         errno = 0;
-    r = try_it(a, a->network_wait, &err);
+    r = try_it(a, &a->network_wait->network, &err);
     if (r != 0)
         end_wait(a, r < 0 ? r : 0, &err);
 }
 
-/* An interface without carrier is one on the host, too: no reason to fail. */
+/* Without a carrier on the host there is none here: no reason to fail. */
 static void on_time(struct agent *a, struct source *s, uint32_t events)
 {
+    const struct msg_network *n = &a->network_wait->network;
     struct err err = ERR_INIT;
-    int r = try_it(a, a->network_wait, &err);
+    int r = try_it(a, n, &err);
 
     (void)s;
     (void)events;
-    end_wait(a, r == 0 && !a->network_wait->done ? -ENODEV : MIN(r, 0), &err);
+    end_wait(a, r == 0 && !n->carriers ? -ENODEV : MIN(r, 0), &err);
 }
 
 static int listen_for_links(struct agent *a, int seconds, struct err *err)
@@ -203,29 +200,29 @@ static int listen_for_links(struct agent *a, int seconds, struct err *err)
 /* Takes the network over when it waits: then 0 and a reply later; 1: done. */
 int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err)
 {
-    struct network_wait w = {*n, id, seq, false}, *kept;
+    struct network_wait *w;
     int r;
 
     if (a->network_wait)
         return err_set(err, EBUSY, "the network is being changed already");
     if (a->at.machine && wants_nics(n) && modules_load("late", "net", err) < 0)
         agent_log(a, "module group 'net': %s, ignoring", err->msg);
-    if ((r = try_it(a, &w, err)) != 0)
+    if ((r = try_it(a, n, err)) != 0)
         return r;
-    if (a->at.machine && !w.done)
+    if (a->at.machine && !n->carriers)
         take_back();
-    if ((r = listen_for_links(a, w.done ? CARRIER_S : APPEAR_S, err)) < 0)
+    if ((r = listen_for_links(a, n->carriers ? CARRIER_S : APPEAR_S, err)) < 0)
         return r;
-    kept = malloc(sizeof(*kept));
-    if (!kept) {
+    w = malloc(sizeof(*w));
+    if (!w) {
         loop_close(a, &a->links);
         loop_close(a, &a->network_timer);
         return err_set(err, ENOMEM, "no memory for the network");
     }
-    *kept = w;
+    *w = (struct network_wait){*n, id, seq};
     *n = (struct msg_network){0};
-    a->network_wait = kept;
-    r = try_it(a, kept, err); /* it may have come before we listened */
+    a->network_wait = w;
+    r = try_it(a, &w->network, err); /* it may have come before we listened */
     if (r != 0)
         end_wait(a, r < 0 ? r : 0, err);
     return 0;

@@ -17,6 +17,7 @@ struct link {
     char name[NET_NAME_MAX + 1];
     uint8_t device[6]; /* MAC that it was made with */
     bool wanted, no_ipv6;
+    bool sends; /* has a carrier, and the kernel has noticed */
 };
 
 struct links {

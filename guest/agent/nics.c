@@ -37,6 +37,7 @@ static int on_link(void *ctx, const struct nlmsghdr *h)
     const struct nlattr *a[IFLA_PERM_ADDRESS + 1], *mac;
     struct links *l = ctx;
     struct link *to;
+    char qdisc[16];
 
     if (h->nlmsg_type != RTM_NEWLINK || l->n == LINKS_MAX)
         return 0;
@@ -45,6 +46,8 @@ static int on_link(void *ctx, const struct nlmsghdr *h)
     to = &l->v[l->n++];
     *to = (struct link){.index = (uint32_t)head->ifi_index, .flags = head->ifi_flags};
     netlink_str(a[IFLA_IFNAME], to->name, sizeof(to->name));
+    netlink_str(a[IFLA_QDISC], qdisc, sizeof(qdisc));
+    to->sends = (head->ifi_flags & IFF_LOWER_UP) && strcmp(qdisc, "noop") != 0;
     if (netlink_len(mac) == sizeof(to->device))
         memcpy(to->device, netlink_data(mac), sizeof(to->device));
     return 0;

@@ -210,6 +210,7 @@ static const struct codec_field network_fields[] = {
     CODEC_FSUBS(2, struct msg_network, routes, n_routes, &route_codec),
     CODEC_FSUBS(3, struct msg_network, rules, n_rules, &rule_codec),
     CODEC_FSUBS(4, struct msg_network, neighbours, n_neighbours, &neighbour_codec),
+    CODEC_F(5, U32, struct msg_network, carriers),
 };
 static const struct codec network_codec = CODEC_OF(struct msg_network, network_fields, NULL);
 

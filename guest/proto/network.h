@@ -69,6 +69,7 @@ struct msg_network {
     size_t n_rules;
     struct net_neighbour *neighbours;
     size_t n_neighbours;
+    uint32_t carriers; /* 1: nothing is to be made, only to be waited for: carriers of nics[] */
 };
 
 void msg_network_put(struct wbuf *w, const struct msg_network *m);
