@@ -15,6 +15,8 @@
 #define LOG_FILE "/proc/self/fd/4"
 #define LOG_MAX (1u << 20)
 #define ERROR_MARK "error: "
+#define WARN_MARK "warning: "
+#define INFO_MARK "info: "
 
 struct job *job_new(struct process *p, const struct call *c,
                     void (*done)(struct job *j, const char *error))
@@ -110,9 +112,12 @@ static void relay_log(char *log)
 {
     char *rest = log, *line;
 
-    while ((line = strsep(&rest, "\n")))
-        if (*line && !str_starts_with(line, ERROR_MARK))
-            log_info("%s", line);
+    while ((line = strsep(&rest, "\n"))) {
+        if (str_starts_with(line, WARN_MARK))
+            log_warn("%s", line + strlen(WARN_MARK));
+        else if (str_starts_with(line, INFO_MARK))
+            log_info("%s", line + strlen(INFO_MARK));
+    }
 }
 
 static char *result(struct job *j, int status)

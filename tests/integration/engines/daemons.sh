@@ -71,8 +71,39 @@ X
     until_ok 60 ct version || { tail "$E/containerd.log"; return 1; }
 }
 
+# The same with the CRI plug-in; $1: the file with the runtime handler, to be merged.
+containerd_cri_start() {
+    cat > "$E/containerd/config.toml" <<X
+version = 2
+root = "$E/containerd/root"
+state = "$E/containerd/state"
+[grpc]
+  address = "$E/containerd/sock"
+[ttrpc]
+  address = "$E/containerd/sock.ttrpc"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/pause:test"
+  restrict_oom_score_adj = true
+  stream_server_address = "127.0.0.1"
+  stream_server_port = "0"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$E/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    default_runtime_name = "anyvisor"
+$(grep -v '^version' "$1")
+X
+    daemon containerd containerd -c "$E/containerd/config.toml"
+    until_ok 60 kct version || { tail "$E/containerd.log"; return 1; }
+}
+
 ct() {
     timeout --foreground -k 10 "$LIMIT" ctr -a "$E/containerd/sock" -n "$PARENT" "$@"
+}
+
+# The CRI's namespace.
+kct() {
+    timeout --foreground -k 10 "$LIMIT" ctr -a "$E/containerd/sock" -n k8s.io "$@"
 }
 
 # $1: more of dockerd's options
@@ -103,14 +134,14 @@ X
     printf '%s\n' "$E/$1"
 }
 
-# An image as docker save would write it, for both engines: busybox_tar FILE NAME
+# An image as docker save would write it, for both engines: busybox_image FILE NAME [COMMAND, JSON]
 busybox_image() {
     local dir=$WORK/image id
     mkdir -p "$dir/layer"
     tar -C "$WORK/rootfs" -cf "$dir/layer/layer.tar" .
     id=$(sha256sum < "$dir/layer/layer.tar")
-    jq -n --arg id "sha256:${id%% *}" '{architecture: "amd64", os: "linux",
-        config: {Cmd: ["/bin/sh"], Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+    jq -n --arg id "sha256:${id%% *}" --argjson cmd "${3:-[\"/bin/sh\"]}" '{architecture: "amd64", os: "linux",
+        config: {Cmd: $cmd, Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
         rootfs: {type: "layers", diff_ids: [$id]}}' > "$dir/config.json"
     jq -n --arg name "$2" '[{Config: "config.json", RepoTags: [$name], Layers: ["layer/layer.tar"]}]' \
         > "$dir/manifest.json"

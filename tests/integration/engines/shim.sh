@@ -6,6 +6,8 @@
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/integration/engines/daemons.sh
 . "$(dirname "$0")/daemons.sh"
+# shellcheck source=tests/integration/engines/disks.sh
+. "$(dirname "$0")/disks.sh"
 for tool in ctr containerd; do
     command -v "$tool" > /dev/null || skip_all "$tool is not installed"
 done

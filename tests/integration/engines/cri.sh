@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Debian's containerd through its CRI plug-in, with the shipped runtime handler and our shim, as the
+# kubelet would: a pod of two containers in one VM, exec probes, logs, statistics, restart, removal.
+# shellcheck source=tests/integration/lib.sh
+. "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/integration/engines/daemons.sh
+. "$(dirname "$0")/daemons.sh"
+# shellcheck source=tests/integration/engines/disks.sh
+. "$(dirname "$0")/disks.sh"
+HANDLER=$(realpath "$HERE/../../configs/containerd-anyvisor.toml")
+CLIENT=$HERE/engines/cri.py
+for tool in ctr containerd; do
+    command -v "$tool" > /dev/null || skip_all "$tool is not installed"
+done
+[ -x /usr/lib/cni/bridge ] || skip_all "the CNI plug-ins are not installed"
+/usr/bin/python3 -c 'import grpc' 2> /dev/null || skip_all "python3-grpcio is not installed"
+[ -x "$AV_BUILD/bin/containerd-shim-anyvisor-v2" ] || skip_all "the shim is not built"
+own_namespaces "$@"
+setup "${1:?usage: cri.sh BACKEND}"
+export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
+daemons_setup
+for dir in /run/netns /var/lib/cni; do
+    mkdir -p "$dir" && mount -t tmpfs cri "$dir"
+done
+mkdir -p "$E/cni" "$E/logs"
+cat > "$E/cni/10-test.conflist" <<X
+{"cniVersion": "0.4.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "av0",
+ "isGateway": true, "ipam": {"type": "host-local", "subnet": "10.88.77.0/24", "dataDir": "$E/ipam"}}]}
+X
+containerd_cri_start "$HANDLER" || exit 1
+ROOT=$ROOT/k8s.io                       # the namespace of the CRI
+I=localhost/busybox:test
+busybox_image "$WORK/busybox.tar" "$I"
+busybox_image "$WORK/pause.tar" localhost/pause:test '["sleep", "100000"]'
+check "import" 0 "$I" kct images import "$WORK/busybox.tar"
+check "import of the pause image" 0 pause kct images import "$WORK/pause.tar"
+
+cri() { timeout --foreground -k 10 "$LIMIT" "$CLIENT" "$E/containerd/sock" "$@"; }
+field() { cri "$1" "$2" | jq -r "$3"; }         # METHOD REQUEST JQ: one value of the answer
+pod_config() {
+    jq -cn --arg n "$1" --arg logs "$E/logs" --arg parent "/$PARENT/$1" '{metadata: {name: $n, uid: $n,
+        namespace: "tests"}, hostname: "podhost", log_directory: $logs,
+        annotations: {"org.anyvisor.note": "x"}, linux: {cgroup_parent: $parent}}'
+}
+# container POD NAME SCRIPT [JQ]: creates and starts it, prints its id
+container() {
+    local id
+    id=$(field CreateContainer "$(jq -cn --arg pod "$1" --arg n "$2" --arg s "$3" --arg i "$I" \
+        --argjson p "$POD" '{pod_sandbox_id: $pod, sandbox_config: $p, config: ({metadata: {name: $n},
+        image: {image: $i}, command: ["sh", "-c", $s], log_path: ($n + ".log")} | '"${4:-.}"')}')" \
+        .container_id) && cri StartContainer "{\"container_id\": \"$id\"}" > /dev/null && echo "$id"
+}
+exec_sync() {
+    cri ExecSync "$(jq -cn --arg c "$1" '{container_id: $c, timeout: 20, cmd: $ARGS.positional}' --args -- "${@:2}")"
+}
+says() { exec_sync "$@" | jq -j .stdout; }
+state_of() { field ContainerStatus "{\"container_id\": \"$1\"}" '"\(.status.state // 0) \(.status.exit_code // 0)"'; }
+is_in_state() { [ "$(state_of "$1")" = "$2" ]; }
+logs() { cut -d' ' -f2- "$E/logs/$1.log"; }
+
+check "the CRI answers" 0 containerd cri Version
+POD=$(pod_config p1)
+pod=$(field RunPodSandbox "{\"config\": $POD, \"runtime_handler\": \"anyvisor\"}" .pod_sandbox_id)
+[ -n "$pod" ]
+result "a pod's sandbox" $? "$(tail -3 "$E/containerd.log")"
+[ -n "$pod" ] || exit 1
+check "it is ready, with its handler and an address" 0 'anyvisor 10\.88\.77' \
+    field PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" '.status | "\(.runtime_handler) \(.network.ip)"'
+mkdir "$WORK/shared"
+SHARED=".mounts=[{container_path: \"/shared\", host_path: \"$WORK/shared\"}]"
+a=$(container "$pod" a 'echo out; echo err >&2; echo from a > /shared/a; exec sleep 1000' "$SHARED")
+b=$(container "$pod" b 'trap "exit 3" TERM; while :; do sleep 0.1; done' \
+    "$SHARED | .linux.resources = {memory_limit_in_bytes: 50331648, cpu_shares: 512}")
+same "two containers run" "1 0 1 0" "$(state_of "$a") $(state_of "$b")"
+same "one shim serves them" 1 "$(pgrep -fc "containerd-shim-anyvisor-v2 -namespace=k8s.io -id=$pod ")"
+same "one VM" "$pod" "$(for d in "$ROOT"/*/; do jq -r .sandbox "$d/state.json"; done | sort -u)"
+same "exec tells both streams and the status" "one two 4" "$(exec_sync "$a" sh -c 'echo one; echo two >&2; exit 4' |
+    jq -r '"\(.stdout)\(.stderr)\(.exit_code)"' | tr '\n' ' ' | sed 's/ $//')"
+check "an exec that takes too long is ended" 1 'DEADLINE' cri ExecSync \
+    "{\"container_id\": \"$a\", \"timeout\": 1, \"cmd\": [\"sleep\", \"100\"]}"
+same "a volume is the same files" "from a" "$(says "$b" cat /shared/a)"
+same "the pod's host name" podhost "$(says "$b" hostname)"
+same "logs tell the streams" "stderr F err
+stdout F out" "$(logs a | sort)"
+check "statistics" 0 '^[1-9][0-9]*$' field ContainerStats "{\"container_id\": \"$a\"}" .stats.cpu.usage_core_nano_seconds.value
+if [ "$BACKEND" != fake ]; then         # whose guest has no memory cgroup
+    check "memory is the container's own" 0 '^[0-9]{5,7}$' \
+        field ContainerStats "{\"container_id\": \"$b\"}" .stats.memory.working_set_bytes.value
+    check "update" 0 '' cri UpdateContainerResources \
+        "{\"container_id\": \"$b\", \"linux\": {\"memory_limit_in_bytes\": 67108864}}"
+    same "update reaches the guest" 67108864 "$(says "$b" sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max')"
+fi
+check "stop" 0 '' cri StopContainer "{\"container_id\": \"$b\", \"timeout\": 20}"
+same "its own status" "2 3" "$(state_of "$b")"
+same "the other one lives" "1 0" "$(state_of "$a")"
+check "remove" 0 '' cri RemoveContainer "{\"container_id\": \"$b\"}"
+b=$(container "$pod" b 'echo again; exit 0')
+check "it is made again, and ends" 0 '' until_ok 20 is_in_state "$b" "2 0"
+check "a missing program is told" 1 '/nope' container "$pod" c x '.command=["/nope"]'
+check "stop of the pod" 0 '' cri StopPodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
+same "the container is killed with it" "2 137" "$(state_of "$a")"
+check "removal of the pod" 0 '' cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
+same "no container is left in containerd" "" "$(kct containers ls -q)"
+ip link del av0
+daemons_stop
+umount /run/netns /var/lib/cni
+finish
