@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that are missing: deps.sh demo | test [--list]
-# The one list of what anyvisor needs; demo.sh, test.sh and CI come here. "test" includes "demo".
+# Installs the Debian packages that are missing: deps.sh demo | test | kernel [--list]
+# The one list of what anyvisor needs; demo.sh, test.sh and CI come here. "test" includes "demo"; "kernel" is for the targets guest-kernel.
 set -euo pipefail
 
 # To build and run: compiler and libraries, the guest's C library, QEMU, the guest image's tools.
@@ -30,6 +30,9 @@ test_packages=(
     golang-go libicu72 libpam0g libpq5 libxml2 sqlite3
 )
 
+# To build the small guest kernel, with "test" also for other architectures.
+kernel_packages=(bc bison flex libelf-dev make)
+
 installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
@@ -46,7 +49,8 @@ main() {
     case ${1:-} in
     demo) ;;
     test) wanted+=("${test_packages[@]}") ;;
-    *) echo "usage: deps.sh demo|test [--list]" >&2; exit 2 ;;
+    kernel) wanted+=("${kernel_packages[@]}") ;;
+    *) echo "usage: deps.sh demo|test|kernel [--list]" >&2; exit 2 ;;
     esac
     if [ "${2:-}" = --list ]; then
         printf '%s\n' "${wanted[@]}"

@@ -241,19 +241,33 @@ int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec
                           err);
 }
 
-static char *either(const char *own, const char *guest_dir, const char *name)
+char *choice_small_dir(const char *guest_dir)
 {
-    return own ? xstrdup(own) : path_join(guest_dir, name);
+    cleanup_free char *dir = path_join(guest_dir, "small");
+    cleanup_free char *kernel = path_join(dir, "vmlinux");
+    cleanup_free char *image = path_join(dir, "initramfs.cpio");
+
+    return access(kernel, R_OK) == 0 && access(image, R_OK) == 0 ? steal_ptr(&dir) : NULL;
+}
+
+static char *either(const char *own, const char *dir, const char *name)
+{
+    return own ? xstrdup(own) : path_join(dir, name);
 }
 
 void choice_boot_files(const struct cli *cli, const struct choice *c, const char *preload,
                        struct boot_files *ret)
 {
     const struct decision *d = &c->decision;
+    cleanup_free char *small = NULL;
 
     ret->guest_dir = path_join(cli->layout.guest_dir, c->back_end->arch);
-    ret->kernel = either(d->kernel, ret->guest_dir, "vmlinux");
-    ret->image = either(d->image, ret->guest_dir, "initramfs.cpio");
+    /* Not with one of the two from elsewhere: modules belong to their kernel. */
+    if (!d->kernel && !d->image)
+        small = choice_small_dir(ret->guest_dir);
+    ret->kind = d->kernel ? "configured" : small ? "small" : "distribution";
+    ret->kernel = either(d->kernel, small ? small : ret->guest_dir, "vmlinux");
+    ret->image = either(d->image, small ? small : ret->guest_dir, "initramfs.cpio");
     ret->cmdline =
         xasprintf(CMDLINE "%s%s%s%s", preload ? " anyvisor.preload=" : "", preload ? preload : "",
                   d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");

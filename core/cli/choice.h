@@ -56,11 +56,15 @@ void choice_host(const struct cli *cli, const char *arch, struct hvp_host *ret,
 /* What a VM of the chosen back-end boots. */
 struct boot_files {
     char *guest_dir, *kernel, *image, *cmdline;
+    const char *kind; /* "configured", "small" or "distribution" */
 };
 /* preload: groups of modules that the guest shall load early; NULL = none. */
 void choice_boot_files(const struct cli *cli, const struct choice *c, const char *preload,
                        struct boot_files *ret);
 void boot_files_done(struct boot_files *b);
+
+/* Folder of the small kernel and its image when both are built, else NULL. */
+char *choice_small_dir(const char *guest_dir);
 
 const char *choice_host_arch(void);
 uint32_t choice_host_cpus(void);

@@ -110,12 +110,19 @@ static void print_mount(FILE *f, const struct planned *d, const struct plan_moun
             source ? source : "");
 }
 
+static const char *kernel_words(const char *kind)
+{
+    if (strcmp(kind, "small") == 0)
+        return "the small one, everything built in";
+    return strcmp(kind, "configured") == 0 ? "as configured" : "the distribution's";
+}
+
 static void print_vm(FILE *f, const struct preview *p, const struct planned *d)
 {
     const struct decision *c = &p->choice->decision;
 
-    fprintf(f, "kernel:      %s\nimage:       %s\narguments:   %s\n", d->boot.kernel, d->boot.image,
-            d->boot.cmdline);
+    fprintf(f, "kernel:      %s (%s)\nimage:       %s\narguments:   %s\n", d->boot.kernel,
+            kernel_words(d->boot.kind), d->boot.image, d->boot.cmdline);
     if (c->machine)
         fprintf(f, "machine:     %s\n", c->machine);
     if (c->cpu_model)

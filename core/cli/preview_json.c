@@ -139,6 +139,7 @@ static json_object *plan_json(const struct preview *p, const struct planned *d)
 
     if (!p->owner) {
         set_text(o, "kernel", d->boot.kernel);
+        set_text(o, "kernel_kind", d->boot.kind);
         set_text(o, "image", d->boot.image);
         set_text(o, "cmdline", d->boot.cmdline);
         set_text(o, "machine", c->machine);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the guest image (vmlinux, initramfs.cpio, manifest.json) from Debian's kernel package and
-# the agent. Same inputs, same bytes; nothing is done when the inputs have not changed.
+# the agent, and small/initramfs.cpio for a kernel without modules (guest/kernel). Same inputs, same bytes; nothing is done when the inputs have not changed.
 # The host's own kernel is never touched: the package is downloaded and unpacked, not installed.
 set -euo pipefail
 umask 022
@@ -61,14 +61,18 @@ up_to_date() {
     python3 "$here/manifest.py" check --inputs "$inputs" "$output"
 }
 
-write_spec() {
-    local d ko
+write_common_spec() {
+    local d
     for d in dev etc etc/anyvisor lib lib/modules proc run sys tmp; do
         echo "dir $d 0755"
     done
     echo 'nod dev/console 0600 c 5 1'
     echo 'nod dev/null 0666 c 1 3'
     echo "file init 0755 $agent"
+}
+
+write_module_spec() {
+    local ko
     echo "file etc/anyvisor/modules 0644 $stage/modules.list"
     for ko in "$stage"/modules/*.ko; do
         echo "file lib/modules/${ko##*/} 0644 $ko"
@@ -78,13 +82,16 @@ write_spec() {
 make_image() {
     local tmp=$output/.new
     rm -rf -- "$tmp"
-    mkdir -p -- "$tmp"
-    write_spec >"$tmp/spec"
+    mkdir -p -- "$tmp/small" "$output/small"
+    write_common_spec >"$tmp/spec"
+    python3 "$here/mkcpio.py" "$tmp/spec" "$tmp/small/initramfs.cpio"
+    write_module_spec >>"$tmp/spec"
     python3 "$here/mkcpio.py" "$tmp/spec" "$tmp/initramfs.cpio"
     cp -- "$stage/vmlinux" "$tmp/vmlinux"
     python3 "$here/manifest.py" write --arch "$arch" --inputs "$inputs" --agent "$agent" \
         --kernel "$stage/kernel.json" --modules "$stage/modules.list" "$tmp"
     # The manifest goes last: who finds it, finds the files that it names.
+    mv -f -- "$tmp/small/initramfs.cpio" "$output/small/"
     mv -f -- "$tmp/vmlinux" "$tmp/initramfs.cpio" "$output/"
     mv -f -- "$tmp/manifest.json" "$output/"
     rm -rf -- "$tmp"
@@ -101,7 +108,7 @@ kernel_stage
 inputs=$(cat "$here/build.sh" "$here/mkcpio.py" "$here/manifest.py" "$agent" |
     { sha256sum; echo "$stage_key ${SOURCE_DATE_EPOCH:-0}"; } | sha256sum | cut -d' ' -f1)
 if up_to_date; then
-    touch -- "$output"/{vmlinux,initramfs.cpio,manifest.json}
+    touch -- "$output"/{vmlinux,initramfs.cpio,small/initramfs.cpio,manifest.json}
     say "$arch is up to date"
     exit 0
 fi

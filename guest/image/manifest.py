@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-FILES = ("vmlinux", "initramfs.cpio")
+FILES = ("vmlinux", "initramfs.cpio", "small/initramfs.cpio")
 
 # What every boot wants; console and root come from the back-end. A guest that cannot go on must
 # end (panic=-1 with a VMM that does not reboot), so that the host sees it at once. Skipping the

@@ -29,6 +29,14 @@ if grep -q 'DESTINATION "/' "$AV_BUILD"/{configs,plugins.d}/cmake_install.cmake;
 else
     check "cmake --install to a prefix" 0 '' cmake --install "$AV_BUILD" --prefix "$prefix"
     the_tree_works "prefix" "$prefix/bin/anyvisor"
+    files() { av explain --format json "$b" | jq -r '.plan | "\(.kernel_kind) \(.kernel) \(.image)"'; }
+    assets=$(files | cut -d' ' -f2)
+    assets=${assets%/vmlinux} assets=${assets%/small}
+    touch "$assets/small/vmlinux"
+    same "a small kernel is taken when it is there" \
+        "small $assets/small/vmlinux $assets/small/initramfs.cpio" "$(files)"
+    rm "$assets/small/vmlinux"
+    same "else the distribution's" "distribution $assets/vmlinux $assets/initramfs.cpio" "$(files)"
     check "the header of the plug-in ABI is there" 0 '' test -r "$prefix/include/anyvisor/hvp.h"
     same "nothing in the tree may be written by others" "" "$(find "$prefix" ! -type l -perm /022)"
 fi

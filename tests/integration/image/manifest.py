@@ -46,7 +46,7 @@ class Manifest(unittest.TestCase):
         cls.entries = cpio_entries(read(IMAGE, "initramfs.cpio"))
 
     def test_digests_and_sizes_are_those_of_the_files(self):
-        self.assertEqual(set(self.manifest["files"]), {"vmlinux", "initramfs.cpio"})
+        self.assertEqual(set(self.manifest["files"]), {"vmlinux", "initramfs.cpio", "small/initramfs.cpio"})
         for name, want in self.manifest["files"].items():
             data = read(IMAGE, name)
             self.assertEqual((sha256(data), len(data)), (want["sha256"], want["size"]), name)
@@ -55,6 +55,12 @@ class Manifest(unittest.TestCase):
         self.assertEqual(self.entries["init"][0], 0o100755)
         self.assertEqual(self.entries["init"][5], read(AGENT))
         self.assertEqual(self.manifest["agent"]["sha256"], sha256(read(AGENT)))
+
+    def test_image_of_the_small_kernel_is_the_same_without_modules(self):
+        small = cpio_entries(read(IMAGE, "small", "initramfs.cpio"))
+        want = {n: e for n, e in self.entries.items()
+                if not n.endswith(".ko") and n != "etc/anyvisor/modules"}
+        self.assertEqual(small, want)
 
     def test_listed_modules_are_the_modules_of_the_archive(self):
         lines = self.entries["etc/anyvisor/modules"][5].decode().splitlines()
@@ -134,8 +140,9 @@ class Refusals(unittest.TestCase):
     def test_damaged_image_is_not_up_to_date(self):
         inputs = json.loads(read(IMAGE, "manifest.json"))["inputs"]
         check = [os.path.join(RECIPE, "manifest.py"), "check", "--inputs", inputs]
-        for name in ("manifest.json", "vmlinux", "initramfs.cpio"):
-            shutil.copy(os.path.join(IMAGE, name), self.tmp)
+        os.mkdir(self.tmp + "/small")
+        for name in ("manifest.json", "vmlinux", "initramfs.cpio", "small/initramfs.cpio"):
+            shutil.copy(os.path.join(IMAGE, name), os.path.join(self.tmp, name))
         self.assertEqual(subprocess.call([*check, self.tmp]), 0)
         with open(self.tmp + "/initramfs.cpio", "ab") as f:
             f.write(b"\0")
