@@ -12,10 +12,11 @@
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {
-    &verb_create, &verb_start,    &verb_run,     &verb_exec,   &verb_state,       &verb_kill,
-    &verb_delete, &verb_ps,       &verb_list,    &verb_pause,  &verb_resume,      &verb_update,
-    &verb_events, &verb_features, &verb_spec,    &verb_check,  &verb_backends,    &verb_explain,
-    &verb_gc,     &verb_logs,     &verb_timings, &verb_config, &verb_plugin_test, &verb_network,
+    &verb_create,  &verb_start,    &verb_run,         &verb_exec,     &verb_state,
+    &verb_kill,    &verb_delete,   &verb_ps,          &verb_list,     &verb_pause,
+    &verb_resume,  &verb_update,   &verb_events,      &verb_features, &verb_spec,
+    &verb_check,   &verb_backends, &verb_explain,     &verb_gc,       &verb_logs,
+    &verb_timings, &verb_config,   &verb_plugin_test, &verb_network,  &verb_view,
 };
 
 #define GLOBAL(member) offsetof(struct cli, member)

@@ -49,7 +49,7 @@ _anyvisor() {
         case $verb:$cur in
         :-*) words=$(_anyvisor_options "$program") ;;
         :*) words=$(_anyvisor_verbs "$program") ;;
-        config:-* | plugin:-*) words=$(_anyvisor_options "$program" "$verb" "${COMP_WORDS[i + 1]}") ;;
+        config:-* | plugin:-* | view:-*) words=$(_anyvisor_options "$program" "$verb" "${COMP_WORDS[i + 1]}") ;;
         *:-*) words=$(_anyvisor_options "$program" "$verb") ;;
         config:*) words=check ;;
         plugin:*)
@@ -57,6 +57,7 @@ _anyvisor() {
             [ "${COMP_WORDS[i + 1]}" = test ] && [ "$COMP_CWORD" -gt $((i + 1)) ] &&
                 mapfile -t COMPREPLY < <(compgen -f -- "$cur") && return
             ;;
+        view:*) words=diff ;;
         explain:*)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# view.sh - the container's view: what a program sees under anyvisor is what it sees under crun on
-# the host, for the same bundle: view.sh fake|kvm [BUNDLE...]
-# Lines that differ must match an entry of view.differences, and every entry must match a line.
-# VIEW_PRINT=1 prints the differences that no entry names, and passes no judgement.
+# view.sh - the container's view: view.sh BACKEND [BUNDLE...]
+# What a program sees is what the one golden dump says, whatever the back-end; what may differ is in
+# guest/view/view.permitted. And on fake and kvm it is what the program sees under crun on the host:
+# lines that differ must match an entry of view.differences, and every entry must match a line.
+# VIEW_PRINT=1 prints the differences from crun that no entry names, and passes no judgement.
+# VIEW_GOLDEN=1 writes the golden dump anew, of all bundles.
 
 # The bundles' tmpfs stays in a mount namespace of the test.
 [ -n "${VIEW_NS:-}" ] || exec env VIEW_NS=1 unshare --mount --propagation slave "$0" "$@"
@@ -13,7 +15,8 @@
 
 CONFORMANCE=$(cd "$(dirname "$0")" && pwd)
 DIFFERENCES=$CONFORMANCE/view.differences
-PROBE=$AV_BUILD/tests/conformance/view_probe
+GOLDEN=$CONFORMANCE/view.golden
+PERMITTED=$AV_BUILD/share/anyvisor/guest/view.permitted
 
 # The mounts of engines' bundles, of every kind: folder, file, read-only, flags, recursive,
 # propagation, tmpfs (copied up), /dev/shm from the host.
@@ -43,7 +46,7 @@ filter_of() {
     caps) echo '.process.noNewPrivileges=false | .process.oomScoreAdj=200
         | .process.capabilities={bounding:["CAP_KILL","CAP_MKNOD","CAP_CHOWN"],effective:["CAP_KILL","CAP_CHOWN"],
             permitted:["CAP_KILL","CAP_CHOWN"],inheritable:["CAP_KILL"],ambient:["CAP_KILL"]}' ;;
-    seccomp) echo '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",architectures:["SCMP_ARCH_X86_64"],
+    seccomp) echo '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",architectures:["'"SCMP_ARCH_${ARCH^^}"'"],
             syscalls:[{names:["mkdir","mkdirat"],action:"SCMP_ACT_ERRNO",errnoRet:95},
                       {names:["chroot"],action:"SCMP_ACT_ERRNO"}]}' ;;
     rlimits) echo '.process.rlimits=[{type:"RLIMIT_NOFILE",soft:123,hard:456},{type:"RLIMIT_CORE",soft:0,hard:0},
@@ -69,7 +72,7 @@ make_files() {
     echo x > "$d/setuid" && chown 12:34 "$d/setuid" && chmod 6711 "$d/setuid"
     ln -s plain "$d/link" && ln "$d/plain" "$d/hard" && mkfifo "$d/fifo"
     chmod 1777 "$d/sub" && chown 1000:1000 "$d/sub/below"
-    python3 -c 'import os,sys; os.setxattr(sys.argv[1], "user.view", b"value")' "$d/plain" 2>/dev/null
+    python3 -c 'import os,sys; os.setxattr(sys.argv[1], "user.view", b"value")' "$d/plain" 2>/dev/null || XATTR=
     touch -d '2001-02-03 04:05:06.123456789 UTC' "$d/plain" "$d/sub/below" "$d/sub"
     touch -h -d '2002-02-03 04:05:06 UTC' "$d/link"
 }
@@ -88,8 +91,8 @@ prepare() {
     touch -d '2003-02-03 04:05:06 UTC' "$WORK/hosts" "$WORK/ro" "$WORK"/rootfs/{view,up,tt,run2,home,etc}
     # Not the cgroup file system: of a hybrid host, which the guest is not, crun shows all of v1.
     for d in "${BUNDLES[@]}"; do
-        bundle "$d" ".process.args=[\"/bin/view_probe\",\"/view\",\"/ro\",\"/flags\",\"/deep\",\"/up\",\"/tt\",\"/run2\",\"/etc\",\"/home\"]
-            | .ociVersion=\"1.0.2\" | del(.mounts[]|select(.type==\"cgroup\"))
+        bundle "$d" ".process.args=[\"/bin/view_probe\",\"-w\",\"/vol\",\"/view\",\"/ro\",\"/flags\",\"/deep\",\"/up\",\"/tt\",\"/run2\",\"/etc\",\"/home\"]
+            | .annotations[\"org.anyvisor.arch\"]=\"$ARCH\" | .ociVersion=\"1.0.2\" | del(.mounts[]|select(.type==\"cgroup\"))
             | $(filter_of "$d")" > /dev/null
     done
 }
@@ -156,12 +159,37 @@ run_crun() {
         exec timeout -k 10 "$0" crun --cgroup-manager=disabled "$@"' "$LIMIT" --root "$WORK/crun" "$@"
 }
 
-compare() {
+# Facts about the file system of this test's folder are none about the container.
+for_golden() {
+    sed -E '/^left [^ ]+ d /s/ [0-9]+ new/ SIZE new/' "$WORK/out/$1.ours" |
+        if [ -n "$XATTR" ]; then cat; else grep -vE '^(xattr|made xattr|left xattr)'; fi > "$WORK/out/$1.facts"
+}
+
+compare_with_golden() {
+    local b args=() left
+    for b in "${BUNDLES[@]}"; do
+        [ -s "$WORK/out/$b.ours" ] || return
+        for_golden "$b"
+        args+=("$b=$WORK/out/$b.facts")
+    done
+    [ -z "${VIEW_GOLDEN:-}" ] || "$CONFORMANCE/golden.py" write "$GOLDEN" "${args[@]}"
+    if [ -z "$XATTR" ]; then
+        skip "the golden dump" "'$WORK' has no user attributes"
+        return
+    fi
+    left=$("$CONFORMANCE/golden.py" check "$GOLDEN" "$PERMITTED" "$DIFFERENCES" "$BACKEND" "${args[@]}" 2>&1)
+    result "what ${#BUNDLES[@]} bundles see is the golden dump's, or permitted" $? "${left:0:3000}"
+}
+
+run_ours() {
+    view "$1.ours" "$WORK/b/$1" av run --bundle "$WORK/b/$1" "v-$1" || result "$1: anyvisor runs the bundle" 1
+}
+
+compare_with_crun() {
     local b=$WORK/b/$1 left
+    [ -s "$WORK/out/$1.ours" ] || return
     if ! view "$1.crun" "$b" run_crun run --bundle "$b" "v-$1"; then
         result "$1: crun runs the bundle" 1
-    elif ! view "$1.ours" "$b" av run --bundle "$b" "v-$1"; then
-        result "$1: anyvisor runs the bundle" 1
     else
         left=$(unexplained "$1")
         result "$1: $(wc -l < "$WORK/out/$1.ours") facts are the same or listed" \
@@ -172,18 +200,32 @@ compare() {
 
 main() {
     local b
-    [ -x "$PROBE" ] || skip_all "view_probe is not built: there is no static C library"
-    command -v crun > /dev/null || skip_all "there is no crun to compare with"
+    ARCH=${1#kvm} ARCH=${ARCH#-}
+    case $1 in kvm-?*) ;; *) ARCH=$(uname -m) ;; esac
+    PROBE=$AV_BUILD/share/anyvisor/guest/$ARCH/view-probe
+    [ -x "$PROBE" ] || skip_all "there is no view probe for $ARCH: build the target guest-image-$ARCH"
     [ "$(id -u)" = 0 ] || skip_all "needs root"
     setup "$1"
     shift
+    [ "$BACKEND" != "kvm-$ARCH" ] || LIMIT=240
     BUNDLES=("${ALL[@]}")
     [ $# = 0 ] || BUNDLES=("$@")
     : > "$WORK/used"
+    XATTR=1
     prepare
-    for b in "${BUNDLES[@]}"; do compare "$b"; done
+    for b in "${BUNDLES[@]}"; do run_ours "$b"; done
+    compare_with_golden
+    case $BACKEND in
+    fake | kvm)
+        if command -v crun > /dev/null; then
+            for b in "${BUNDLES[@]}"; do compare_with_crun "$b"; done
+            [ $# -gt 0 ] || same "every entry of view.differences is needed" "" "$(unused_entries)"
+        else
+            skip "the same under crun" "it is not installed"
+        fi
+        ;;
+    esac
     umount "$WORK/shm"
-    [ $# -gt 0 ] || same "every entry of view.differences is needed" "" "$(unused_entries)"
     finish
 }
 

@@ -44,7 +44,7 @@ LIBC_FOLDERS = ("sys/", "linux/", "asm/", "net/", "netinet/", "netpacket/", "arp
                 "mtd/", "bits/")
 LIBC = set("""aio alloca assert byteswap complex cpio cpuid crypt ctype dirent elf endian err errno error
     execinfo fcntl features fenv float fnmatch ftw getopt glob grp iconv ifaddrs inttypes iso646
-    langinfo libgen limits link locale malloc math mntent netdb paths poll pthread pty pwd regex
+    langinfo libgen limits link locale malloc math mntent mqueue netdb paths poll pthread pty pwd regex
     resolv sched search semaphore setjmp shadow signal spawn stdalign stdarg stdatomic stdbool
     stddef stdint stdio stdlib stdnoreturn string strings sysexits syslog termios threads time
     uchar unistd utime utmp utmpx wchar wctype wordexp""".split())

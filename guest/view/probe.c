@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * view_probe.c - prints what a program in a container sees, one fact a line, in words that do not
- * depend on who made the container. For view.sh, which compares the lines of two runtimes.
- * Usage: view_probe PATH...  (files and folders to describe; /dev is always described)
+ * probe.c - prints what a program in a container sees, one fact a line, in words that do not depend
+ * on who made the container. For `anyvisor view diff`, and for tests/conformance/view.sh. Usage:
+ * view-probe [-w DIR] [PATH...]  (files and folders to describe; /dev is always described). Without
+ * -w nothing is changed in any file system; with it, files are left in DIR and in /tmp.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -235,7 +236,7 @@ static void tree(const char *path, int times, int depth)
 }
 
 /* What may be tried: the error is the answer. */
-static void attempts(void)
+static void attempts(int may_write)
 {
     static const char *const writes[] = {"/proc/sys/kernel/msgmax",
                                          "/proc/sysrq-trigger",
@@ -262,9 +263,11 @@ static void attempts(void)
         printf("read %s: %s\n", reads[i], n < 0 ? strerror(errno) : n ? "text" : "empty");
         close(fd);
     }
-    printf("call mkdir /tmp/d: %s\n", mkdir("/tmp/d", 0755) < 0 ? strerror(errno) : "yes");
-    printf("call mknod: %s\n",
-           mknod("/tmp/n", S_IFCHR | 0600, makedev(1, 3)) < 0 ? strerror(errno) : "yes");
+    if (may_write) {
+        printf("call mkdir /tmp/d: %s\n", mkdir("/tmp/d", 0755) < 0 ? strerror(errno) : "yes");
+        printf("call mknod: %s\n",
+               mknod("/tmp/n", S_IFCHR | 0600, makedev(1, 3)) < 0 ? strerror(errno) : "yes");
+    }
     printf("call chroot: %s\n", chroot("/") < 0 ? strerror(errno) : "yes");
     printf("call unshare user: %s\n", unshare(CLONE_NEWUSER) < 0 ? strerror(errno) : "yes");
     printf("call sethostname: %s\n", sethostname("x", 1) < 0 ? strerror(errno) : "yes");
@@ -364,6 +367,8 @@ static void leave_files(const char *dir)
 
 int main(int argc, char **argv)
 {
+    const char *leave_in = argc > 2 && strcmp(argv[1], "-w") == 0 ? argv[2] : NULL;
+
     ids();
     environment();
     limits();
@@ -371,10 +376,11 @@ int main(int argc, char **argv)
     settings();
     mounts();
     tree("/dev", 0, 3);
-    for (int i = 1; i < argc; i++)
+    for (int i = leave_in ? 3 : 1; i < argc; i++)
         tree(argv[i], 1, 3);
     ipc();
-    leave_files("/vol");
-    attempts();
+    if (leave_in)
+        leave_files(leave_in);
+    attempts(leave_in != NULL);
     return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }
