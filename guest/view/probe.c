@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
@@ -317,7 +318,9 @@ static void settings(void)
                prctl(PR_GET_CHILD_SUBREAPER, &v);
                v;
            }));
-    printf("process nice %d policy %d\n", getpriority(PRIO_PROCESS, 0), sched_getscheduler(0));
+    /* musl has the function without what it is for. */
+    printf("process nice %d policy %ld\n", getpriority(PRIO_PROCESS, 0),
+           syscall(SYS_sched_getscheduler, 0));
     for (int i = 0; i < 256; i++)
         if (fcntl(i, F_GETFD) >= 0)
             fds++;
