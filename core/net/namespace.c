@@ -1,27 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "base/cleanup.h"
 #include "net/internal.h"
 
 #define OWN_NS "/proc/self/ns/net"
 
-/* What is opened stays in the namespace: the caller is there for that moment only. */
+struct visit {
+    int ns;
+    int (*fn)(void *arg, struct err *err);
+    void *arg;
+    struct err *err;
+    int r;
+};
+
+static void *visit(void *arg)
+{
+    struct visit *v = arg;
+
+    v->r = setns(v->ns, CLONE_NEWNET) < 0 ? err_set(v->err, errno, "enter it: %m")
+                                          : v->fn(v->arg, v->err);
+    return NULL;
+}
+
+/*
+ * What is opened stays in the namespace. It is a thread that goes there, and ends there: root of a
+ * user namespace could not come back to the host's network, which is not his.
+ */
 int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err)
 {
-    cleanup_fd int own = open(OWN_NS, O_RDONLY | O_CLOEXEC);
-    int r;
+    struct visit v = {ns, fn, arg, err, 0};
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, visit, &v);
 
-    if (own < 0)
-        return err_set(err, errno, "open '" OWN_NS "': %m");
-    if (setns(ns, CLONE_NEWNET) < 0)
-        return err_set(err, errno, "enter it: %m");
-    r = fn(arg, err);
-    if (setns(own, CLONE_NEWNET) < 0)
-        return err_set(err, errno, "come back from it: %m");
-    return r;
+    if (r != 0)
+        return err_set(err, r, "start a thread: %s", strerror(r));
+    pthread_join(thread, NULL);
+    return v.r;
 }
 
 static int open_socket(void *arg, struct err *err)

@@ -24,6 +24,8 @@ account subuid "avrootless:3000000:65536"
 account subgid "avrootless:3000000:65536"
 mount --bind "$AV_BUILD" /mnt       # the build folder may lie where a user may not look
 
+rm -f "$WORK/tun"; mknod -m 0666 "$WORK/tun" c 10 200 && mount --bind "$WORK/tun" /dev/net/tun   # as udev makes it
+
 printf '#!/bin/sh\nANYVISOR_CONFIG=%s exec /mnt/bin/anyvisor "$@"\n' "$ANYVISOR_CONFIG" > "$H/anyvisor"
 cat > "$H/containers.conf" <<X
 [containers]
@@ -75,6 +77,11 @@ check "podman stop" 0 '' pm stop -t 5 d1
 check "podman start" 0 '' pm start d1
 check "podman kill" 0 '' pm kill d1
 check "podman rm" 0 '' pm rm -f -t 0 d1
+if ! command -v slirp4netns > /dev/null; then
+    skip "a user's network" "slirp4netns is not installed"
+else
+    check "podman run with slirp4netns" 0 'tap0.*10\.0\.2\.100' pm run --rm --network slirp4netns $I sh -c 'ip -o -4 addr; ip route; ping -c 1 -W 5 10.0.2.2'
+fi
 same "no container is left" "" "$(mine list --quiet)"
-umount /etc/passwd /etc/group /etc/subuid /etc/subgid /mnt
+umount /etc/passwd /etc/group /etc/subuid /etc/subgid /dev/net/tun /mnt
 finish
