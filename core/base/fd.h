@@ -54,6 +54,9 @@ struct fd_reserve {
 int fd_reserve(struct fd_reserve *ret, struct err *err);
 void fd_release(struct fd_reserve *r); /* twice is fine */
 
+/* flock() with a deadline: 0, -ETIMEDOUT, -errno. operation: LOCK_EX or LOCK_SH. */
+int fd_lock(int fd, int operation, uint64_t deadline_ns);
+
 /* poll() one descriptor for events; timeout_ms < 0 waits for ever. 1 ready, 0 timed out, -errno. */
 int fd_wait(int fd, short events, int timeout_ms);
 

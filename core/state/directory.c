@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/state.h"
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "base/timing.h"
 
 #define CREATE_LOCK_MS 2000
 #define CREATE_TRIES 20
-#define NS_PER_S UINT64_C(1000000000)
-#define LATE_ALARM_NS 10000000L
 
 void state_dir_close(struct state_dir *d)
 {
@@ -54,75 +51,9 @@ static int still_linked(const struct state_dir *d)
            by_fd.st_dev == by_path.st_dev && by_fd.st_ino == by_path.st_ino;
 }
 
-static void on_alarm(int signo)
-{
-    (void)signo;
-}
-
-/* SIGALRM to this very thread from the deadline on, again and again: the first one may come just
- * before flock. */
-static int start_alarm(uint64_t deadline_ns, timer_t *ret)
-{
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
-    struct itimerspec at = {
-        .it_interval = {.tv_nsec = LATE_ALARM_NS},
-        .it_value = {(time_t)(deadline_ns / NS_PER_S), (long)(deadline_ns % NS_PER_S)},
-    };
-
-    event._sigev_un._tid = gettid();
-    if (timer_create(CLOCK_MONOTONIC, &event, ret) < 0)
-        return -errno;
-    (void)timer_settime(*ret, TIMER_ABSTIME, &at, NULL);
-    return 0;
-}
-
-static int flock_before(int fd, uint64_t deadline_ns)
-{
-    while (flock(fd, LOCK_EX) < 0) {
-        if (errno != EINTR)
-            return -errno;
-        if (deadline_left_ms(deadline_ns) == 0)
-            return -ETIMEDOUT;
-    }
-    return 0;
-}
-
-/* flock has no deadline of its own: a signal ends it, which is given back as it was found. */
-static int flock_wait(int fd, uint64_t deadline_ns)
-{
-    const struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
-    struct sigaction old_action;
-    sigset_t alarm_only, old_mask;
-    timer_t timer;
-    int r;
-
-    sigemptyset(&alarm_only);
-    sigaddset(&alarm_only, SIGALRM);
-    sigaction(SIGALRM, &action, &old_action);
-    pthread_sigmask(SIG_UNBLOCK, &alarm_only, &old_mask);
-    r = start_alarm(deadline_ns, &timer);
-    if (r == 0) {
-        r = flock_before(fd, deadline_ns);
-        timer_delete(timer);
-    }
-    pthread_sigmask(SIG_SETMASK, &old_mask, NULL);
-    sigaction(SIGALRM, &old_action, NULL);
-    return r;
-}
-
-static int flock_until(int fd, uint64_t deadline_ns)
-{
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    if (errno != EWOULDBLOCK)
-        return -errno;
-    return deadline_ns == DEADLINE_NEVER ? flock_before(fd, deadline_ns)
-                                         : flock_wait(fd, deadline_ns);
-}
-
 int state_dir_lock(struct state_dir *d, uint64_t deadline_ns, struct err *err)
 {
-    int r = flock_until(d->fd, deadline_ns);
+    int r = fd_lock(d->fd, LOCK_EX, deadline_ns);
 
     if (r == -ETIMEDOUT)
         return err_set(err, ETIMEDOUT,
