@@ -24,6 +24,7 @@
 
 #define SHARE_DIR AGENT_RUN "/share"
 #define FILES_HARD (1u << 20)
+#define ENTROPY_MAX 4096
 
 static int mount_at(const char *type, const char *dir, unsigned long flags, const char *data,
                     struct err *err)
@@ -134,21 +135,27 @@ static void set_clock(uint64_t ns)
         (void)clock_settime(CLOCK_REALTIME, &t);
 }
 
-static void add_entropy(const uint8_t *data, size_t len)
+/* The guest may be one of many that came from the same template: until here they all would draw the
+ * same random numbers, and whoever draws one before has a twin. So it is the first thing, and must
+ * not fail. */
+static int add_entropy(const uint8_t *data, size_t len, struct err *err)
 {
     cleanup_fd int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
     cleanup_free struct rand_pool_info *pool = NULL;
 
-    if (fd < 0 || len == 0 || len > 4096)
-        return;
+    if (len == 0)
+        return 0; /* the host's decision */
+    if (len > ENTROPY_MAX)
+        return err_set(err, EINVAL, "%zu bytes of entropy are more than %d", len, ENTROPY_MAX);
     pool = calloc(1, sizeof(*pool) + len);
-    if (!pool)
-        return;
+    if (!pool || fd < 0)
+        return err_set(err, errno, "open /dev/urandom: %m");
     pool->entropy_count = (int)len * 8;
     pool->buf_size = (int)len;
     memcpy(pool->buf, data, len);
-    (void)ioctl(fd, RNDADDENTROPY, pool);
-    (void)ioctl(fd, RNDRESEEDCRNG);
+    if (ioctl(fd, RNDADDENTROPY, pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+        return err_set(err, errno, "reseed the random number generator: %m");
+    return 0;
 }
 
 void machine_loopback_up(void)
@@ -183,9 +190,12 @@ static int open_share(struct agent *a, const struct msg_setup *m, struct err *er
 
 int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
 {
+    int r = a->at.machine ? add_entropy(m->entropy, m->entropy_len, err) : 0;
+
+    if (r < 0)
+        return r;
     if (a->at.machine) {
         set_clock(m->realtime_ns);
-        add_entropy(m->entropy, m->entropy_len);
         for (size_t i = 0; i < m->modules.n; i++)
             if (modules_load("late", m->modules.v[i], err) < 0)
                 agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
