@@ -7,7 +7,7 @@ import re
 import sources
 
 MIDDLE = {"policy", "plan", "plugin", "storage", "net", "cgroup", "hooks", "state", "channel",
-          "hostmod", "jail", "kit"}
+          "hostmod", "jail", "kit", "template"}
 LOW = {"base", "oci", "config"}
 CORE = {
     "base": {"base"},

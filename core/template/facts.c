@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "template/template.h"
+
+#define FILE_PREFIX "file."
+#define BOOT "boot"
+#define BOOT_ID "/proc/sys/kernel/random/boot_id"
+
+void template_fact(struct kvs *facts, const char *name, const char *value)
+{
+    kvs_add(facts, name, value ? value : "");
+}
+
+/* Also ctime: nobody can set it back. */
+static char *identity(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return xasprintf("%s: not there", path);
+    return xasprintf("%s: %" PRIu64 ".%" PRIu64 " %" PRId64 " %" PRId64 ".%09ld %" PRId64 ".%09ld",
+                     path, (uint64_t)st.st_dev, (uint64_t)st.st_ino, (int64_t)st.st_size,
+                     (int64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)st.st_ctim.tv_sec,
+                     st.st_ctim.tv_nsec);
+}
+
+void template_fact_file(struct kvs *facts, const char *name, const char *path)
+{
+    cleanup_free char *key = xasprintf(FILE_PREFIX "%s", name);
+    cleanup_free char *value = path && *path ? identity(path) : xstrdup("");
+
+    kvs_add(facts, key, value);
+}
+
+static char *boot_id(void)
+{
+    char *text = NULL;
+
+    if (path_read(AT_FDCWD, BOOT_ID, 64, &text, NULL, NULL) < 0)
+        return xstrdup("");
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+void template_fact_boot(struct kvs *facts)
+{
+    cleanup_free char *id = boot_id();
+
+    kvs_add(facts, BOOT, id);
+}
+
+void template_name(const struct kvs *facts, char ret[TEMPLATE_NAME])
+{
+    char hex[SHA256_HEX];
+    struct sha256 s;
+
+    sha256_init(&s);
+    for (size_t i = 0; i < facts->n; i++) {
+        sha256_add(&s, facts->v[i].key, strlen(facts->v[i].key) + 1);
+        sha256_add(&s, facts->v[i].value, strlen(facts->v[i].value) + 1);
+    }
+    sha256_hex(&s, hex);
+    (void)snprintf(ret, TEMPLATE_NAME, "%.32s", hex);
+}
+
+static bool holds(const struct kv *fact)
+{
+    const char *colon = strchr(fact->value, ':');
+    cleanup_free char *now = NULL;
+
+    if (strcmp(fact->key, BOOT) == 0) {
+        now = boot_id();
+    } else if (str_starts_with(fact->key, FILE_PREFIX) && colon) {
+        cleanup_free char *path = xstrndup(fact->value, (size_t)(colon - fact->value));
+
+        now = identity(path);
+    }
+    return !now || strcmp(now, fact->value) == 0;
+}
+
+bool template_facts_hold(const struct kvs *facts)
+{
+    for (size_t i = 0; i < facts->n; i++)
+        if (!holds(&facts->v[i]))
+            return false;
+    return facts->n > 0;
+}
