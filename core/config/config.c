@@ -12,6 +12,9 @@
 #define OVERHEAD_DEFAULT (128 * MIB)
 #define MSIZE_DEFAULT (256 * KIB)
 #define CACHE_DEFAULT (10 * GIB)
+#define TEMPLATE_AGE_DEFAULT 86400 /* seconds: all its clones have the same address layout */
+#define TEMPLATE_USES_DEFAULT 1000
+#define TEMPLATE_SIZE_DEFAULT GIB
 #define BOOT_TIMEOUT_DEFAULT 60 /* seconds: software emulation on a busy host takes ten */
 
 static void vm_done(struct config_vm *vm)
@@ -49,6 +52,7 @@ void config_class_done(struct config_class *c)
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
     vm_done(&c->vm);
+    free(c->template);
     config_volumes_done(c);
     config_allow_done(&c->allow);
 }
@@ -60,6 +64,8 @@ void config_done(struct config *c)
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
     vm_done(&c->vm);
+    free(c->template);
+    free(c->templates.dir);
     free(c->cache.dir);
     free(c->secrets_dir);
     for (size_t i = 0; i < c->n_classes; i++)
@@ -92,6 +98,9 @@ void config_fill(struct config *c, const char *dir)
         c->secrets_dir = path_join(dir, "secrets");
     if (!c->cache.dir)
         c->cache.dir = path_join(layout_cache_dir(), "images");
+    if (!c->templates.dir)
+        c->templates.dir = xasprintf("%s.templates", layout_state_dir());
+    fill_text(&c->template, "off");
     fill_text(&c->storage.share.cache, "mmap");
     fill_text(&c->storage.tmp.kind, "share");
     fill_text(&c->storage.scratch.kind, "disk");
@@ -107,6 +116,9 @@ void config_init(struct config *c)
     c->storage.share.msize = MSIZE_DEFAULT;
     c->storage.tmp.size = c->storage.scratch.size = CONFIG_AUTO;
     c->cache.max_size = CACHE_DEFAULT;
+    c->templates.max_age_s = TEMPLATE_AGE_DEFAULT;
+    c->templates.max_uses = TEMPLATE_USES_DEFAULT;
+    c->templates.max_size = TEMPLATE_SIZE_DEFAULT;
 }
 
 void config_defaults(const char *dir, struct config *ret)

@@ -77,6 +77,7 @@ struct config_class {
     struct strv hypervisor; /* empty: the default list */
     struct config_storage storage;
     struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
+    char *template;      /* "off", "shared", "tenant"; NULL: the default's */
     struct config_volume *volumes;
     size_t n_volumes;
     struct config_allow_list allow;
@@ -89,12 +90,19 @@ struct config {
     struct strv hypervisor; /* defaults.hypervisor */
     struct config_storage storage;
     struct config_vm vm; /* no CONFIG_UNSET here */
+    char *template;      /* who shares what VMs are cloned from: "off", "shared", "tenant" */
     uint64_t boot_timeout_s;
     struct {
         char *dir;         /* absolute: images made from directories */
         uint64_t max_size; /* bytes; the oldest images go */
     } cache;               /* key "storage.cache" */
-    char *secrets_dir;     /* absolute: relative names of secrets are in it */
+    struct {
+        char *dir;          /* absolute: saved VMs */
+        uint64_t max_age_s; /* then they are made anew */
+        uint64_t max_uses;
+        uint64_t max_size; /* bytes; the longest unused go */
+    } templates;
+    char *secrets_dir; /* absolute: relative names of secrets are in it */
     struct config_class *classes;
     size_t n_classes;
     struct config_allow_list allow;

@@ -66,13 +66,14 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
 /* Readers for the tables. */
 #define YAML_READER(name)                                                                          \
     void name(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *key, void *to)
-YAML_READER(yaml_string);    /* char *, not empty */
-YAML_READER(yaml_path);      /* char *: made absolute */
-YAML_READER(yaml_bool);      /* bool */
-YAML_READER(yaml_strings);   /* struct strv, not empty */
-YAML_READER(yaml_words);     /* struct strv of key->words, not empty */
-YAML_READER(yaml_word);      /* char *: one of key->words */
-YAML_READER(yaml_count);     /* uint64_t: "auto" or 1..1024 */
+YAML_READER(yaml_string);  /* char *, not empty */
+YAML_READER(yaml_path);    /* char *: made absolute */
+YAML_READER(yaml_bool);    /* bool */
+YAML_READER(yaml_strings); /* struct strv, not empty */
+YAML_READER(yaml_words);   /* struct strv of key->words, not empty */
+YAML_READER(yaml_word);    /* char *: one of key->words */
+YAML_READER(yaml_count);
+YAML_READER(yaml_number); /* from min to max */ /* uint64_t: "auto" or 1..1024 */
 YAML_READER(yaml_memory);    /* uint64_t bytes: "auto" or a size of at least 64 MiB */
 YAML_READER(yaml_size);      /* uint64_t bytes */
 YAML_READER(yaml_size_auto); /* uint64_t bytes or "auto" */

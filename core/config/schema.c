@@ -11,6 +11,7 @@ static const char *const storage_words[] = {"9pfs", "block", "network", NULL};
 
 static const char *const share_caches[] = {"none", "mmap", "loose", NULL};
 static const char *const share_models[] = {"passthrough", "none", "mapped-xattr", NULL};
+static const char *const template_words[] = {"off", "shared", "tenant", NULL};
 static const char *const tmp_kinds[] = {"share", "tmpfs", NULL};
 static const char *const scratch_kinds[] = {"disk", "tmpfs", NULL};
 
@@ -63,6 +64,7 @@ static const struct yaml_key defaults_keys[] = {
     {"hypervisor", yaml_words, AT(hypervisor)},
     {"storage", yaml_map, AT(storage), storage_keys},
     {"vm", yaml_map, AT(vm), vm_keys},
+    {"template", yaml_word, AT(template), NULL, template_words},
     {"boot_timeout", yaml_duration, AT(boot_timeout_s)},
     {NULL},
 };
@@ -79,6 +81,7 @@ static const struct yaml_key class_keys[] = {
     {"hypervisor", yaml_words, CLASS(hypervisor)},
     {"storage", yaml_map, CLASS(storage), storage_keys},
     {"vm", yaml_map, CLASS(vm), vm_keys},
+    {"template", yaml_word, CLASS(template), NULL, template_words},
     {"volumes", read_volumes, 0, volume_keys},
     {"annotations", yaml_map, 0, class_annotation_keys},
     {"selectable", yaml_bool, CLASS(selectable)},
@@ -150,11 +153,20 @@ static const struct yaml_key host_storage_keys[] = {
     {NULL},
 };
 
+static const struct yaml_key templates_keys[] = {
+    {"dir", yaml_path, AT(templates.dir)},
+    {"max_age", yaml_duration, AT(templates.max_age_s)},
+    {"max_uses", yaml_number, AT(templates.max_uses), .min = 1, .max = UINT32_MAX},
+    {"max_size", yaml_size, AT(templates.max_size)},
+    {NULL},
+};
+
 const struct yaml_key config_schema[] = {
     {"version", read_version, offsetof(struct config_file, version)},
     {"plugins_dir", yaml_path, AT(plugins_dir)},
     {"defaults", yaml_map, 0, defaults_keys},
     {"storage", yaml_map, 0, host_storage_keys},
+    {"templates", yaml_map, 0, templates_keys},
     {"classes", read_classes, 0, class_keys},
     {"annotations", yaml_map, 0, annotation_keys},
     {NULL},

@@ -145,6 +145,15 @@ YAML_READER(yaml_count)
         yaml_fail(y, node, "expected a number from 1 to %d or auto, not '%s'", VCPUS_MAX, text);
 }
 
+YAML_READER(yaml_number)
+{
+    const char *text = yaml_text(y, node, "a number");
+
+    if (text && str_to_u64(text, key->min, key->max, to) < 0)
+        yaml_fail(y, node, "expected a number from %" PRIu64 " to %" PRIu64 ", not '%s'", key->min,
+                  key->max, text);
+}
+
 YAML_READER(yaml_size)
 {
     const char *text = yaml_text(y, node, "a size such as 64MiB");

@@ -35,6 +35,8 @@ void decision_done(struct decision *d)
     free(d->kernel_args);
     free(d->machine);
     free(d->cpu_model);
+    free(d->template_scope);
+    free(d->template_why);
     kvs_done(&d->vm_options);
     kvs_done(&d->granted);
     strv_done(&d->notes);
@@ -102,6 +104,26 @@ static void take_assets(struct job *j)
     /* The first one of a key counts. */
     add_options(&c->options, &j->d->vm_options);
     add_options(&d->options, &j->d->vm_options);
+}
+
+/* A tenant is a namespace of pods: who has none is nobody's, and shares with nobody. */
+static void take_template(struct job *j)
+{
+    const char *word = j->cls && j->cls->template ? j->cls->template : j->config->template;
+    const char *tenant = j->w->pod_namespace;
+
+    if (strcmp(word, "shared") == 0) {
+        j->d->template_scope = xstrdup("shared");
+        j->d->template_why = xstrdup("cloned from a template that all may share");
+    } else if (strcmp(word, "off") == 0) {
+        j->d->template_why = xstrdup("off: the VM boots");
+    } else if (tenant && *tenant) {
+        j->d->template_scope = xasprintf("tenant %s", tenant);
+        j->d->template_why = xasprintf("cloned from a template of pod namespace '%s'", tenant);
+    } else {
+        j->d->template_why = xstrdup("none: the workload has no pod namespace, so no tenant is "
+                                     "known; the VM boots");
+    }
 }
 
 static struct config_sized sized(const struct config_sized *of_class,
@@ -248,6 +270,7 @@ static int decide(struct job *j, uint32_t host_cpus)
         return r;
     take_assets(j);
     take_storage(j);
+    take_template(j);
     choose_storages(j);
     if ((r = policy_size(j->config, j->cls, j->w, host_cpus, j->d, j->err)) < 0)
         return r;

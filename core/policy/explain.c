@@ -51,6 +51,8 @@ char *decision_explain_text(const struct decision *d)
     if (d->rootfs_storage && d->volume_storage)
         fprintf(f, "storage:     rootfs %s, volumes %s\n", d->rootfs_storage, d->volume_storage);
     print_vm(f, d);
+    if (d->template_why)
+        fprintf(f, "template:    %s\n", d->template_why);
     print_options(f, d);
     for (size_t i = 0; i < d->notes.n; i++)
         fprintf(f, "note:        %s\n", d->notes.v[i]);

@@ -46,6 +46,8 @@ TEST(every_key_arrives)
         "  vm: {vcpus: 3, memory: 512MiB, memory_overhead: 1M, kernel: k, image: /i,\n"
         "       kernel_args: 'a b'}\n"
         "  boot_timeout: 2m\n"
+        "  template: shared\n"
+        "templates: {dir: t, max_age: 60m, max_uses: 7, max_size: 2GiB}\n"
         "classes:\n"
         "  - name: one\n"
         "    match: {pod_namespace: a, pod_name: b, image: c, user: '0', runtime: d, arch: e,\n"
@@ -71,7 +73,13 @@ TEST(every_key_arrives)
     CHECK_STR_EQ(c.vm.kernel_args, "a b");
     CHECK_U64_EQ(c.boot_timeout_s, 120);
     CHECK_INT_EQ(c.n_classes, 2);
-    CHECK_INT_EQ(one->line, 10);
+    CHECK_STR_EQ(c.template, "shared");
+    CHECK_STR_EQ(one->template, NULL);
+    CHECK_STR_EQ(c.templates.dir, "/etc/av/t");
+    CHECK_U64_EQ(c.templates.max_age_s, 3600);
+    CHECK_U64_EQ(c.templates.max_uses, 7);
+    CHECK_U64_EQ(c.templates.max_size, 2 * GIB);
+    CHECK_INT_EQ(one->line, 12);
     CHECK_STR_EQ(config_match_text(&one->match, FACT_USER), "0");
     CHECK_INT_EQ(one->match.n, 7);
     CHECK_STR_EQ(one->match.v[6].key, "k");

@@ -130,6 +130,33 @@ TEST(assets_come_from_the_class_then_the_defaults)
     done(&j);
 }
 
+TEST(a_template_is_shared_by_whom_the_class_says)
+{
+    struct job j = run("defaults: {hypervisor: [good]}\n");
+
+    CHECK_OK(j.r, j.err);
+    CHECK_STR_EQ(j.d.template_scope, NULL);
+    CHECK_CONTAINS(j.d.template_why, "off");
+    done(&j);
+    j = run("defaults: {hypervisor: [good], template: shared}\n");
+    CHECK_STR_EQ(j.d.template_scope, "shared");
+    done(&j);
+    j = run("defaults: {hypervisor: [good], template: shared}\n"
+            "classes: [{name: c, match: {user: '0'}, template: off}]\n");
+    CHECK_STR_EQ(j.d.template_scope, NULL);
+    done(&j);
+}
+
+TEST(a_workload_of_no_tenant_shares_with_nobody)
+{
+    struct job j = run("defaults: {hypervisor: [good], template: tenant}\n");
+
+    CHECK_OK(j.r, j.err);
+    CHECK_STR_EQ(j.d.template_scope, NULL);
+    CHECK_CONTAINS(j.d.template_why, "no pod namespace");
+    done(&j);
+}
+
 TEST(a_class_changes_single_words_of_storage_and_machine)
 {
     struct job j =
