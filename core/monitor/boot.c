@@ -108,6 +108,7 @@ static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *conso
         .n_options = s->options.n,
         .n_metadata = s->metadata.n,
         .n_channels = 1,
+        .template_dir = "",
     };
 }
 
@@ -162,13 +163,13 @@ static void devices_done(struct devices *d)
     free(d->v);
 }
 
-static int make_vm(struct boot *b, const struct hvp_vm_spec *spec)
+static int make_vm(struct boot *b, struct hvp_vm_spec *spec)
 {
     char ref[HVP_REF_MAX];
     int r;
 
     if ((r = plugin_spec_check(plugin_caps(b->plugin), spec, &b->err)) < 0 ||
-        (r = plugin_vm_create(b->plugin, spec, left_ms(b), &b->vm, &b->err)) < 0 ||
+        (r = template_make_vm(b, spec, left_ms(b))) < 0 ||
         (r = plugin_vm_ref(b->vm, ref, &b->err)) < 0 ||
         (r = state_vm_write(b->state_fd, ref, &b->err)) < 0)
         return r;
@@ -234,10 +235,13 @@ static int find_share(struct boot *b)
 
 static int start(struct boot *b)
 {
+    bool clone = b->spec->template_use == IPC_TEMPLATE_CLONE; /* which is paused, not new */
     size_t n = 0;
     int r;
 
-    if ((r = plugin_vm_start(b->vm, left_ms(b), &b->err)) < 0)
+    r = clone ? plugin_vm_resume(b->vm, left_ms(b), &b->err)
+              : plugin_vm_start(b->vm, left_ms(b), &b->err);
+    if (r < 0)
         return r;
     b->started = true;
     b->timings.vm_started = now_ns();

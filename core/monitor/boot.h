@@ -33,6 +33,7 @@ struct boot {
     int channel_fd, event_fd;
     char *share_dir, *share_tag; /* how the guest finds the share: one of them */
     const char *share_transport; /* of 9p, with the tag */
+    char template_key[HVP_REF_MAX];
     int32_t pids[BOOT_PIDS_MAX];
     size_t n_pids;
     struct ipc_timings timings;
@@ -40,6 +41,9 @@ struct boot {
 };
 
 void boot_run(struct job *j);
+
+/* template.c: the VM of b, made anew, as a template or from one; what is left of the deadline. */
+int template_make_vm(struct boot *b, struct hvp_vm_spec *spec, uint32_t timeout_ms);
 
 /* seal.c: between the plug-in's vm_create and vm_start, on the worker. */
 int seal(struct boot *b);

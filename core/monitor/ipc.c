@@ -109,7 +109,10 @@ static int sandbox_check(const void *obj)
 
     return m->n_disks <= IPC_DISKS_MAX && m->n_nics <= IPC_NICS_MAX && m->id && m->uuid &&
                    m->state_dir && m->run_dir && m->descriptor && m->descriptor_file &&
-                   m->library && m->arch && m->guest_dir && m->kernel
+                   m->library && m->arch && m->guest_dir && m->kernel &&
+                   m->template_use <= IPC_TEMPLATE_BUILD &&
+                   (m->template_use == IPC_TEMPLATE_NONE || m->template_dir) &&
+                   (m->template_use != IPC_TEMPLATE_CLONE || m->template_key)
                ? 0
                : -EPROTO;
 }
@@ -147,6 +150,9 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(32, U32, struct ipc_sandbox, pod),
     CODEC_F(40, STR, struct ipc_sandbox, share_model),
     CODEC_FSUBS(41, struct ipc_sandbox, nics, n_nics, &nic_codec),
+    CODEC_F(50, U32, struct ipc_sandbox, template_use),
+    CODEC_F(51, STR, struct ipc_sandbox, template_dir),
+    CODEC_F(52, STR, struct ipc_sandbox, template_key),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);

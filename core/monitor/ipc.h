@@ -102,6 +102,13 @@ struct ipc_nic {
 };
 size_t ipc_nic_fds(const struct ipc_nic *nics, size_t n);
 
+/*
+ * CLONE: the VM comes from what is saved in template_dir, and the guest is told who it is as after
+ * a boot. BUILD: the VM is saved there once its agent has reported, then the monitor ends; the
+ * reply's body is the plug-in's key. There are no containers.
+ */
+enum ipc_template_use { IPC_TEMPLATE_NONE, IPC_TEMPLATE_CLONE, IPC_TEMPLATE_BUILD };
+
 struct ipc_sandbox {
     char *id; /* OCI id of the sandbox's first container: the VM's name */
     char *uuid;
@@ -131,6 +138,9 @@ struct ipc_sandbox {
     size_t n_disks;
     struct ipc_nic *nics; /* likewise, without carrier */
     size_t n_nics;
+    uint32_t template_use; /* enum ipc_template_use */
+    char *template_dir;    /* absolute; NULL = none */
+    char *template_key;    /* CLONE: the plug-in's key of what is saved there */
 };
 
 /* One mount that the host puts into the share before the guest sees the plan; its attributes are

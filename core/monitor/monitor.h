@@ -124,7 +124,8 @@ struct monitor {
     int *tap_fds;                   /* until the boot has them */
     size_t n_taps;
     struct boot boot;
-    struct job event_job, end_job;
+    struct job event_job, end_job, save_job;
+    struct err save_err;
     struct hvp_event event;
     int has_event;
     struct channel *channel;
@@ -182,6 +183,9 @@ void sandbox_fail(struct monitor *m, const struct err *err);
 void sandbox_channel_update(struct monitor *m); /* after something was sent */
 void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
 void sandbox_sweep(struct monitor *m);
+
+/* template.c: the guest has booted: save it, answer, end. */
+void template_save(struct monitor *m);
 
 /* prepare.c */
 int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err);

@@ -166,6 +166,8 @@ static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err
         (r = add_parent(b, s->initrd, true, err)) < 0 || (r = add_named(b, &s->config, err)) < 0 ||
         (r = add_named(b, &s->options, err)) < 0 ||
         (r = add(b, s->cache_dir, true, false, err)) < 0 ||
+        /* No clone, whoever has taken its VMM over, changes what others are made from. */
+        (r = add(b, s->template_dir, s->template_use != IPC_TEMPLATE_BUILD, false, err)) < 0 ||
         /* Not the root of all state: a VMM that was taken over must not find other sandboxes. */
         (r = add(b, s->state_dir, false, false, err)) < 0)
         return r;

@@ -199,15 +199,16 @@ static int fill_setup(struct monitor *m, struct wbuf *w)
         .hostname = hostname,
         .modules = {m->spec.late_modules.v, m->spec.late_modules.n},
     };
-    ssize_t n = getrandom(entropy, sizeof(entropy), 0);
 
+    if (getrandom(entropy, sizeof(entropy), 0) != sizeof(entropy))
+        return -EIO; /* a clone without would give others' random numbers */
     if (m->boot.share_tag)
         options = xasprintf("trans=%s,%s", m->boot.share_transport,
                             m->spec.share_options && *m->spec.share_options ? m->spec.share_options
                                                                             : SHARE_OPTIONS);
     setup.share_options = options;
     setup.entropy = entropy;
-    setup.entropy_len = n < 0 ? 0 : (size_t)n;
+    setup.entropy_len = sizeof(entropy);
     clock_gettime(CLOCK_REALTIME, &now);
     setup.realtime_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
     msg_setup_put(w, &setup);
@@ -253,6 +254,8 @@ static void on_hello(void *ctx, const struct msg_hello *hello)
     else if (m->spec.n_disks && !(hello->features & AGENT_F_DISKS))
         fail_now(m, PHASE_AGENT, EPROTO,
                  "the guest image's agent is too old for disks: rebuild the guest image");
+    else if (m->spec.template_use == IPC_TEMPLATE_BUILD)
+        template_save(m);
     else if (fault_point("monitor.hello") < 0 || fill_setup(m, &w) < 0 ||
              channel_request(m->channel, FRAME_SETUP, 0, &w, on_setup, m, NULL) < 0)
         fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");

@@ -49,6 +49,35 @@ static void fill_sandbox(struct ipc_sandbox *s)
     strv_add(&s->cgroups, "/cg/b");
 }
 
+static int after_the_way(uint32_t use, const char *dir, const char *key)
+{
+    struct ipc_sandbox in, out;
+    struct wbuf w = {0};
+    int r;
+
+    fill_sandbox(&in);
+    in.template_use = use;
+    in.template_dir = xstrdup(dir);
+    in.template_key = xstrdup(key);
+    ipc_sandbox_put(&w, &in);
+    r = ipc_sandbox_get(wire_over(w.data, w.len), &out);
+    if (r == 0)
+        ipc_sandbox_done(&out);
+    ipc_sandbox_done(&in);
+    wbuf_done(&w);
+    return r;
+}
+
+TEST(a_template_is_named_where_one_is_needed)
+{
+    CHECK_INT_EQ(after_the_way(IPC_TEMPLATE_NONE, NULL, NULL), 0);
+    CHECK_INT_EQ(after_the_way(IPC_TEMPLATE_BUILD, "/t", NULL), 0);
+    CHECK_INT_EQ(after_the_way(IPC_TEMPLATE_CLONE, "/t", "k"), 0);
+    CHECK_INT_EQ(after_the_way(IPC_TEMPLATE_BUILD, NULL, NULL), -EPROTO);
+    CHECK_INT_EQ(after_the_way(IPC_TEMPLATE_CLONE, "/t", NULL), -EPROTO);
+    CHECK_INT_EQ(after_the_way(7, "/t", "k"), -EPROTO);
+}
+
 TEST(a_sandbox_survives_the_way_to_the_monitor)
 {
     struct ipc_sandbox in, out;
