@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/path.h"
 #include "base/timing.h"
+#include "cli/from_template.h"
 #include "cli/last_words.h"
 #include "cli/pod.h"
 
@@ -38,6 +39,7 @@ void creation_done(struct creation *c)
     plan_container_done(&c->plan);
     disks_done(&c->disks);
     network_nics_done(&c->nics);
+    template_close(&c->template);
     close_fd(&c->proxy_sock);
     close_fd(&c->sock);
     close_fd(&c->monitor.pidfd);
@@ -283,16 +285,62 @@ static int enter_root(struct creation *c, struct err *err)
     return -err->code;
 }
 
+/* All clones of a template have one NIC from the start; what an engine has added is plugged. */
+static int take_taps(struct creation *c, struct err *err)
+{
+    unsigned max = c->choice.decision.template_scope ? 1 : NETWORK_COLD_NICS_MAX;
+
+    return network_prepare(c->proxy.pid, c->state.vm_vcpus, max, &c->nics, err);
+}
+
+static int choose_template(struct creation *c, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = from_template_find(c, &why);
+
+    if (r < 0)
+        return *err = why, r;
+    c->cloning = r > 0;
+    if (why.code)
+        log_line(why.code == ENOTSUP ? LOG_L_INFO : LOG_L_WARN,
+                 "the VM boots, for there is no template to clone: %s", why.msg);
+    return 0;
+}
+
 /* The proxy first: the VM's NICs are taps in its network namespace. */
 static int begin_vm(struct creation *c, struct err *err)
 {
     int r;
 
     if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
-        (r = sandbox_spawn_proxy(c, err)) < 0 ||
-        (r = network_prepare(c->proxy.pid, c->state.vm_vcpus, &c->nics, err)) < 0)
+        (r = sandbox_spawn_proxy(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
+        (r = choose_template(c, err)) < 0)
         return r;
     return sandbox_request(c, SEQ_SANDBOX, err);
+}
+
+/*
+ * A clone is waited for before anything else is told to its monitor: when it does not come up, the
+ * container gets a VM that boots, once, and the next one a new template. 1: that one is booting.
+ */
+static int settle_clone(struct creation *c, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int r = wait_reply(c, SEQ_SANDBOX, &why);
+
+    if (r == -EINTR)
+        return *err = why, r;
+    from_template_done(c, r < 0 ? &why : NULL);
+    if (r == 0)
+        return 0;
+    log_warn("the VM boots, for its template could not be cloned: %s", why.msg);
+    close_fd(&c->sock);
+    creation_end_child(&c->monitor); /* and with it the taps */
+    close_fd(&c->monitor.pidfd);
+    if ((r = sandbox_spawn_monitor(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
+        (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0)
+        return r;
+    return 1;
 }
 
 static int join_vm(struct creation *c, struct err *err)
@@ -304,15 +352,23 @@ static int join_vm(struct creation *c, struct err *err)
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
+    bool booting = !c->member; /* its end is still to be waited for */
     int r;
 
     if ((r = host_cgroups_make(c, err)) < 0 || (r = disks_open(&c->disks, &c->choice, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
-        (r = container_plan(c, err)) < 0 || (r = container_hooks(c, err)) < 0)
+        (r = container_plan(c, err)) < 0)
+        return r;
+    if (c->cloning) {
+        if ((r = settle_clone(c, err)) < 0)
+            return r;
+        booting = r > 0;
+    }
+    if ((r = container_hooks(c, err)) < 0)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
-    if ((!c->member && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
+    if ((booting && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
         (r = wait_reply(c, SEQ_CREATE, err)) < 0)
         return r;
     disks_unname(&c->disks);
@@ -364,6 +420,11 @@ static void end_child(struct child *child, uint64_t deadline)
         (void)kill(child->pid, SIGKILL);
     (void)proc_reap(child->pidfd, &status, NULL);
     child->pid = 0;
+}
+
+void creation_end_child(struct child *child)
+{
+    end_child(child, deadline_in_ms(UNDO_MS));
 }
 
 /* The sandbox lives on: what the container used in it must be free before its id and files are. */

@@ -14,6 +14,7 @@
 #include "cli/interrupt.h"
 #include "cli/network.h"
 #include "plan/build.h"
+#include "template/template.h"
 
 struct child {
     pid_t pid;
@@ -49,14 +50,14 @@ struct creation {
     size_t n_mounts;
     struct interrupt interrupt; /* from the first thing made to the commit */
     struct fd_reserve reserve;  /* as long: for the undo */
+    struct template template;   /* while the VM is cloned from it */
+    bool cloning;
 };
 
 #define CREATION_INIT                                                                              \
     {                                                                                              \
         .owner = {.dir = {-1, NULL}}, .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1},     \
-        .sock = -1, .proxy_sock = -1, .interrupt = {                                               \
-            .fd = -1                                                                               \
-        }                                                                                          \
+        .sock = -1, .proxy_sock = -1, .interrupt = {.fd = -1}, .template = TEMPLATE_INIT           \
     }
 
 /* Read bundle and configuration, choose, and refuse what cannot work. Touches nothing. */
@@ -68,10 +69,23 @@ int creation_execute(struct creation *c, struct err *err);
 /* Free memory and descriptors; what was created lives on if it was committed. */
 void creation_done(struct creation *c);
 
+/* End a child of ours that has been told, or has nothing more to live for. */
+void creation_end_child(struct child *child);
+
 /* sandbox_start.c */
+int sandbox_spawn(const struct cli *cli, const char *state_dir, int *ret_sock,
+                  struct child *ret_monitor, struct err *err);
 int sandbox_spawn_monitor(struct creation *c, struct err *err);
 int sandbox_spawn_proxy(struct creation *c, struct err *err);
 int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
+/* A VM like that of c which is none of a container's. */
+struct sandbox_place {
+    const char *id, *state_dir, *run_dir;
+    enum ipc_template_use use;
+    const char *template_dir, *template_key;
+};
+int sandbox_send(const struct creation *c, const struct sandbox_place *place,
+                 const struct network_nics *nics, int sock, uint32_t seq, struct err *err);
 
 /* host_cgroups.c: what they will be, for the record; make them; the VM is up; holders may go */
 int host_cgroups_find(struct creation *c, struct err *err);

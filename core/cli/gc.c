@@ -13,6 +13,7 @@
 #include "cli/choice.h"
 #include "cli/lifecycle.h"
 #include "storage/images.h"
+#include "template/template.h"
 
 #define GC_LOCK_MS 200 /* whoever holds it longer is at work */
 #define VM_MS 20000
@@ -182,6 +183,19 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
     strv_done(&o.refs);
 }
 
+static void collect_templates(struct gc *g, const struct config *c)
+{
+    const struct template_limits limits = {c->templates.max_age_s, c->templates.max_uses,
+                                           c->templates.max_size};
+    cleanup_free char *count = NULL;
+    unsigned n = template_sweep(c->templates.dir, &limits, NULL);
+
+    if (n == 0)
+        return;
+    count = xasprintf("%u of '%s'", n, c->templates.dir);
+    tell(g, "templates", count);
+}
+
 static int collect_external(struct gc *g, struct err *err)
 {
     cleanup_call(choice_done) struct choice c = {0};
@@ -191,6 +205,7 @@ static int collect_external(struct gc *g, struct err *err)
         return r;
     note_other_roots(g);
     storage_cache_sweep(c.config.cache.dir);
+    collect_templates(g, &c.config);
     c.look_only = true; /* what needs a module that is not there has no VM */
     for (size_t i = 0; i < c.descriptors.n; i++) {
         choice_probe(g->cli, &c, i);

@@ -12,11 +12,34 @@
 #include "cli/cli.h"
 
 static const struct verb *const verbs[] = {
-    &verb_create,  &verb_start,    &verb_run,         &verb_exec,     &verb_state,
-    &verb_kill,    &verb_delete,   &verb_ps,          &verb_list,     &verb_pause,
-    &verb_resume,  &verb_update,   &verb_events,      &verb_features, &verb_spec,
-    &verb_check,   &verb_backends, &verb_explain,     &verb_gc,       &verb_logs,
-    &verb_timings, &verb_config,   &verb_plugin_test, &verb_network,  &verb_view,
+    &verb_create,
+    &verb_start,
+    &verb_run,
+    &verb_exec,
+    &verb_state,
+    &verb_kill,
+    &verb_delete,
+    &verb_ps,
+    &verb_list,
+    &verb_pause,
+    &verb_resume,
+    &verb_update,
+    &verb_events,
+    &verb_features,
+    &verb_spec,
+    &verb_check,
+    &verb_backends,
+    &verb_explain,
+    &verb_gc,
+    &verb_logs,
+    &verb_timings,
+    &verb_config,
+    &verb_plugin_test,
+    &verb_network,
+    &verb_view,
+    &verb_template_build,
+    &verb_template_list,
+    &verb_template_remove,
 };
 
 #define GLOBAL(member) offsetof(struct cli, member)
@@ -43,7 +66,7 @@ static void print_help(FILE *to)
     fprintf(to, "anyvisor - an OCI runtime that gives every container a virtual machine\n\n"
                 "usage: anyvisor [GLOBAL OPTIONS] VERB [OPTIONS] [ARGUMENTS]\n\nverbs:\n");
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-        fprintf(to, "  %-14s%s\n", verbs[i]->name, verbs[i]->summary);
+        fprintf(to, "  %-17s%s\n", verbs[i]->name, verbs[i]->summary);
     fprintf(to, "\nglobal options:\n");
     options_print(&globals, to);
     fprintf(to, "\n'anyvisor VERB --help' tells more of a verb.\n");

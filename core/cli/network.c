@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/network.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_arp.h>
+#include <sched.h>
 #include <string.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/timing.h"
@@ -11,8 +14,7 @@
 
 #define SEQ_NETWORK 1
 #define SEQ_CARRIERS 2
-#define COLD_NICS_MAX 8 /* more are plugged when they carry something */
-#define QUEUES_MAX 4    /* each costs the guest memory */
+#define QUEUES_MAX 4 /* each costs the guest memory */
 /* Of every VM, so that a template's NIC fits each clone: what it carries has the MAC that counts.
  */
 #define DEVICE_MAC "\x02\x61\x76\x00\x00"
@@ -77,11 +79,12 @@ static char *ns_of_process(pid_t pid)
     return xasprintf("/proc/%d/ns/net", (int)pid);
 }
 
-int network_prepare(pid_t pid, unsigned vcpus, struct network_nics *ret, struct err *err)
+int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics *ret,
+                    struct err *err)
 {
     cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
     cleanup_free char *path = ns_of_process(pid);
-    unsigned n = (unsigned)MIN(MAX(net_count(path), (size_t)1), (size_t)COLD_NICS_MAX);
+    unsigned n = (unsigned)MIN(MAX(net_count(path), (size_t)1), (size_t)max);
     int r = net_ns_open(path, &ns, err);
 
     for (unsigned i = 0; i < n && r == 0; i++)
@@ -93,6 +96,19 @@ int network_prepare(pid_t pid, unsigned vcpus, struct network_nics *ret, struct 
         network_nics_done(ret);
         r = 0;
     }
+    return r;
+}
+
+int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err)
+{
+    cleanup_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    int r;
+
+    if (own < 0 || unshare(CLONE_NEWNET) < 0)
+        return err_set(err, errno, "make a network namespace: %m");
+    r = network_prepare(getpid(), vcpus, max, ret, err);
+    if (setns(own, CLONE_NEWNET) < 0)
+        return err_set(err, errno, "return to the network namespace: %m");
     return r;
 }
 

@@ -20,11 +20,17 @@ struct network_nics {
 /* Refuses the host's own namespace: a VM cannot be in it. */
 int network_check(const struct oci_spec *spec, struct err *err);
 
+#define NETWORK_COLD_NICS_MAX 8 /* more are plugged when they carry something */
+
 /*
- * One for each interface that is there already, one at least: engines may fill the namespace later.
- * Without taps on this host there are none, which is said when something is to be carried.
+ * One for each interface that is there already, at most max and one at least: engines may fill the
+ * namespace later. Without taps on this host there are none, which is said when something is to be
+ * carried.
  */
-int network_prepare(pid_t pid, unsigned vcpus, struct network_nics *ret, struct err *err);
+int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics *ret,
+                    struct err *err);
+/* The same in a namespace of nobody's, which is gone with the taps. */
+int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err);
 void network_nics_done(struct network_nics *n);
 
 /* Give the guest what is in the namespace now. Warns of what it cannot get. */

@@ -36,6 +36,8 @@ static json_object *size_json(const struct decision *d)
     set_text(o, "kernel", d->kernel);
     set_text(o, "image", d->image);
     set_text(o, "kernel_args", d->kernel_args);
+    set_text(o, "template_scope", d->template_scope);
+    set_text(o, "template_why", d->template_why);
     json_object_object_add(o, "boot_timeout_s", json_object_new_uint64(d->boot_timeout_s));
     return o;
 }

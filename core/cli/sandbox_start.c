@@ -28,14 +28,15 @@ static int socket_pair(int *ret_ours, int *ret_theirs, struct err *err)
 }
 
 /* The argument is for people who read ps: both learn everything from their sockets. */
-int sandbox_spawn_monitor(struct creation *c, struct err *err)
+int sandbox_spawn(const struct cli *cli, const char *state_dir, int *ret_sock,
+                  struct child *ret_monitor, struct err *err)
 {
-    cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-monitor");
-    const char *const argv[] = {"anyvisor-monitor", c->dir.path, NULL};
+    cleanup_free char *path = path_join(cli->layout.libexec_dir, "anyvisor-monitor");
+    const char *const argv[] = {"anyvisor-monitor", state_dir, NULL};
     cleanup_fd int theirs = -1;
     int r;
 
-    if ((r = socket_pair(&c->sock, &theirs, err)) < 0)
+    if ((r = socket_pair(ret_sock, &theirs, err)) < 0)
         return r;
     struct proc_spawn how = {
         .path = path,
@@ -46,10 +47,17 @@ int sandbox_spawn_monitor(struct creation *c, struct err *err)
         .new_session = 1,
         .null_stdio = 1,
     };
-    if ((r = proc_spawn(&how, &c->monitor.pid, &c->monitor.pidfd, err)) < 0)
-        return err_wrap(err, "start the monitor");
-    return fault_point("cli.monitor-spawned") < 0 ? err_set(err, EIO, "fault cli.monitor-spawned")
-                                                  : 0;
+    r = proc_spawn(&how, &ret_monitor->pid, &ret_monitor->pidfd, err);
+    return r < 0 ? err_wrap(err, "start the monitor") : 0;
+}
+
+int sandbox_spawn_monitor(struct creation *c, struct err *err)
+{
+    int r = sandbox_spawn(c->cli, c->dir.path, &c->sock, &c->monitor, err);
+
+    if (r == 0 && fault_point("cli.monitor-spawned") < 0)
+        r = err_set(err, EIO, "fault cli.monitor-spawned");
+    return r;
 }
 
 /* Kinds that the proxy takes part in, in the order of joining: mount last, as paths change with it.
@@ -193,6 +201,18 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
         kvs_add(&m->metadata, "pod", c->choice.workload.pod_name);
 }
 
+static void fill_place(const struct sandbox_place *p, struct ipc_sandbox *m)
+{
+    m->id = xstrdup(p->id);
+    m->state_dir = xstrdup(p->state_dir);
+    m->run_dir = xstrdup(p->run_dir);
+    m->template_use = p->use;
+    if (p->use == IPC_TEMPLATE_NONE)
+        return;
+    m->template_dir = xstrdup(p->template_dir);
+    m->template_key = xstrdup(p->template_key);
+}
+
 static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct err *err)
 {
     const struct descriptor *d = c->choice.back_end;
@@ -200,9 +220,6 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
 
     if (r < 0)
         return r;
-    m->id = xstrdup(c->id);
-    m->state_dir = xstrdup(c->dir.path);
-    m->run_dir = xstrdup(c->state.run_dir);
     m->cache_dir =
         path_mkdirs(layout_cache_dir(), 0700, NULL) == 0 ? xstrdup(layout_cache_dir()) : NULL;
     m->descriptor = xstrdup(d->name);
@@ -214,8 +231,6 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
         strv_addf(&m->config_places, "%u:%u", d->config[i].line, d->config[i].column);
     }
     copy_list(&d->modules, &m->modules);
-    copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
-    m->pod = c->choice.workload.is_sandbox;
     m->share_options =
         xasprintf("version=9p2000.L,msize=%" PRIu64 ",cache=%s,access=client",
                   c->choice.decision.storage.msize, c->choice.decision.storage.cache);
@@ -225,29 +240,72 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
     return 0;
 }
 
-int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
+/* The lists that m borrows; their descriptors follow in this order. */
+static int send_request(struct ipc_sandbox *m, const struct network_nics *nics,
+                        const struct disks *disks, int sock, uint32_t seq, struct err *err)
+{
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    cleanup_free struct ipc_disk *v = disks ? disks_ipc(disks) : NULL;
+    int fds[IPC_NICS_MAX * IPC_NIC_QUEUES_MAX + IPC_DISK_FDS_MAX];
+    size_t n_fds = nics->n_fds;
+
+    if (n_fds)
+        memcpy(fds, nics->fds, n_fds * sizeof(*fds));
+    if (disks && disks->n_fds)
+        memcpy(fds + n_fds, disks->fds, disks->n_fds * sizeof(*fds));
+    n_fds += disks ? disks->n_fds : 0;
+    m->nics = nics->v;
+    m->n_nics = nics->n;
+    m->disks = v;
+    m->n_disks = disks ? disks->n : 0;
+    ipc_sandbox_put(&body, m);
+    m->disks = NULL; /* the strings are not the request's to free */
+    m->nics = NULL;
+    m->n_disks = m->n_nics = 0;
+    return ipc_send(sock, IPC_SANDBOX, seq, &body, fds, n_fds, err);
+}
+
+int sandbox_send(const struct creation *c, const struct sandbox_place *place,
+                 const struct network_nics *nics, int sock, uint32_t seq, struct err *err)
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
-    cleanup_call(wbuf_done) struct wbuf body = {0};
-    cleanup_free struct ipc_disk *disks = NULL;
-    int fds[IPC_NICS_MAX * IPC_NIC_QUEUES_MAX + IPC_DISK_FDS_MAX];
     int r = fill_request(c, &m, err);
 
     if (r < 0)
         return r;
-    if (c->nics.n_fds)
-        memcpy(fds, c->nics.fds, c->nics.n_fds * sizeof(*fds));
-    if (c->disks.n_fds)
-        memcpy(fds + c->nics.n_fds, c->disks.fds, c->disks.n_fds * sizeof(*fds));
-    m.nics = c->nics.v;
-    m.n_nics = c->nics.n;
-    m.disks = disks = disks_ipc(&c->disks);
-    m.n_disks = c->disks.n;
-    ipc_sandbox_put(&body, &m);
-    m.disks = NULL; /* its strings are not the request's to free */
-    m.nics = NULL;
-    m.n_disks = m.n_nics = 0;
-    r = ipc_send(c->sock, IPC_SANDBOX, seq, &body, fds, c->nics.n_fds + c->disks.n_fds, err);
+    fill_place(place, &m);
+    return send_request(&m, nics, NULL, sock, seq, err);
+}
+
+/* A clone that takes so long is none: half the time is left for a boot instead. */
+static void fill_own(const struct creation *c, const char *live, struct ipc_sandbox *m)
+{
+    const struct sandbox_place place = {
+        .id = c->id,
+        .state_dir = c->dir.path,
+        .run_dir = c->state.run_dir,
+        .use = c->cloning ? IPC_TEMPLATE_CLONE : IPC_TEMPLATE_NONE,
+        .template_dir = live,
+        .template_key = c->template.key,
+    };
+
+    fill_place(&place, m);
+    copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
+    m->pod = c->choice.workload.is_sandbox;
+    if (c->cloning)
+        m->boot_timeout_ms = MAX(m->boot_timeout_ms / 2, 1u);
+}
+
+int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
+{
+    cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
+    cleanup_free char *live = c->cloning ? template_live(&c->template) : NULL;
+    int r = fill_request(c, &m, err);
+
+    if (r < 0)
+        return r;
+    fill_own(c, live, &m);
+    r = send_request(&m, &c->nics, &c->disks, c->sock, seq, err);
     network_nics_done(&c->nics);
     disks_close(&c->disks);
     c->disks.sent = true;
