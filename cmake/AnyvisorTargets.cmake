@@ -38,19 +38,24 @@ function(anyvisor_module name)
     target_link_libraries(av_${name} PUBLIC av_flags ${A_LIBS})
 endfunction()
 
-# anyvisor_program(NAME DIR dir INSTALL dir SOURCES ... LIBS ...): an executable of the host side.
+# anyvisor_program(NAME DIR dir INSTALL dir [COMPONENT c] SOURCES ... LIBS ...): an executable of the
+# host side. The component is the package that it is in.
 function(anyvisor_program name)
-    cmake_parse_arguments(A "" "DIR;INSTALL" "SOURCES;LIBS" ${ARGN})
+    cmake_parse_arguments(A "" "DIR;INSTALL;COMPONENT" "SOURCES;LIBS" ${ARGN})
+    if(NOT A_COMPONENT)
+        set(A_COMPONENT core)
+    endif()
     add_executable(${name} ${A_SOURCES})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${A_DIR})
     target_link_libraries(${name} PRIVATE av_flags ${A_LIBS})
-    install(TARGETS ${name} RUNTIME DESTINATION ${A_INSTALL})
+    install(TARGETS ${name} RUNTIME DESTINATION ${A_INSTALL} COMPONENT ${A_COMPONENT})
 endfunction()
 
-# anyvisor_backend(NAME SOURCES ... LIBS ...): NAME.so, a plug-in that sees hvp.h and nothing of core.
+# anyvisor_backend(NAME [COMPONENT c] SOURCES ... LIBS ...): NAME.so, a plug-in that sees hvp.h and nothing
+# of core. Its package is one of its own unless another component is named.
 # NOINSTALL for those that only the tests use.
 function(anyvisor_backend name)
-    cmake_parse_arguments(A "NOINSTALL" "" "SOURCES;LIBS" ${ARGN})
+    cmake_parse_arguments(A "NOINSTALL" "COMPONENT" "SOURCES;LIBS" ${ARGN})
     add_library(${name} MODULE ${A_SOURCES})
     set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${AV_BACKEND_DIR})
     target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
@@ -64,7 +69,12 @@ function(anyvisor_backend name)
     target_link_options(${name} PRIVATE -Wl,--no-undefined -Wl,-z,now)
     target_link_libraries(${name} PRIVATE ${A_LIBS})
     if(NOT A_NOINSTALL)
-        install(TARGETS ${name} LIBRARY DESTINATION ${AV_INSTALL_BACKENDS})
+        if(NOT A_COMPONENT)
+            set(A_COMPONENT ${name})
+        endif()
+        install(TARGETS ${name} LIBRARY DESTINATION ${AV_INSTALL_BACKENDS} COMPONENT ${A_COMPONENT})
+        set_property(GLOBAL APPEND PROPERTY AV_BACKEND_COMPONENTS ${A_COMPONENT})
+        set_property(GLOBAL PROPERTY AV_COMPONENT_OF_${name}.so ${A_COMPONENT})
     endif()
 endfunction()
 

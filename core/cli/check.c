@@ -154,7 +154,8 @@ static void check_image(const struct cli *cli, const char *arch, bool needed, st
                     small ? ", with the small kernel, which VMs get where none is configured" : "");
     else
         finding_add(f, needed ? FINDING_FAIL : FINDING_WARN, "guest image",
-                    "'%s' is missing: build it with `cmake --build BUILD --target guest-image-%s`",
+                    "'%s' is missing: install its package anyvisor-guest, or build it with "
+                    "`cmake --build BUILD --target guest-image-%s`",
                     missing, arch);
 }
 

@@ -34,6 +34,7 @@ static const struct verb *const verbs[] = {
     &verb_logs,
     &verb_timings,
     &verb_config,
+    &verb_plugin_new,
     &verb_plugin_test,
     &verb_network,
     &verb_view,
