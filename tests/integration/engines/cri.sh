@@ -87,6 +87,10 @@ check "statistics" 0 '^[1-9][0-9]*$' field ContainerStats "{\"container_id\": \"
 if [ "$BACKEND" != fake ]; then         # whose guest has no memory cgroup
     check "memory is the container's own" 0 '^[0-9]{5,7}$' \
         field ContainerStats "{\"container_id\": \"$b\"}" .stats.memory.working_set_bytes.value
+    address=$(field PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" .status.network.ip)
+    address_in() { says "$1" ip -o -4 addr show eth0 | grep -o '10[0-9.]*' | head -n 1; }
+    same "both have the pod's address" "$address $address" "$(address_in "$a") $(address_in "$b")"
+    check "which the node reaches" 0 '' busybox ping -c 1 -w 10 "$address"
     check "update" 0 '' cri UpdateContainerResources \
         "{\"container_id\": \"$b\", \"linux\": {\"memory_limit_in_bytes\": 67108864}}"
     same "update reaches the guest" 67108864 "$(says "$b" sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max')"
