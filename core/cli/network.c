@@ -282,19 +282,22 @@ int network_carry(const struct cli *cli, const struct container *of, struct err 
 {
     cleanup_call(carrying_done) struct carrying c = {.ns = NET_NS_INIT};
     cleanup_free char *path = ns_of_process(of->state.proxy.pid);
+    bool nothing;
     int r;
 
     if ((r = net_ns_open(path, &c.ns, err)) < 0 || (r = net_scan(&c.ns, &c.scan, err)) < 0)
         return r;
     for (size_t i = 0; i < c.scan.left_out.n; i++)
         log_warn("%s, ignoring", c.scan.left_out.v[i]);
-    if (nothing_to_do(&c))
-        return 0;
-    if ((r = make_missing_taps(&c, of->state.vm_vcpus, err)) < 0 || (r = connect_all(&c, err)) < 0)
+    nothing = nothing_to_do(&c);
+    if (!nothing && ((r = make_missing_taps(&c, of->state.vm_vcpus, err)) < 0 ||
+                     (r = connect_all(&c, err)) < 0))
         return r;
-    list_old_nics(&c);
     if (fault_point("cli.network") < 0)
         return err_set(err, EIO, "fault cli.network");
+    if (nothing)
+        return 0;
+    list_old_nics(&c);
     r = tell_monitor(cli, of, &c, err);
     if (r != -ENOSYS)
         return r;

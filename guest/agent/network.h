@@ -15,7 +15,7 @@
 struct link {
     uint32_t index, flags;
     char name[NET_NAME_MAX + 1];
-    uint8_t device[6]; /* MAC that it was made with */
+    uint8_t mac[6], device[6]; /* device: MAC that it was made with */
     bool wanted, no_ipv6;
     bool sends; /* has a carrier, and the kernel has noticed */
 };

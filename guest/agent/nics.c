@@ -48,6 +48,8 @@ static int on_link(void *ctx, const struct nlmsghdr *h)
     netlink_str(a[IFLA_IFNAME], to->name, sizeof(to->name));
     netlink_str(a[IFLA_QDISC], qdisc, sizeof(qdisc));
     to->sends = (head->ifi_flags & IFF_LOWER_UP) && strcmp(qdisc, "noop") != 0;
+    if (netlink_len(a[IFLA_ADDRESS]) == sizeof(to->mac))
+        memcpy(to->mac, netlink_data(a[IFLA_ADDRESS]), sizeof(to->mac));
     if (netlink_len(mac) == sizeof(to->device))
         memcpy(to->device, netlink_data(mac), sizeof(to->device));
     return 0;
@@ -110,16 +112,33 @@ static int set_name(struct netlink *nl, struct link *l, const char *name, struct
     return r;
 }
 
+static int set_flags(struct netlink *nl, struct link *l, uint32_t flags, uint32_t change,
+                     struct err *err)
+{
+    struct netlink_msg m;
+    struct ifinfomsg *head = begin_link(&m, l);
+    int r;
+
+    head->ifi_flags = flags;
+    head->ifi_change = change;
+    if ((r = netlink_ask(nl, &m, err)) == 0)
+        l->flags = (l->flags & ~change) | flags;
+    return r;
+}
+
 /* Two NICs may have each other's names: whoever is in the way steps aside first. */
 static int free_name(struct netlink *nl, struct links *all, const struct link *l, const char *name,
                      struct err *err)
 {
     struct link *other = links_find(all, name);
     char aside[NET_NAME_MAX + 1];
+    int r;
 
     if (!other || other == l)
         return 0;
     snprintf(aside, sizeof(aside), "aside%u", other->index);
+    if ((other->flags & IFF_UP) && (r = set_flags(nl, other, 0, IFF_UP, err)) < 0)
+        return r;
     return set_name(nl, other, aside, err);
 }
 
@@ -152,24 +171,27 @@ static bool switch_ipv6(const char *name, bool off)
     return text[0] == '0';
 }
 
-/* A MAC can only change while the interface is down. */
+/* Neither a name nor a MAC can change while the interface is up. */
 static int set_link(struct netlink *nl, struct links *all, struct link *l,
                     const struct net_nic *nic, struct err *err)
 {
+    bool rename = strcmp(l->name, nic->name) != 0;
     struct netlink_msg m;
-    struct ifinfomsg *head;
     uint8_t mac[6];
     int r;
 
-    if (strcmp(l->name, nic->name) != 0 && ((r = free_name(nl, all, l, nic->name, err)) < 0 ||
-                                            (r = set_name(nl, l, nic->name, err)) < 0))
+    if (!nic->mac || net_mac_parse(nic->mac, mac) < 0)
+        memcpy(mac, l->mac, sizeof(mac));
+    if ((l->flags & IFF_UP) && (rename || memcmp(l->mac, mac, sizeof(mac)) != 0) &&
+        (r = set_flags(nl, l, 0, IFF_UP, err)) < 0)
+        return r;
+    if (rename && ((r = free_name(nl, all, l, nic->name, err)) < 0 ||
+                   (r = set_name(nl, l, nic->name, err)) < 0))
         return r;
     (void)no_generated_address(nl, l, NULL); /* a kernel may have no IPv6 */
     l->no_ipv6 = !switch_ipv6(l->name, nic->flags & NET_NIC_NO_IPV6);
-    head = begin_link(&m, l);
-    head->ifi_change = IFF_NOARP;
-    head->ifi_flags = nic->flags & NET_NIC_NOARP ? IFF_NOARP : 0;
-    if (nic->mac && !(l->flags & IFF_UP) && net_mac_parse(nic->mac, mac) == 0)
+    begin_link(&m, l);
+    if (!(l->flags & IFF_UP))
         netlink_put(&m, IFLA_ADDRESS, mac, sizeof(mac));
     if (nic->mtu)
         netlink_put_u32(&m, IFLA_MTU, nic->mtu);
@@ -177,9 +199,8 @@ static int set_link(struct netlink *nl, struct links *all, struct link *l,
         netlink_put_u32(&m, IFLA_TXQLEN, nic->txqlen);
     if ((r = netlink_ask(nl, &m, err)) < 0)
         return r;
-    head = begin_link(&m, l);
-    head->ifi_flags = head->ifi_change = IFF_UP;
-    return netlink_ask(nl, &m, err);
+    return set_flags(nl, l, IFF_UP | (nic->flags & NET_NIC_NOARP ? IFF_NOARP : 0),
+                     IFF_UP | IFF_NOARP, err);
 }
 
 /* Nobody else has the address: it comes from the host, whose stack has looked for others. */
