@@ -1,0 +1,148 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# VMs as clones of one that was saved: made once, shared, no two alike, replaced by a boot when the
+# template is bad.  template.sh BACKEND [--long]: --long starts 50 at once instead of 10.
+. "$(dirname "$0")/../lib.sh"
+setup "${1:?usage: template.sh BACKEND [--long]}"
+CLONES=10
+[ "${2:-}" != --long ] || CLONES=50
+STORE=$WORK/templates
+PROBE=$AV_BUILD/tests/integration/template/clone_probe
+LIMIT=180
+
+configure() {   # configure WORD [MORE]: `template: WORD`
+    cat > "$ANYVISOR_CONFIG" <<X
+version: 1
+plugins_dir: plugins.d
+defaults:
+  hypervisor: [$BACKEND]
+  vm: {memory: 256MiB, vcpus: 1}
+  template: $1
+templates: {dir: $STORE${2:-}}
+X
+}
+
+templates() {   # templates JQ: of the list of them
+    av template list --format json | jq -r "$1"
+}
+
+is_building() {
+    compgen -G "$STORE/*/build/memory"
+}
+
+# run_logged NAME CMD...: `anyvisor run`, what it says of templates in $WORK/NAME.log
+run_logged() {
+    local name=$1
+    shift
+    av --log "$WORK/$name.log" run "$@"
+}
+
+# --- who may share, as explain says it
+b=$(bundle explain)
+check "off is the default" 0 'template: +off' av explain "$b"
+configure tenant
+check "who is nobody's tenant boots" 0 'template: +none: .*no pod namespace' av explain "$b"
+annotated=$(bundle tenant '.annotations={"io.kubernetes.cri.container-type":"sandbox","io.kubernetes.cri.sandbox-namespace":"team-a"}')
+check "a tenant has templates of its own" 0 "template: +cloned from a template of pod namespace 'team-a'" \
+    av explain "$annotated"
+configure sharde
+check "a wrong word is refused with the right one" 1 "did you mean 'shared'" av explain "$b"
+configure shared
+check "shared" 0 'template: +cloned from a template that all may share' av explain "$b"
+same "nothing was made for that" "" "$(ls "$STORE" 2>/dev/null)"
+
+# --- a back-end that cannot
+if [ "$BACKEND" = fake ]; then
+    b=$(bundle cannot "$(sh_args 'echo ran')")
+    check "a back-end without templates boots" 0 '^ran$' run_logged cannot --bundle "$b" n1
+    check "and says why" 0 'the VM boots, .*(template|snapshot)' cat "$WORK/cannot.log"
+    check "it is not asked again at once" 0 'failed' templates '.[].state'
+    check "template build says so, too" 1 'failed before' av template build "$b"
+    check "template remove of nothing" 1 'NAME|usage' av template remove
+    check "template remove --all" 0 '' av template remove --all
+    same "none is left" "" "$(ls "$STORE")"
+    finish
+fi
+
+# --- a builder that is killed leaves nothing in the way
+b=$(bundle first "$(sh_args 'echo ran')")
+"$AV" --root "$ROOT" run --bundle "$b" k1 > /dev/null 2>&1 < /dev/null &
+killed=$!
+until_ok 60 is_building
+kill -9 "$killed"
+wait "$killed" 2>/dev/null
+until_ok 20 no_processes_left
+same "its monitor and VM end with it" "" "$(leftover_processes)"
+check "gc takes what is left of the container" 0 '' av gc
+check "what it left is no template" 0 '^0$' templates '[.[]|select(.state=="ready")]|length'
+
+# --- two at once: one makes it, the other waits for it
+b2=$(bundle second "$(sh_args 'echo ran')")
+run_logged first --bundle "$b" f1 > "$WORK/f1" 2>&1 < /dev/null &
+run_logged second --bundle "$b2" f2 > "$WORK/f2" 2>&1 < /dev/null &
+wait
+same "both run" "ran ran" "$(cat "$WORK/f1" "$WORK/f2" | tr '\n' ' ' | sed 's/ $//')"
+same "one made the template" 1 "$(cat "$WORK/first.log" "$WORK/second.log" | grep -c 'made template')"
+same "both are clones of it" "ready 2" "$(templates '.[]|"\(.state) \(.uses)"')"
+check "template build finds it" 0 "^$(templates '.[].name')\$" av template build "$b"
+
+# --- no two clones are alike
+cp "$PROBE" "$WORK/rootfs/bin/clone_probe"
+for ((i = 1; i <= CLONES; i++)); do
+    bundle "many$i" '.process.args=["clone_probe"]' > /dev/null
+done
+for ((i = 1; i <= CLONES; i++)); do
+    av run --bundle "$WORK/b/many$i" "m$i" > "$WORK/many.$i" 2> "$WORK/many.err.$i" < /dev/null &
+done
+wait
+cat "$WORK"/many.err.* >&2
+for what in random boot ports; do
+    same "$CLONES clones at once: no two have the same $what" "$CLONES" \
+        "$(cat "$WORK"/many.[0-9]* | grep "^$what " | sort -u | wc -l)"
+done
+same "all of them were clones" "$((CLONES + 2))" "$(templates '.[].uses')"
+
+# --- its time is the host's, and nothing of the template can be written
+b=$(bundle idle '.process.args=["sleep","1000"]')
+cp "$PROBE" "$b/rootfs/bin/clone_probe"
+av create --bundle "$b" c1 > /dev/null 2>&1 < /dev/null
+av start c1
+check "the log names its template" 0 "clone of the template in '$STORE" cat "$ROOT/c1/monitor.log"
+# Somewhere between the two it was asked: that bounds the error from both sides.
+least=-1000000000000 most=1000000000000
+for _ in 1 2 3 4 5; do
+    before=$(date +%s%N)
+    guest=$(av exec c1 clone_probe | sed -n 's/^time //p')
+    after=$(date +%s%N)
+    [ "$((guest - after))" -le "$least" ] || least=$((guest - after))
+    [ "$((guest - before))" -ge "$most" ] || most=$((guest - before))
+done
+error="between $((least / 1000000)) and $((most / 1000000)) ms"
+printf '# its clock is off by %s\n' "$error"
+[ "$least" -le 50000000 ] && [ "$most" -ge -50000000 ]
+result "its clock is the host's" $? "off by $error"
+vmm=$(sed -n 's/^pid=\([0-9]*\) .*/\1/p' "$ROOT/c1/vm")
+check "its memory is private" 0 'rw-p .*/live/memory' cat "/proc/$vmm/maps"
+check "and nothing else of the template is mapped" 1 '' grep -E 'rw-s .*/live/' "/proc/$vmm/maps"
+check "it sees the template read-only" 0 " $STORE/[0-9a-f]+/live ro," cat "/proc/$vmm/mountinfo"
+check "delete it" 0 '' av delete --force c1
+
+# --- a template that is bad: the container boots, the next start makes a new one
+b=$(bundle bad "$(sh_args 'echo ran')")
+truncate --size=1000 "$STORE"/*/live/state
+check "a broken template costs a boot, not the container" 0 '^ran$' run_logged bad --bundle "$b" b1
+check "the log says so" 0 'could not be cloned' cat "$WORK/bad.log"
+same "it is gone" "missing" "$(templates '.[].state')"
+check "the next start makes it anew" 0 '^ran$' run_logged again --bundle "$b" b2
+check "and clones it" 0 'made template' cat "$WORK/again.log"
+same "it is ready" "ready 1" "$(templates '.[]|"\(.state) \(.uses)"')"
+
+# --- it ends with what it was made for
+configure shared ", max_uses: 1"
+check "a used-up one is expired" 0 '^expired$' templates '.[].state'
+configure shared
+touch "$WORK/etc/plugins.d/$BACKEND.yaml"
+check "a changed descriptor makes it stale" 0 '^stale$' templates '.[].state'
+check "gc drops it" 0 'removed templates' av gc
+same "nothing is left of it" "" "$(ls "$STORE")"
+finish
