@@ -122,7 +122,8 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
     if ((!k->secret_file || attach_secret(vm, k, d, err) == 0) &&
         (!disk_has_tls(k) || kvm_qmp(vm, "object-add", disk_tls(k), NULL, d, err) == 0) &&
         kvm_qmp(vm, "blockdev-add", disk_node(k), NULL, d, err) == 0) {
-        if (kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
+        if (kvm_disk_check_alone(vm, k, d, err) == 0 &&
+            kvm_qmp(vm, "device_add", device_disk(k, m, at), NULL, d, err) == 0)
             return 0;
         run_quietly(vm, "blockdev-del", id_of("node-name", 'n', k->d.tag), d);
     }

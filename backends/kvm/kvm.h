@@ -125,6 +125,11 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag);
 struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev);
 
+/* datafile.c: -EPERM if the disk is open and its image keeps its data in another file. */
+struct hvp_disk;
+int kvm_disk_check_alone(struct kvm_vm *vm, const struct hvp_disk *k, const struct deadline *d,
+                         struct hvp_error *err);
+
 /* template.c */
 struct kvm_memory_file {
     char path[512];     /* file of a template's memory */

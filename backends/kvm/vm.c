@@ -267,6 +267,9 @@ static int settle_devices(struct kvm_vm *vm, const struct hvp_vm_spec *spec,
 
         if (!dev)
             return hvp_fail(err, ENOMEM, "out of memory for device '%s'", spec->devices[i]->tag);
+        if (dev->kind == HVP_DEV_DISK &&
+            kvm_disk_check_alone(vm, (const struct hvp_disk *)spec->devices[i], d, err) < 0)
+            return err->code;
         if (dev->kind == HVP_DEV_SHARE)
             snprintf(dev->addr, sizeof(dev->addr), "tag:%s", dev->tag);
         else

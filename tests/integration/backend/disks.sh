@@ -34,6 +34,13 @@ nbd_server qcow2 "$WORK/disk.qcow2" --ipaddr 127.0.0.1 --port 10809
 check "NBD over a unix socket" 0 '^opened' disk cold nbd "socket=$WORK/nbd.sock"
 check "the same, added to a VM" 0 '^opened' disk hot nbd "socket=$WORK/nbd.sock"
 check "NBD over TCP, qcow2 on top" 0 '^opened' disk cold nbd host=127.0.0.1 export=any --format 2
+qemu-img create -q -f qcow2 -o "data_file=$WORK/data.raw,data_file_raw=on" "$WORK/named.qcow2" 8M
+nbd_server named "$WORK/named.qcow2" --ipaddr 127.0.0.1 --port 10813
+for how in cold hot; do
+    check "$how: a qcow2 image that names a file of the host is refused" 1 \
+        "refused: disk 'disk': the qcow2 image keeps its data in another file" \
+        disk $how nbd host=127.0.0.1 port=10813 --format 2
+done
 check "what is not qcow2 is refused" 1 'refused: .*(qcow2|magic)' \
     disk cold nbd "socket=$WORK/nbd.sock" --format 2
 stop_server "$WORK/unix.pid"

@@ -68,6 +68,9 @@ check "an image that names another file is refused" 1 "leak.qcow2' has a backing
 cp "$WORK/leak.qcow2" "$WORK/leak.img"
 b=$(bundle leak2 "$(disk "$WORK/leak.img" /a)")
 check "so is one that only looks like qcow2" 1 "looks like a qcow2 image: say format=" av create --bundle "$b" no
+qemu-img create -q -f qcow2 -o "data_file=$WORK/data.raw,data_file_raw=on" "$WORK/data.qcow2" 8M
+b=$(bundle leak3 "$(disk "$WORK/data.qcow2" /a)")
+check "and one that keeps its data in another file" 1 "data.qcow2' keeps its data in another file: make" av create --bundle "$b" no
 b=$(bundle gone "$(disk "$WORK/gone.img" /a)")
 check "a missing image is named" 1 "mounts\[[0-9]+\] '/a': .*$WORK/gone.img: No such file" av create --bundle "$b" no
 b=$(bundle opt "$(disk "$WORK/a.img" /a '"fs=ntfs"')")
@@ -160,6 +163,10 @@ mkfs.erofs --quiet "$WORK/e.img" "$WORK/src" > /dev/null 2>&1
 mksquashfs "$WORK/src" "$WORK/s.img" -quiet -no-progress > /dev/null
 image "$WORK/ro.img"
 before=$(sha256sum < "$WORK/ro.img")
+# The host's file system below one image has no room for what its own one promises.
+mkdir "$WORK/tight"
+mount -t tmpfs -o size=8M tight "$WORK/tight"
+image "$WORK/tight/t.img" 64M
 # The pipe keeps the VM up until its processes have been looked at.
 b=$(bundle all "$(sh_args 'for d in a q x; do echo new > /$d/f && sync && echo "$d writes"; done
     cat /e/f /s/f; echo "sub $(cat /sub/f)"
@@ -168,10 +175,12 @@ b=$(bundle all "$(sh_args 'for d in a q x; do echo new > /$d/f && sync && echo "
     dd if=/dev/zero of=/scratch/f bs=1M 2>&1 | grep -q "No space" && echo "scratch is full"
     echo via > /d/f; cat /file
     grep -q "^overlay / overlay rw" /proc/mounts && echo "root is an overlay"
-    echo x > /new && echo "root writes"; stat -c "tmp %a" /tmp; echo ready; read x') | $(class tree) |
+    echo x > /new && echo "root writes"; stat -c "tmp %a" /tmp; echo ready; read x
+    dd if=/dev/zero of=/tight/f bs=1M count=32 conv=fsync 2>&1 | grep -q "Input/output error" && echo "the host is full"
+    echo more > /a/more && sync /a/more && echo "a writes on"') | $(class tree) |
     $(disk "$WORK/a.img" /a) | $(disk "$WORK/q.qcow2" /q '"nosuid"') | $(disk "$WORK/x.img" /x) |
     $(disk "$WORK/e.img" /e) | $(disk "$WORK/s.img" /s) | $(disk "$WORK/e.img" /sub '"ro","subdir=sub"') |
-    $(disk "$WORK/ro.img" /ro '"ro"') | $bound |
+    $(disk "$WORK/ro.img" /ro '"ro"') | $(disk "$WORK/tight/t.img" /tight) | $bound |
     .mounts += [{type:\"anyvisor.scratch\",destination:\"/scratch\",options:[\"size=24MiB\"]},
     {type:\"bind\",source:\"$WORK/dir\",destination:\"/d\",options:[\"rbind\"]},
     {type:\"bind\",source:\"$WORK/file\",destination:\"/file\",options:[\"bind\",\"ro\"]}]")
@@ -186,15 +195,18 @@ same "scratch disks have no name any more" "" "$(find "$WORK/cache" -name 'scrat
 monitor=$(cut -d' ' -f1 "$ROOT/all/monitor")
 check "the VMM sees its disks" 0 '^[0-9a-f]{8}-r$' ls "/proc/$monitor/root/disks"
 check "and not the folder that they are in" 1 '' test -e "/proc/$monitor/root$WORK/a.img"
+truncate -s 48M "$WORK/a.img"                # grown by the host: the guest's disk stays as it was
 echo >&8
 wait $cli
 same "the container ends well" 0 $?
+umount "$WORK/tight"
 for line in 'a writes' 'q writes' 'x writes' inside 'sub below' 'ro refuses' 'scratch is full' file \
-    'bound writes' 'root is an overlay' 'root writes' 'tmp 1777'; do
+    'bound writes' 'root is an overlay' 'root writes' 'tmp 1777' 'the host is full' 'a writes on'; do
     check "in the guest: $line" 0 "^$line$" cat "$WORK/out"
 done
 same "a raw image has what was written" new "$(on "$WORK/a.img" /f)"
 check "and was unmounted" 0 'clean' e2fsck -n "$WORK/a.img"
+same "and has what was written after it grew" more "$(on "$WORK/a.img" /more)"
 qemu-img convert -O raw "$WORK/q.qcow2" "$WORK/q.raw"
 same "so has a qcow2 image" new "$(on "$WORK/q.raw" /f)"
 same "a shared directory, too" via "$(cat "$WORK/dir/f")"
