@@ -26,9 +26,10 @@ void disks_unname(struct disks *d)
     }
 }
 
-static int open_tree_image(struct disk *d, const struct choice *c, int *ret, struct err *err)
+static int open_tree_image(struct disk *d, const struct choice *c, int cancel_fd, int *ret,
+                           struct err *err)
 {
-    const struct storage_cache cache = {c->config.cache.dir, c->config.cache.max_size};
+    const struct storage_cache cache = {c->config.cache.dir, c->config.cache.max_size, cancel_fd};
     struct storage_tree_image image;
     int r = storage_tree_image_get(&cache, d->source, &image, err);
 
@@ -51,22 +52,31 @@ static int let_go(const struct disk *d, struct err *err)
                          d->unmount);
 }
 
-static int open_disk(struct disk *d, const struct choice *c, int *ret, struct err *err)
+static int open_disk(struct disk *d, const struct choice *c, int cancel_fd, int *ret,
+                     struct err *err)
 {
-    int r;
-
     switch (d->origin) {
     case DISK_SCRATCH:
         return open_scratch(d, c->config.cache.dir, ret, err);
     case DISK_TREE:
-        return open_tree_image(d, c, ret, err);
+        return open_tree_image(d, c, cancel_fd, ret, err);
     default:
-        r = let_go(d, err);
-        return r < 0 ? r : storage_clone_file(d->source, d->ipc.flags & HVP_F_READONLY, ret, err);
+        return storage_clone_file(d->source, d->ipc.flags & HVP_F_READONLY, ret, err);
     }
 }
 
-int disks_open(struct disks *d, const struct choice *c, struct err *err)
+/* Last, when nothing else can fail here: nobody mounts it again on the host, where the guest may
+ * have written to it by then. */
+static int let_all_go(const struct disks *d, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < d->n && r == 0; i++)
+        r = let_go(&d->v[i], err);
+    return r;
+}
+
+int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct err *err)
 {
     size_t n = 0;
 
@@ -76,7 +86,7 @@ int disks_open(struct disks *d, const struct choice *c, struct err *err)
     for (size_t i = 0; i < d->n; i++) {
         bool network = d->v[i].origin == DISK_NETWORK;
         int r = network ? disk_network_open(&d->v[i], d->fds, &d->n_fds, err)
-                        : open_disk(&d->v[i], c, &d->fds[d->n_fds], err);
+                        : open_disk(&d->v[i], c, cancel_fd, &d->fds[d->n_fds], err);
 
         if (r < 0)
             return r;
@@ -84,7 +94,7 @@ int disks_open(struct disks *d, const struct choice *c, struct err *err)
     }
     if (fault_point("cli.disks") < 0)
         return err_set(err, EIO, "fault cli.disks");
-    return 0;
+    return let_all_go(d, err);
 }
 
 void disks_close(struct disks *d)

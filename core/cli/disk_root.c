@@ -22,6 +22,7 @@ static int add_upper(struct chooser *k, size_t root)
     if ((r = disk_add(k, DISK_SCRATCH, NULL, "w", &upper)) < 0)
         return r;
     upper->size = s->size == CONFIG_AUTO ? SCRATCH_AUTO : MAX(s->size, SCRATCH_MIN);
+    upper->fs = xstrdup("ext4");
     upper->ipc.cache = HVP_CACHE_UNSAFE; /* it ends with the VM */
     upper->ipc.discard = 1;
     k->d->v[root].use.upper = upper->ipc.tag;

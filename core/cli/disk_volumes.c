@@ -12,6 +12,7 @@
 static int add_scratch(struct chooser *k, size_t i, struct disk_words *w)
 {
     cleanup_free char *what = xasprintf("m%zu", i);
+    cleanup_free char *data = NULL;
     struct disk *d;
     int r;
 
@@ -25,6 +26,10 @@ static int add_scratch(struct chooser *k, size_t i, struct disk_words *w)
         return r;
     d->size = w->size;
     disk_apply_words(d, w);
+    free(d->fs);
+    d->fs = xstrdup("ext4");
+    data = d->data;
+    d->data = xasprintf("%s%snoinit_itable", data ? data : "", data ? "," : "");
     d->ipc.cache = HVP_CACHE_UNSAFE;
     d->ipc.discard = 1;
     disk_use(d, PLAN_DISK_MOUNT, i);

@@ -49,9 +49,8 @@ static const char *if_needed(const struct disks *d, const char *group)
 
     for (size_t i = 0; i < d->n; i++) {
         const struct disk *k = &d->v[i];
-        const char *fs = k->origin == DISK_SCRATCH ? "ext4" : k->fs ? k->fs : "";
 
-        if (strcmp(fs, name) == 0 || (k->use.overlay && strcmp(name, "overlay") == 0))
+        if ((k->fs && strcmp(k->fs, name) == 0) || (k->use.overlay && strcmp(name, "overlay") == 0))
             return group;
     }
     return "";

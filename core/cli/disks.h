@@ -51,8 +51,8 @@ struct disks {
 /* Look at rootfs, mounts and devices of the bundle and decide. Errors name the mount. */
 int disks_choose(const char *id, const struct oci_spec *spec, const struct choice *c,
                  struct disks *ret, struct err *err);
-/* Open images and devices, make scratch disks and images. */
-int disks_open(struct disks *d, const struct choice *c, struct err *err);
+/* Open images and devices, make scratch disks and images: -EINTR once cancel_fd is readable. */
+int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct err *err);
 void disks_close(struct disks *d);  /* the descriptors: the monitor has its own */
 void disks_unname(struct disks *d); /* scratch files live on in the VM alone */
 void disks_done(struct disks *d);

@@ -139,23 +139,38 @@ static int take_cached(const struct job *j, struct storage_tree_image *ret, stru
     return r < 0 ? r : 1;
 }
 
-/* The lock that belongs to a key, or -1 and errno. */
-static int open_lock(int dir, const char *key, int how)
+/* The lock that belongs to a key, not taken yet, or -1 and errno. */
+static int open_lock(int dir, const char *key)
 {
     cleanup_free char *name = xasprintf("lock-%c", key[0]);
-    cleanup_fd int fd = openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-    return fd < 0 || flock(fd, how) < 0 ? -1 : steal_fd(&fd);
+    return openat(dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/* A lock is the open file's, whoever asks for it: a program waits, and we can stop it. */
+static int wait_for_lock(const struct job *j, int fd, struct err *err)
+{
+    static const char *const names[] = {"flock", NULL}, *const argv[] = {"flock", "3", NULL};
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return storage_tool_run(&(struct storage_tool){.names = names,
+                                                   .argv = argv,
+                                                   .file = fd,
+                                                   .package = "util-linux",
+                                                   .cancel_fd = j->cache->cancel_fd},
+                            err);
 }
 
 static int lock(const struct job *j, int *ret_fd, struct err *err)
 {
-    int fd = open_lock(j->dir, j->key, LOCK_EX);
+    cleanup_fd int fd = open_lock(j->dir, j->key);
+    int r = fd < 0 ? err_set_phase(err, PHASE_STORAGE, errno, "open its lock: %m")
+                   : wait_for_lock(j, fd, err);
 
-    if (fd < 0)
-        return err_set_phase(err, PHASE_STORAGE, errno, "lock the image cache '%s': %m",
-                             j->cache->dir);
-    *ret_fd = fd;
+    if (r < 0)
+        return err_wrap(err, "lock the image cache '%s'", j->cache->dir);
+    *ret_fd = steal_fd(&fd);
     return 0;
 }
 
@@ -165,7 +180,8 @@ static int run_mkfs(const struct job *j, int file, struct err *err)
                                         j->key + 12, j->key + 16, j->key + 20);
     const char *const argv[] = {"mkfs.erofs", "--quiet", "-U", uuid, TOOL_FILE, j->tree, NULL};
 
-    return storage_tool_run(&(struct storage_tool){mkfs, argv, file, j->tree, "erofs-utils"}, err);
+    return storage_tool_run(
+        &(struct storage_tool){mkfs, argv, file, j->tree, "erofs-utils", j->cache->cancel_fd}, err);
 }
 
 static int fill(const struct job *j, int fd, struct err *err)
@@ -246,8 +262,8 @@ void storage_cache_sweep(const char *dir)
 
         if (!str_starts_with(e->d_name, BUILD) || strlen(e->d_name) == strlen(BUILD))
             continue;
-        held = open_lock(dirfd(d), e->d_name + strlen(BUILD), LOCK_EX | LOCK_NB);
-        if (held >= 0)
+        held = open_lock(dirfd(d), e->d_name + strlen(BUILD));
+        if (held >= 0 && flock(held, LOCK_EX | LOCK_NB) == 0)
             (void)unlinkat(dirfd(d), e->d_name, 0);
     }
 }

@@ -12,6 +12,7 @@
 struct storage_cache {
     const char *dir;
     uint64_t max_size; /* bytes; the least recently used ones go */
+    int cancel_fd;     /* readable: stop making an image, or waiting for who does; 0 = never */
 };
 
 struct storage_tree_image {

@@ -2,10 +2,12 @@
 #include "storage/tool.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -46,26 +48,36 @@ static void last_line(char *text)
         memmove(text, start + 1, strlen(start + 1) + 1);
 }
 
-/* To the end, whatever its length: who writes must not block. */
-static char *read_words(int fd)
+/* 0: there is something to read, or the end; -EINTR: cancelled. */
+static int wait_word(int fd, int cancel_fd)
 {
-    char *text = xcalloc(1, SAID_MAX);
+    struct pollfd p[2] = {{fd, POLLIN, 0}, {cancel_fd > 0 ? cancel_fd : -1, POLLIN, 0}};
+
+    while (poll(p, 2, -1) < 0 && errno == EINTR)
+        ;
+    return p[1].revents ? -EINTR : 0;
+}
+
+/* To the end, whatever its length: who writes must not block. */
+static int read_words(int fd, int cancel_fd, char text[SAID_MAX])
+{
     size_t used = 0;
     char more[512];
     ssize_t n;
 
-    while ((n = read(fd, more, sizeof(more))) != 0) {
+    while (wait_word(fd, cancel_fd) == 0) {
         size_t fits;
 
+        n = read(fd, more, sizeof(more));
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            break;
+        if (n <= 0)
+            return 0;
         fits = MIN((size_t)n, SAID_MAX - 1 - used);
         memcpy(text + used, more, fits);
         used += fits;
     }
-    return text;
+    return -EINTR;
 }
 
 /* In a mount namespace of its own, after the fork: a bind mount of it over itself covers others. */
@@ -105,9 +117,9 @@ static int start(const struct storage_tool *t, const char *path, int stderr_fd, 
 int storage_tool_run(const struct storage_tool *t, struct err *err)
 {
     cleanup_free char *path = find(t->names);
-    cleanup_free char *said = NULL;
+    char said[SAID_MAX] = "";
     cleanup_fd int in = -1, out = -1, pidfd = -1;
-    int ends[2], status, r;
+    int ends[2], status, cancelled, r;
 
     if (!path)
         return err_set_phase(err, PHASE_STORAGE, ENOENT,
@@ -120,9 +132,13 @@ int storage_tool_run(const struct storage_tool *t, struct err *err)
     if ((r = start(t, path, out, &pidfd, err)) < 0)
         return err_in_phase(err, PHASE_STORAGE);
     close_fd(&out);
-    said = read_words(in);
+    cancelled = read_words(in, t->cancel_fd, said);
+    if (cancelled < 0)
+        (void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
     if ((r = proc_reap(pidfd, &status, err)) < 0)
         return r;
+    if (cancelled < 0)
+        return err_set_phase(err, PHASE_STORAGE, EINTR, "'%s' was interrupted", path);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     last_line(said);

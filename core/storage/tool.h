@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tool.h - run a program that makes a file system in a file. For scratch.c and images.c only.
+ * tool.h - run a program that does something to a file, mostly to make a file system in it. For
+ * scratch.c and images.c only.
  */
 #ifndef STORAGE_TOOL_H
 #define STORAGE_TOOL_H
@@ -15,6 +16,7 @@ struct storage_tool {
     int file;                 /* borrowed */
     const char *tree;    /* directory that it sees without what is mounted below; NULL = none */
     const char *package; /* Debian's, for whoever lacks the program */
+    int cancel_fd;       /* once it is readable the program is killed: -EINTR; 0 = never */
 };
 
 /* Waits for it. What it says on stderr makes the sentence of a failure. */

@@ -114,6 +114,16 @@ check "kill -9 of who makes it" 137 '' fill killed storage.image-made
 same "leaves no image" "" "$(cached)"
 check "and the next one makes it" 1 'fault cli.disks' fill next
 same "with the same name" "$key" "$(cached)"
+exec 7> "$WORK/cache/lock-${key:0:1}"
+flock 7 && mv "$WORK/cache/$key" "$WORK/aside"
+"$AV" --root "$ROOT" create --bundle "$tree" waits > "$WORK/waits" 2>&1 < /dev/null 7>&- &
+waits=$!
+check "who needs an image that another makes waits" 0 '' until_ok 20 pgrep -P $waits -x flock
+kill -TERM $waits
+wait $waits
+same "SIGTERM ends that" "1 interrupted by SIGTERM" "$? $(grep -o 'interrupted by SIGTERM' "$WORK/waits")"
+exec 7>&-
+mv "$WORK/aside" "$WORK/cache/$key"
 check "delete --force after the kill" 0 '' av delete --force killed
 echo > "$WORK/cache/build-0123"; echo > "$WORK/cache/scratch-1-1-abcdef"
 check "gc" 0 '' av gc
