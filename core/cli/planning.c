@@ -24,6 +24,7 @@ static int look_at_source(void *ctx, const char *path, struct plan_source *ret, 
         .fs_id = s.fs_id,
         .mode = s.mode,
         .shared = s.shared,
+        .id = s.id,
     };
     return 0;
 }

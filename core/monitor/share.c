@@ -45,14 +45,39 @@ static int make_target(int share_fd, const struct ipc_mount *mount, struct err *
     return 0;
 }
 
+static bool is_used(const struct monitor *m, const char *name)
+{
+    for (const struct container *c = m->containers; c; c = c->next)
+        if (strv_has(&c->mounts, name))
+            return true;
+    return false;
+}
+
+/* Another container, or another place of this one, shows the same source already. */
+static int check_same(const char *path, const char *name, int fd, struct err *err)
+{
+    struct stat there, st;
+
+    if (stat(path, &there) < 0 || fstat(fd, &st) < 0)
+        return err_set(err, errno, "stat '%s' in the share: %m", name);
+    if (there.st_dev != st.st_dev || there.st_ino != st.st_ino)
+        return err_set(err, ESTALE, "'%s' in the share is another source", name);
+    return 0;
+}
+
 /* fd is a detached mount with its attributes set (storage_clone). */
 int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
                  struct err *err)
 {
     cleanup_free char *path = path_join(SHARE_DIR, mount->name);
-    int r;
+    int r = check_name(mount->name, err);
 
-    if ((r = check_name(mount->name, err)) < 0 || (r = make_target(m->share_fd, mount, err)) < 0)
+    if (r == 0 && is_used(m, mount->name)) {
+        if ((r = check_same(path, mount->name, fd, err)) == 0)
+            strv_add(&c->mounts, mount->name);
+        return r;
+    }
+    if (r < 0 || (r = make_target(m->share_fd, mount, err)) < 0)
         return r;
     if (syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         return err_set(err, errno, "mount '%s' into the share: %m", mount->name);
@@ -60,17 +85,26 @@ int share_attach(struct monitor *m, struct container *c, const struct ipc_mount 
     return 0;
 }
 
+static void detach(struct monitor *m, char *name)
+{
+    cleanup_free char *path = path_join(SHARE_DIR, name);
+
+    if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+        log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
+    if (unlinkat(m->share_fd, name, AT_REMOVEDIR) < 0 && errno == ENOTDIR)
+        (void)unlinkat(m->share_fd, name, 0);
+    *strchr(name, '/') = '\0';
+    (void)unlinkat(m->share_fd, name, AT_REMOVEDIR);
+}
+
 /* The guest has let go by now, or is gone: lazily, so that a hostile one cannot hold us up. */
 void share_detach(struct monitor *m, struct container *c)
 {
-    for (size_t i = c->mounts.n; i-- > 0;) {
-        cleanup_free char *path = path_join(SHARE_DIR, c->mounts.v[i]);
+    while (c->mounts.n > 0) {
+        char **last = &c->mounts.v[--c->mounts.n];
+        cleanup_free char *name = steal_ptr(last);
 
-        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-            log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
-        if (unlinkat(m->share_fd, c->mounts.v[i], AT_REMOVEDIR) < 0 && errno == ENOTDIR)
-            (void)unlinkat(m->share_fd, c->mounts.v[i], 0);
-        *strchr(c->mounts.v[i], '/') = '\0';
-        (void)unlinkat(m->share_fd, c->mounts.v[i], AT_REMOVEDIR);
+        if (!is_used(m, name) && !strv_has(&c->mounts, name))
+            detach(m, name);
     }
 }

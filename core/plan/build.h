@@ -29,6 +29,7 @@ struct plan_source {
     uint64_t fs_id;   /* names it: st_dev; members of a pod share by it */
     uint32_t mode;    /* permission bits of the source */
     bool shared;      /* its mount has peers: mounts below it show up in other mount namespaces */
+    uint64_t id;      /* equal for all paths to one file with the same mounts below; 0 = unknown */
 };
 
 /* More devices than this: --privileged wrote them, nobody chose them. */
@@ -70,7 +71,7 @@ struct plan_input {
 /* One host path to bind into the share. */
 struct plan_share {
     char *host_path; /* absolute */
-    char *name;      /* in the share: "ID/rootfs", "ID:3/etc" */
+    char *name;      /* in the share: "ID/rootfs", "ID:3/etc", ":1122334455667788rR/data" */
     bool is_file, recursive, readonly, nosuid, nodev, noexec;
     bool slave;     /* later host mounts below it shall appear (rslave) */
     bool host_only; /* the root whose files the guest has on a disk: only for who looks from here */

@@ -187,12 +187,21 @@ static void mount_shm(struct builder *b, struct mount_job *j)
                                : xasprintf("mode=%o", j->facts.mode & 07777);
 }
 
-/* mountinfo of the container ends in the source's own name, as on the host. No id has a colon. */
-static char *share_name(const struct builder *b, const struct mount_job *j)
+/*
+ * mountinfo of the container ends in the source's own name, as on the host. No id has a colon.
+ * One source has one name in all containers of a VM: locks hold between them because the guest then
+ * has one inode for a file. What differs between their mounts is in the name, too.
+ */
+static char *share_name(const struct builder *b, const struct mount_job *j,
+                        const struct plan_share *s)
 {
     const char *base = strrchr(j->source, '/') + 1;
 
-    return xasprintf("%s:%zu/%s", b->in->id, j->index, *base ? base : "root");
+    base = *base ? base : "root";
+    if (!j->facts.id)
+        return xasprintf("%s:%zu/%s", b->in->id, j->index, base);
+    return xasprintf(":%016llx%s%s%s/%s", (unsigned long long)j->facts.id, s->recursive ? "R" : "",
+                     s->readonly ? "r" : "", s->slave ? "s" : "", base);
 }
 
 static void mount_share(struct builder *b, struct mount_job *j)
@@ -202,7 +211,6 @@ static void mount_share(struct builder *b, struct mount_job *j)
     struct plan_mount *p;
 
     s->host_path = xstrdup(j->source);
-    s->name = share_name(b, j);
     s->is_file = j->facts.kind == PLAN_SRC_FILE;
     s->recursive = j->words.recursive;
     s->readonly = (flags & MS_RDONLY) || (j->words.attr_set & MOUNT_ATTR_RDONLY);
@@ -210,6 +218,7 @@ static void mount_share(struct builder *b, struct mount_job *j)
     s->nodev = flags & MS_NODEV;
     s->noexec = flags & MS_NOEXEC;
     s->slave = j->words.propagation & MS_SLAVE;
+    s->name = share_name(b, j, s);
     p = add_mount(b, j, PLAN_M_SHARE, s->name);
     if (s->is_file)
         p->flags |= PLAN_MF_IS_FILE;

@@ -26,6 +26,7 @@ struct storage_source {
     uint64_t fs_id;   /* st_dev: equal for all sources of one file system */
     uint32_t mode;    /* permission bits */
     bool shared;      /* what is mounted below it shows up in other mount namespaces, too */
+    uint64_t id;      /* equal for two paths to one file with the same mounts below it */
 };
 
 /* What a bind source is; symbolic links are followed, as mount(2) does. Never opens a device. */

@@ -65,6 +65,17 @@ same "a volume's files are the same ones" "$(av exec a stat -c %i /v/init)" "$(a
 check "a writes to the volume" 0 '' av exec a sh -c 'echo more >> /v/init'
 same "b reads it" "made more" "$(av exec b cat /v/init | xargs)"
 same "and the host" "made more" "$(xargs < "$WORK/v/init")"
+cp "$AV_BUILD/tests/integration/storage/posix_probe" "$WORK/v/probe"
+mkfifo "$WORK/hold"
+exec 6<> "$WORK/hold"
+av exec a /v/probe lock /v/lock < "$WORK/hold" > "$WORK/locked" 2>&1 6>&- &
+holder=$!
+check "a locks a file of the volume" 0 '' until_ok 20 grep -q '^locked' "$WORK/locked"
+check "b cannot lock it, too" 1 '^refused' av exec b /v/probe lock /v/lock
+echo >&6
+wait $holder
+exec 6>&-
+check "when a has let go it can" 0 '^locked' av exec b /v/probe lock /v/lock
 check "a writes to /dev/shm" 0 '' av exec a sh -c 'echo shared > /dev/shm/x'
 same "b reads it" shared "$(av exec b cat /dev/shm/x)"
 same "its size is the host's" 1024 "$(av exec b df -k /dev/shm | awk 'NR == 2 {print $2}')"

@@ -6,6 +6,7 @@
  *                               the effect is missing
  *     posix_probe watch DIR     for the host: "ready"; after a line on stdin, "works" if inotify
  *                               has told of a change, else "no"
+ *     posix_probe lock FILE     "locked" until stdin has something to say, or "refused"
  *
  * With "peer" there are also the rows that somebody on the other side takes part in: the probe
  * prints "ask WORD" and waits for an answer. Rows begin in a directory of their own and in a
@@ -63,14 +64,29 @@ static int watch(const char *dir)
     return 0;
 }
 
+static int hold_lock(const char *file)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && fcntl(fd, F_SETLK, &whole) == 0;
+
+    puts(ok ? "locked" : "refused");
+    fflush(stdout);
+    if (ok)
+        (void)getchar();
+    return !ok;
+}
+
 int main(int argc, char **argv)
 {
     bool peer = argc > 2 && strcmp(argv[2], "peer") == 0;
 
     if (argc > 2 && strcmp(argv[1], "watch") == 0)
         return watch(argv[2]);
+    if (argc > 2 && strcmp(argv[1], "lock") == 0)
+        return hold_lock(argv[2]);
     if (argc < 2) {
-        fputs("usage: posix_probe DIR [peer] | watch DIR\n", stderr);
+        fputs("usage: posix_probe DIR [peer] | watch DIR | lock FILE\n", stderr);
         return 2;
     }
     for (const struct row *r = rows_local; r->name; r++)

@@ -16,7 +16,7 @@ static int fake_source(void *ctx, const char *path, struct plan_source *ret, str
     if (strstr(path, "missing"))
         return err_set(err, ENOENT, "'%s': %m", path);
     if (str_ends_with(path, "shm"))
-        *ret = (struct plan_source){PLAN_SRC_DIR, true, 64 * MIB, 0x2a, 01777, false};
+        *ret = (struct plan_source){PLAN_SRC_DIR, true, 64 * MIB, 0x2a, 01777, false, 0};
     else if (str_ends_with(path, ".sock"))
         ret->kind = PLAN_SRC_SOCKET;
     else if (str_ends_with(path, ".fifo"))
@@ -26,6 +26,7 @@ static int fake_source(void *ctx, const char *path, struct plan_source *ret, str
     else if (strstr(path, "hosts") || strstr(path, "resolv") || strstr(path, "file"))
         ret->kind = PLAN_SRC_FILE;
     ret->shared = strstr(path, "peers") != NULL;
+    ret->id = strstr(path, "known") ? 0x1122 : 0;
     return 0;
 }
 

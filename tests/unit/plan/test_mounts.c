@@ -28,6 +28,27 @@ TEST(file_systems_of_the_kernel_are_the_guests)
     CHECK_STR_EQ(m->source, "proc");
 }
 
+TEST(a_source_has_one_name_in_all_containers_of_a_vm)
+{
+    static const struct {
+        const char *options, *name;
+    } t[] = {
+        {"\"rbind\"", ":0000000000001122R/known"},
+        {"\"bind\"", ":0000000000001122/known"},
+        {"\"rbind\",\"ro\"", ":0000000000001122Rr/known"},
+        {"\"rbind\",\"rslave\"", ":0000000000001122Rs/known"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        char mount[200];
+
+        snprintf(mount, sizeof(mount), BIND "\"source\":\"/h/known\",\"options\":[%s]",
+                 t[i].options);
+        CHECK_STR_EQ(rig_mount(mount)->source, t[i].name);
+        CHECK_STR_EQ(rig.shares.v[1].name, t[i].name);
+    }
+}
+
 TEST(a_bind_goes_through_the_share)
 {
     const struct plan_mount *m = rig_mount(

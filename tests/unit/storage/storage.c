@@ -47,6 +47,32 @@ TEST(sources_are_told_apart)
     (void)path_remove_tree(AT_FDCWD, top, NULL);
 }
 
+TEST(one_source_has_one_id_by_whatever_path)
+{
+    struct storage_source a, b, other;
+    cleanup_free char *dir = NULL;
+    cleanup_free char *link = NULL;
+
+    new_top();
+    dir = path_join(top, "dir");
+    link = path_join(top, "link");
+    CHECK(mkdir(dir, 0700) == 0 && symlink("dir", link) == 0);
+    CHECK_OK(storage_inspect(dir, &a, &err), err);
+    CHECK_OK(storage_inspect(link, &b, &err), err);
+    CHECK_OK(storage_inspect(top, &other, &err), err);
+    CHECK_U64_EQ(a.id, b.id);
+    CHECK(a.id != other.id);
+    if (mount("t", dir, "tmpfs", 0, NULL) == 0) {
+        CHECK_OK(storage_inspect(dir, &b, &err), err);
+        CHECK(a.id != b.id);
+        a = other; /* of the folder, which has a mount below it now */
+        CHECK_OK(storage_inspect(top, &other, &err), err);
+        CHECK(a.id != other.id);
+        CHECK(umount(dir) == 0);
+    }
+    (void)path_remove_tree(AT_FDCWD, top, NULL);
+}
+
 TEST(a_missing_source_is_said_as_runc_says_it)
 {
     struct storage_source s;
