@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/cleanup.h"
 #include "cli/inspect.h"
+#include "cli/traits.h"
 
 #define COLUMNS 7
 
@@ -116,6 +117,26 @@ static json_object *words_json(uint64_t bits, const char *(*name)(unsigned))
     return list;
 }
 
+static json_object *list_json(const struct strv *words)
+{
+    json_object *list = json_object_new_array();
+
+    for (size_t i = 0; i < words->n; i++)
+        json_object_array_add(list, json_object_new_string(words->v[i]));
+    return list;
+}
+
+/* Of this one, and of all that are usable: what the node as a whole can be asked for. */
+static void add_traits_json(json_object *o, const struct descriptor *d, const struct plugin_info *i,
+                            struct strv *all)
+{
+    cleanup_call(strv_done) struct strv own = {0};
+
+    traits_add(d, &i->caps, &own);
+    traits_add(d, &i->caps, all);
+    json_object_object_add(o, "traits", list_json(&own));
+}
+
 static void add_probe_json(json_object *o, const struct plugin_info *info)
 {
     const struct hvp_caps *c = &info->caps;
@@ -137,10 +158,10 @@ static void add_probe_json(json_object *o, const struct plugin_info *info)
 static json_object *to_json(const struct choice *c, const struct strv *problems)
 {
     json_object *root = json_object_new_object(), *list = json_object_new_array();
-    json_object *bad = json_object_new_array();
+    cleanup_call(strv_done) struct strv traits = {0};
 
     json_object_object_add(root, "backends", list);
-    json_object_object_add(root, "bad_descriptors", bad);
+    json_object_object_add(root, "bad_descriptors", list_json(problems));
     for (size_t i = 0; i < c->descriptors.n; i++) {
         const struct descriptor *d = &c->descriptors.v[i];
         json_object *o = json_object_new_object();
@@ -151,12 +172,13 @@ static json_object *to_json(const struct choice *c, const struct strv *problems)
         set_text(o, "arch", d->arch);
         json_object_object_add(o, "usable", json_object_new_boolean(c->probed[i].usable));
         set_text(o, c->probed[i].usable ? "note" : "reason", c->probed[i].reason);
-        if (c->probed[i].usable)
+        if (c->probed[i].usable) {
             add_probe_json(o, &c->probed[i].info);
+            add_traits_json(o, d, &c->probed[i].info, &traits);
+        }
         json_object_array_add(list, o);
     }
-    for (size_t i = 0; i < problems->n; i++)
-        json_object_array_add(bad, json_object_new_string(problems->v[i]));
+    json_object_object_add(root, "traits", list_json(&traits));
     return root;
 }
 

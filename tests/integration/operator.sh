@@ -56,6 +56,10 @@ check "backends lists the others with a reason" 0 '^hyperv-stub .* no: .+' av ba
 check "backends -v tells capabilities" 0 '^ +capabilities .*pause.*share-9p|share-9p' av backends -v
 same "backends --format json" true \
     "$(av backends --format json | jq ".backends[] | select(.name==\"$BACKEND\") | .usable")"
+same "with traits that a scheduler can compare" true "$(av backends --format json | jq "
+    (.traits | unique) == ([.backends[].traits // [] | .[]] | unique) and
+    (.backends[] | select(.name==\"$BACKEND\") | .traits | index(\"CUSTOM_ANYVISOR_BACKEND_${BACKEND^^}\") != null
+        and index(\"CUSTOM_ANYVISOR_CAP_SHARE_9P\") != null and all(test(\"^CUSTOM_[A-Z0-9_]{1,248}\$\")))")"
 same "with capabilities by name" true "$(av backends --format json |
     jq ".backends[] | select(.name==\"$BACKEND\") | .capabilities | index(\"share-9p\") != null")"
 isolated=$AV_BUILD/tests/abi/plugins/isolated.so

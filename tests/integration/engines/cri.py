@@ -3,8 +3,10 @@
 """A small client of the CRI (Kubernetes' container runtime interface): cri.py SOCKET METHOD [JSON]
 
 Sends the request that JSON describes, prints the answer as JSON. It knows the fields that the tests use,
-by name and number; others of an answer are left out. Debian 12 has no crictl."""
+by name and number; others of an answer are left out. Debian 12 has no crictl. CRI_PACKAGE: that of the
+interface, for what older clients say."""
 import json
+import os
 import sys
 
 import grpc
@@ -25,7 +27,8 @@ MOUNT = {"container_path": (1, S), "host_path": (2, S), "readonly": (3, I)}
 CONTAINER = {"metadata": (1, METADATA), "image": (2, {"image": (1, S)}), "command": (3, [S]),
              "args": (4, [S]), "working_dir": (5, S),
              "envs": (6, [{"key": (1, S), "value": (2, S)}]), "mounts": (7, [MOUNT]),
-             "labels": (9, M), "annotations": (10, M), "log_path": (11, S), "tty": (14, I),
+             "labels": (9, M), "annotations": (10, M), "log_path": (11, S),
+             "stdin": (12, I), "tty": (14, I),
              "linux": (15, {"resources": (1, RESOURCES),
                             "security_context": (2, CONTAINER_SECURITY)})}
 POD_ID = {"pod_sandbox_id": (1, S)}
@@ -51,6 +54,8 @@ METHODS = {     # of the runtime service: request, answer
     "StopContainer": ({**ID, "timeout": (2, I)}, {}),
     "RemoveContainer": (ID, {}),
     "ContainerStatus": (ID, STATUS),
+    "ListContainers": ({"filter": (1, {"id": (1, S)})},
+                       {"containers": (1, [{"id": (1, S), "pod_sandbox_id": (2, S), "state": (6, I)}])}),
     "ContainerStats": (ID, STATS),
     "UpdateContainerResources": ({**ID, "linux": (2, RESOURCES)}, {}),
     "ExecSync": ({**ID, "cmd": (2, [S]), "timeout": (3, I)},
@@ -121,6 +126,9 @@ def decode(schema, data):
         if number not in by_number:
             continue
         name, kind = by_number[number]
+        if isinstance(kind, list):
+            out.setdefault(name, []).append(decode(kind[0], value))
+            continue
         if isinstance(kind, dict):
             value = decode(kind, value)
         elif kind in (S, B):
@@ -136,7 +144,8 @@ def main():
     request, answer = METHODS[method]
     body = encode(request, json.loads(sys.argv[3] if len(sys.argv) > 3 else "{}"))
     with grpc.insecure_channel(f"unix://{socket}") as channel:
-        call = channel.unary_unary(f"/runtime.v1.RuntimeService/{method}")
+        package = os.environ.get("CRI_PACKAGE", "runtime.v1")
+        call = channel.unary_unary(f"/{package}.RuntimeService/{method}")
         try:
             print(json.dumps(decode(answer, call(body, timeout=80))))
         except grpc.RpcError as e:
