@@ -345,6 +345,8 @@ static void on_deleted(struct job *j, const char *error)
         return;
     }
     answer_delete(j->s, &j->call, j->p);
+    if (j->t->dead) /* by another request at the same time */
+        return;
     tell_delete(j->p);
     task_remove(j->t);
 }

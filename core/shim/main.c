@@ -159,15 +159,15 @@ static int serve(struct shim *s, struct err *err)
         return r;
     s->publisher = publish_open(&s->loop, s->args.ns, getenv("TTRPC_ADDRESS"));
     s->socket = shim_socket_path(&s->args, s->args.id);
-    r = loop_run(&s->loop, err);
-    (void)unlink(s->socket);
-    return r;
+    return loop_run(&s->loop, err);
 }
 
 static int run(struct shim *s, struct err *err)
 {
     const char *verb = s->args.verb;
 
+    if (s->args.info)
+        return shim_info(err);
     if (strcmp(verb, "start") == 0)
         return shim_start(&s->args, err);
     if (strcmp(verb, "delete") == 0)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#define TYPE_FEATURES "types.containerd.io/opencontainers/runtime-spec/1/features/Features"
 #define TYPE_METRICS "io.containerd.cgroups.v2.Metrics"
 #define TYPE_PROCESS_DETAILS "containerd.runc.v1.ProcessDetails"
 #define TYPE_RUNC_OPTIONS "containerd.runc.v1.Options"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/timing.h"
@@ -183,6 +184,10 @@ void server_sweep(struct shim *s)
 
 void shim_leave(struct shim *s)
 {
+    if (s->leaving)
+        return;
     s->leaving = true;
+    /* The next task of this name shall not find us. */
+    (void)unlink(s->socket);
     loop_arm(&s->loop, &s->grace, deadline_in_ms(LEAVE_MS));
 }

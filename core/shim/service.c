@@ -219,13 +219,13 @@ static void connect_task(struct shim *s, const struct call *c, const ProtobufCMe
 
 static void shut_down(struct shim *s, const struct call *c, const ProtobufCMessage *m)
 {
-    const Pb__ShutdownRequest *r = (const Pb__ShutdownRequest *)m;
     bool busy = false;
 
+    (void)m;
     for (const struct task *t = s->tasks; t; t = t->next)
         busy = busy || !t->dead;
     call_reply(s, c, NULL);
-    if (!busy || r->now)
+    if (!busy)
         shim_leave(s);
 }
 
@@ -377,6 +377,6 @@ const struct method service_methods[] = {
     {"Wait", &pb__process_request__descriptor, wait_for},
     {"Stats", &pb__id_request__descriptor, stats},
     {"Connect", &pb__id_request__descriptor, connect_task},
-    {"Shutdown", &pb__shutdown_request__descriptor, shut_down},
+    {"Shutdown", &pb__id_request__descriptor, shut_down},
     {NULL, NULL, NULL},
 };

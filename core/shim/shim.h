@@ -169,9 +169,10 @@ void settings_done(struct settings *o);
 void settings_command(const struct settings *o, const char *cli, const char *log, bool debug,
                       struct strv *ret);
 
-/* start.c, delete.c: containerd's calls of the program. Exit status or -errno. */
+/* start.c, delete.c, info.c: containerd's calls of the program. 0 or -errno. */
 int shim_start(const struct shim_args *a, struct err *err);
 int shim_delete(const struct shim_args *a, struct err *err);
+int shim_info(struct err *err);
 char *shim_socket_path(const struct shim_args *a, const char *group);
 int shim_cli_path(char **ret, struct err *err);
 

@@ -85,12 +85,12 @@ if [ "$BACKEND" != fake ]; then         # whose guest has no memory cgroup
 fi
 
 # A containerd that is restarted finds its tasks again; what they do meanwhile is not lost.
-restart_containerd() {
+containerd_stop() {
     kill "${DAEMONS[0]}" && wait "${DAEMONS[0]}"
     DAEMONS=()
-    containerd_start
-}
-restart_containerd 2> /dev/null
+} 2> /dev/null
+containerd_stop
+containerd_start
 check "the task survives a restart of containerd" 0 '' task_is d1 RUNNING
 check "exec after it" 0 '^back$' ct task exec --exec-id e5 d1 echo back
 
@@ -102,8 +102,14 @@ kib=$(($(pss "$shim") + $(pss "$monitor")))
 [ "$kib" -le 3072 ]
 result "shim and monitor together are at most 3 MiB ($(pss "$shim") and $(pss "$monitor") KiB)" $?
 
-check "kill" 0 '' ct task kill -s TERM d1
-check "kill ends it" 0 '' until_ok 20 task_is d1 STOPPED
+# It ends while nobody is there to be told.
+containerd_stop
+pid=$(cat "$E/containerd/state/io.containerd.runtime.v2.task/$PARENT/d1/init.pid")
+kill -TERM "$pid"
+proxy_is_gone() { ! kill -0 "$pid"; }
+check "its proxy ends" 0 '' until_ok 20 proxy_is_gone
+containerd_start
+check "containerd learns of it" 0 '' until_ok 20 task_is d1 STOPPED
 check "kill of a stopped one" 1 'not found|finished' ct task kill -s TERM d1
 check "task rm gives the trap's status" 0 'exit code 7' ct task rm d1
 check "container rm" 0 '' ct containers rm d1
