@@ -74,8 +74,7 @@ static char *options_of(const Pb__Mount *m, unsigned long *ret_flags)
     return data;
 }
 
-/* "lowerdir=A:B" with many layers of one folder: relative to that folder they fit a page. */
-static char *shorten(const char *data, char **ret_folder)
+char *rootfs_shorten(const char *data, char **ret_folder)
 {
     const char *lower = strstr(data, "lowerdir="), *slash;
     cleanup_free char *first = NULL;
@@ -112,7 +111,7 @@ static int mount_long(const Pb__Mount *m, const char *target, unsigned long moun
                       const char *data, struct err *err)
 {
     cleanup_free char *folder = NULL;
-    cleanup_free char *shorter = shorten(data, &folder);
+    cleanup_free char *shorter = rootfs_shorten(data, &folder);
     cleanup_fd int here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int r;
 

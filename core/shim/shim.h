@@ -158,6 +158,9 @@ void monitor_link_close(struct task *t);
 int rootfs_mount(const char *bundle, const ProtobufCMessage *const *mounts, size_t n,
                  struct err *err);
 int rootfs_unmount(const char *bundle, struct err *err); /* nothing mounted is fine */
+/* Options with "lowerdir=A:B...", for a process in *ret_folder: many layers of one folder fit a
+ * page when they are relative to it. NULL: not of this form. Caller frees both. */
+char *rootfs_shorten(const char *data, char **ret_folder);
 
 /* settings.c */
 int settings_from(const ProtobufCMessage *any, const char *ns, struct settings *ret,

@@ -105,6 +105,18 @@ check "a missing program is told" 1 '/nope' container "$pod" c x '.command=["/no
 check "stop of the pod" 0 '' cri StopPodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
 same "the container is killed with it" "2 137" "$(state_of "$a")"
 check "removal of the pod" 0 '' cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
+
+if [ "$BACKEND" = fake ]; then          # no question of the VM: one shim, several containers
+    POD=$(pod_config p2)
+    pod=$(field RunPodSandbox "{\"config\": $POD, \"runtime_handler\": \"anyvisor\"}" .pod_sandbox_id)
+    a=$(container "$pod" a 'exec sleep 1000')
+    kill -9 "$(pgrep -f "containerd-shim-anyvisor-v2 -namespace=k8s.io -id=$pod ")"
+    check "a pod whose shim is killed: its container has ended" 0 '' until_ok 30 is_in_state "$a" "2 255"
+    only_containerd() { [ "$(leftover_processes | grep -cv ' containerd -c ')" = 0 ]; }
+    check "nothing of it is left" 0 '' until_ok 20 only_containerd
+    check "its stop" 0 '' cri StopPodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
+    check "its removal" 0 '' cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
+fi
 same "no container is left in containerd" "" "$(kct containers ls -q)"
 ip link del av0
 daemons_stop

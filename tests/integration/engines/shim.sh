@@ -31,6 +31,10 @@ task_is() { ct task ls | grep -q "^$1 .*$2"; }
 guest_runs() { ct task exec --exec-id "look$RANDOM" "$1" ps | grep -q "$2"; }
 guest_lacks() { ! guest_runs "$@"; }
 
+check "-v" 0 'Version: +[0-9]' "$SHIM" -v
+check "-info, as containerd 2 asks" 0 'io.containerd.anyvisor.v2.*features/Features' \
+    sh -c '"$1" -info | tr -c "[:print:]" .' sh "$SHIM"
+check "nobody but containerd starts it" 1 'containerd starts this program' "$SHIM"
 # One line, not the end of the file: ctr loses an end that comes before the task runs, also with runc.
 run_with_input() { echo piped | ct run --rm "$@"; }
 check "run: stdin, output, exit status" 5 '^piped out$' \

@@ -156,6 +156,27 @@ TEST(a_pod_has_one_socket)
     CHECK(strlen(p) < 100);
 }
 
+TEST(many_layers_become_relative_to_their_folder)
+{
+    static const struct {
+        const char *data, *folder, *want;
+    } t[] = {
+        {"lowerdir=/s/12/fs:/s/3/fs,upperdir=/s/13/fs,workdir=/s/13/work", "/s/",
+         "lowerdir=12/fs:3/fs,upperdir=/s/13/fs,workdir=/s/13/work"},
+        {"index=off,lowerdir=/s/12/fs:/other/3/fs", "/s/", "index=off,lowerdir=12/fs:/other/3/fs"},
+        {"size=1m", NULL, NULL},
+        {"lowerdir=here", NULL, NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *folder = NULL;
+        cleanup_free char *got = rootfs_shorten(t[i].data, &folder);
+
+        CHECK_STR_EQ(got, t[i].want);
+        CHECK_STR_EQ(folder, t[i].folder);
+    }
+}
+
 static void no_sweep(void *ctx)
 {
     (void)ctx;
