@@ -78,6 +78,11 @@ meter() {  # meter FILE CMD...: a sample; a failure is said and gives none
     rm -f "$file.new"
 }
 
+# The image that a VM for this bundle boots: the floor has its modules, or none with the small kernel.
+image_of() {
+    av explain --format json "$1" | jq -r .plan.image
+}
+
 # The QEMU of the sandbox ID: the one that names it.
 qemu_of() {
     local p

@@ -65,8 +65,7 @@ end_both() {
 }
 
 prepare_baseline() {
-    "$here/initrd.sh" "$AV_BUILD/share/anyvisor/guest/$(uname -m)/initramfs.cpio" "$TOOLS/bare_init" \
-        "$WORK/bare.cpio" || return 1
+    "$here/initrd.sh" "$(image_of "$WORK/b/cold")" "$TOOLS/bare_init" "$WORK/bare.cpio" || return 1
     start_idle idle
     python3 "$here/baseline.py" "$(qemu_of idle)" "$WORK/b/cold/rootfs" "$WORK/bare.cpio" \
         "$WORK/console" > "$WORK/qemu"

@@ -86,8 +86,7 @@ samples() {
 floor() {
     local b=$1 disk=$2
     shift 2
-    "$here/initrd.sh" "$AV_BUILD/share/anyvisor/guest/$(uname -m)/initramfs.cpio" "$TOOLS/bare_init" \
-        "$WORK/bare.cpio" ${disk:+block ext4} || return 1
+    "$here/initrd.sh" "$(image_of "$b")" "$TOOLS/bare_init" "$WORK/bare.cpio" ${disk:+block ext4} || return 1
     av create --bundle "$b" idle > /dev/null 2>&1 < /dev/null || return 1
     python3 "$here/baseline.py" "$(qemu_of idle)" "$b/rootfs" "$WORK/bare.cpio" "$WORK/console" "$disk" \
         "$@" > "$WORK/qemu"
