@@ -28,7 +28,19 @@ proto=$AV_BUILD/guest/$arch/test_proto
 [ ! -x "$proto" ] || cp "$proto" "$WORK/vol/"
 echo from-host > "$WORK/vol/f"
 for i in $(seq 20000); do echo "$i some line of text"; done > "$WORK/text"
+NS=avt-${WORK##*.}     # a network of two namespaces: the sandbox's and a server's
+network() {
+    command -v ip > /dev/null && ip netns add "$NS" && ip netns add "$NS-s" &&
+        ip -n "$NS-s" link add srv type veth peer name eth0 netns "$NS" &&
+        ip -n "$NS-s" addr add 10.99.0.1/24 dev srv && ip -n "$NS-s" link set srv up &&
+        ip -n "$NS" addr add 10.99.0.2/24 dev eth0 && ip -n "$NS" addr add fd99::2/64 dev eth0 nodad &&
+        ip -n "$NS" link set eth0 up && ip -n "$NS" route add default via 10.99.0.1 metric 5
+}
+trap 'rc=$?; ip netns pids "$NS-s" 2>/dev/null | xargs -r kill; ip netns del "$NS-s" 2>/dev/null; ip netns del "$NS" 2>/dev/null
+    (exit $rc); leave' EXIT
+if network; then ns_path=/run/netns/$NS; else ns_path=; fi
 b=$(bundle b "$(sh_args 'while :; do sleep 0.1; done')
+  | if \"$ns_path\" == \"\" then . else (.linux.namespaces[]|select(.type==\"network\")).path=\"$ns_path\" end
   | .annotations={\"org.anyvisor.arch\":\"$arch\"} | .hostname=\"far\"
   | .process.noNewPrivileges=true | .process.user={uid:7,gid:8,additionalGids:[9,10]}
   | .process.capabilities={bounding:[\"CAP_KILL\",\"CAP_CHOWN\"],effective:[\"CAP_KILL\"],permitted:[\"CAP_KILL\"],inheritable:[],ambient:[]}
@@ -85,10 +97,20 @@ fi
 check "the device filter refuses what the bundle does not list" 1 'not permitted' \
     av exec --user 0 --cap CAP_MKNOD c sh -c 'mknod /dev/m b 254 0 && exec cat /dev/m'
 check "the device filter lets what every container has" 0 '^16$' x sh -c 'head -c 16 /dev/urandom | tee /dev/null | wc -c'
+with_network() {
+    same "the interface's MAC" "$(ip netns exec "$NS" cat /sys/class/net/eth0/address)" "$(x cat /sys/class/net/eth0/address)"
+    check "its address" 0 '10.99.0.2/24' x ip -4 -o addr show eth0
+    check "and that of IPv6" 0 'fd99::2/64' x ip -6 -o addr show eth0
+    check "a route with its metric" 0 'default via 10.99.0.1 dev eth0 +metric 5' x ip route
+    ip netns exec "$NS-s" busybox httpd -p 80 -h "$WORK"
+    same "what passes" "$(md5sum < "$WORK/text")" "$(x wget -q -O - http://10.99.0.1/text | md5sum)"
+}
+if [ -n "$ns_path" ]; then with_network; else skip "the network" "no network namespaces here"; fi
 check "ps" 0 'sleep|sh' av ps c
 check "stats" 0 '"usage":[1-9]' sh -c 'exec "$@" | tr -d " \n"' sh timeout 60 "$AV" --root "$ROOT" events --stats c
 av kill c KILL
 until_ok 60 has_status c stopped
 same "kill ends it" stopped "$(status_of c)"
 check "delete" 0 '' av delete c
+ip netns pids "$NS-s" 2> /dev/null | xargs -r kill
 finish

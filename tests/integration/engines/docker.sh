@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian's docker on its own containerd: run, exec, attach, top, stats, pause, update, cp, logs,
 # stop, restart, kill, health, volumes, users, limits. --privileged and raised limits act in the
-# guest. The default bridge gives a warning and no interface.
+# guest. The networks are in network.sh.
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=tests/integration/engines/daemons.sh
@@ -86,7 +86,7 @@ check "user, groups, limits, caps, shm, tmpfs, read-only, init" 0 '^1000 .*44.* 
         shm=$(grep " /dev/shm " /proc/mounts | grep -o "size=[0-9]*k"); t=$(grep " /tt " /proc/mounts | cut -d" " -f3)
         echo $(id -u) $(id -G) $(ulimit -n) $ro shm:${shm#size=} $t'
 check "--init is the first process" 0 'init' dk "${R[@]}" --init $I cat /proc/1/comm
-check "a bridge gives a warning, not a failure" 0 'up' dk run --rm $I echo up
+check "a bridge" 0 'up' dk run --rm $I echo up
 if [ "$BACKEND" = fake ]; then
     skip "--privileged and raised limits" "this host's bounding set lacks a capability they need"
 else
