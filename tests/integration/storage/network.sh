@@ -83,19 +83,23 @@ check "the password is in no argument, environment, state or log" 1 '' \
 check "nor in the guest" 1 '' av exec all sh -c \
     "cat /proc/cmdline /proc/*/environ /sys/block/*/serial /proc/mounts | grep -a $PASSWORD"
 
-# --- a server that comes back in mid-write: the guest only waits
-av exec all sh -c 'for i in $(seq 40); do echo $i >> /unix/log; sync /unix/log; sleep 0.1; done; echo done' \
+# --- servers that come back in mid-write: the guest only waits
+av exec all sh -c 'for d in unix class; do
+        (for i in $(seq 40); do echo $i >> /$d/log; sync /$d/log; sleep 0.1; done; echo $d) & done; wait' \
     > "$WORK/write.out" 2>&1 < /dev/null &
 writer=$!
-until_ok 20 av exec all grep -q '^5$' /unix/log
+until_ok 20 av exec all sh -c 'grep -q "^5$" /unix/log && grep -q "^5$" /class/log'
 stop_server "$WORK/unix.pid"
+stop_server "$WORK/tgt.pid"
 rm -f "$WORK/nbd/data"
 nbd_server unix "$WORK/unix.img" --unix "$WORK/nbd/data"
+iscsi_server "$WORK/iscsi.img" alice "$PASSWORD"
 wait "$writer"
-same "a restart of the server in mid-write is survived" "done" "$(cat "$WORK/write.out")"
+same "restarts of the servers in mid-write are survived" "class unix" "$(sort "$WORK/write.out" | xargs)"
 check "a container with volumes is deleted" 0 '' av delete --force all
 same "NBD: what was written is on the server" "on /unix" "$(in_image "$WORK/unix.img" file)"
-same "each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/unix.img" log)"
+same "NBD: each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/unix.img" log)"
+same "iSCSI: each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/iscsi.img" log)"
 same "NBD over TLS: what was written is on the server" "on /tls" "$(in_image "$WORK/tls.img" file)"
 same "iSCSI: what was written is on the server" "on /class" "$(in_image "$WORK/iscsi.img" file)"
 
