@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# RBD against a Ceph cluster of its own: the back-end opens its images with cephx keys.
+# RBD against a Ceph cluster of its own: the back-end opens its images with cephx keys, and a
+# container writes to one while its object store is restarted.
 . "$(dirname "$0")/../lib.sh"
 . "$HERE/storage/servers.sh"
 . "$HERE/storage/ceph_server.sh"
-need_programs ceph ceph-mon ceph-osd rbd
+need_programs ceph ceph-mon ceph-osd rbd mke2fs debugfs
 own_network "$@"
 setup "${1:?usage: ceph.sh BACKEND}"
 PLUGIN=$AV_BUILD/lib/anyvisor/backends/$BACKEND.so
@@ -12,9 +13,13 @@ DISK_OPEN=$AV_BUILD/tests/integration/backend/disk_open
 
 ceph_server "$WORK/ceph"
 result "a cluster comes up" $?
-rbd create --size 32M "$CEPH_POOL/data"
+truncate -s 32M "$WORK/new.img"
+mke2fs -q -F -t ext4 "$WORK/new.img"
+rbd import --no-progress "$WORK/new.img" "$CEPH_POOL/data"
 ceph auth get-or-create client.guest mon 'profile rbd' osd "profile rbd pool=$CEPH_POOL" > /dev/null
 ceph auth print-key client.guest > "$WORK/key"
+install -m 0700 -d "$WORK/etc/secrets"
+install -m 0600 "$WORK/key" "$WORK/etc/secrets/ceph"
 ceph auth get-or-create client.other mon 'profile rbd' > /dev/null
 ceph auth print-key client.other > "$WORK/other"
 unset CEPH_CONF                         # the VMM has what it is told and nothing else
@@ -33,4 +38,21 @@ echo "not a key" > "$WORK/bad"
 check "what is no key" 1 "disk 'disk': .*Base64" disk hot "${image[@]}" --secret "$WORK/bad"
 check "no such image" 1 "disk 'disk': .*No such file" disk cold rbd "pool=$CEPH_POOL" image=none \
     user=guest "conf=$WORK/ceph/client.conf" --secret "$WORK/key"
+
+# A container; the store goes in mid-write and comes back: the guest waits.
+volume='.mounts += [{type:"anyvisor.network",destination:"/v",options:["secret=ceph"],source:"rbd:'"$CEPH_POOL/data?user=guest&conf=$WORK/ceph/client.conf"'"}]'
+cat >> "$ANYVISOR_CONFIG" <<X
+  storage: {volumes: [network, 9pfs]}
+X
+b=$(bundle rbd "$(sh_args 'for i in $(seq 40); do echo $i >> /v/log; sync /v/log; echo $i; sleep 0.1; done; echo done') | $volume")
+av run --bundle "$b" rbd > "$WORK/rbd.out" 2>&1 < /dev/null &
+job=$!
+until_ok "$LIMIT" grep -q '^5$' "$WORK/rbd.out"
+stop_server "$WORK/osd.pid"
+CEPH_CONF=$WORK/ceph/ceph.conf ceph_store "$WORK/ceph"
+wait "$job"
+same "a container survives the restart of the store in mid-write" "0 done" "$? $(tail -n 1 "$WORK/rbd.out")"
+check "and is deleted" 0 '' av delete --force rbd
+CEPH_CONF=$WORK/ceph/ceph.conf rbd export --no-progress "$CEPH_POOL/data" "$WORK/old.img"
+same "each line of it is in the image" "$(seq 40)" "$(debugfs -R 'cat log' "$WORK/old.img" 2> /dev/null)"
 finish
