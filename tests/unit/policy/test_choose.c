@@ -236,3 +236,59 @@ TEST(annotations_of_ours_that_nobody_knows_are_noted)
     CHECK_CONTAINS(j.d.notes.v[0], "org.anyvisor.moon is unknown, ignoring");
     done(&j);
 }
+
+TEST(a_class_that_another_word_outweighs_is_noted)
+{
+    static const struct {
+        const char *user, *chosen, *note; /* NULL: none */
+    } t[] = {
+        {"0", NULL, "the workload asks for class 'mine', an earlier rule decided"},
+        {"1", "first", "the workload asks for class 'mine', --class decided"},
+        {"1", NULL, NULL},
+    };
+    struct config c = rig_config("defaults: {hypervisor: [good]}\nclasses:\n"
+                                 "- {name: first, match: {user: '0'}}\n"
+                                 "- {name: mine, selectable: true, match: {class: mine}}\n");
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct workload w = {.user = xstrdup(t[i].user),
+                             .chosen = t[i].chosen ? xstrdup(t[i].chosen) : NULL};
+        struct err err = ERR_INIT;
+        struct decision d;
+
+        rig_annotate(&w, POLICY_ANNOTATION_CLASS, "mine");
+        CHECK_OK(policy_choose(&c, &w, all, 1, 1, &d, &err), err);
+        CHECK_STR_EQ(d.cls, t[i].note ? "first" : "mine");
+        CHECK_INT_EQ(d.notes.n, t[i].note != NULL);
+        if (t[i].note && d.notes.n)
+            CHECK_STR_EQ(d.notes.v[0], t[i].note);
+        decision_done(&d);
+        workload_done(&w);
+    }
+    config_done(&c);
+}
+
+TEST(a_member_has_the_storage_of_its_vms_class)
+{
+    static const struct {
+        const char *cls, *rootfs; /* NULL: the class is gone */
+    } t[] = {{"disks", "block"}, {POLICY_CLASS_DEFAULT, "9pfs"}, {"gone", NULL}};
+    struct config c = rig_config("classes: [{name: disks, match: {user: '7'}, "
+                                 "storage: {rootfs: [block]}}]\n");
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct workload w = {0};
+        struct err err = ERR_INIT;
+        struct decision d;
+        int r = policy_storage(&c, t[i].cls, &w, &d, &err);
+
+        CHECK_INT_EQ(r, t[i].rootfs ? 0 : -ENOENT);
+        if (r == 0)
+            CHECK_STR_EQ(d.storage.rootfs->v[0], t[i].rootfs);
+        else
+            CHECK_CONTAINS(err.msg, "'gone'");
+        decision_done(&d);
+        workload_done(&w);
+    }
+    config_done(&c);
+}

@@ -174,3 +174,41 @@ TEST(a_wish_that_makes_no_sense_is_refused)
     }
     config_done(&c);
 }
+
+TEST(the_reason_for_a_size_is_told)
+{
+    static const struct {
+        uint64_t limit, quota;
+        const char *memory, *vcpus;
+    } t[] = {
+        {0, 0, "the workload has no memory limit", "no quota, host has 8"},
+        {1, 150000, "the least that boots a guest", "quota 150000 of period 100000, host has 8"},
+        {256 * MIB, 0, "limit 256 MiB + overhead 64 MiB + page structs 4 MiB",
+         "no quota, host has 8"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct workload w = {
+            .memory_limit = t[i].limit, .cpu_quota = t[i].quota, .cpu_period = 100000};
+        struct decision d = decide("defaults: {vm: {memory_overhead: 64MiB}}\n", &w);
+
+        CHECK_STR_EQ(d.size.memory_why, t[i].memory);
+        CHECK_STR_EQ(d.size.vcpus_why, t[i].vcpus);
+        decision_done(&d);
+        workload_done(&w);
+    }
+}
+
+TEST(a_workloads_kernel_arguments_come_after_the_operators)
+{
+    struct workload w = {0};
+    struct decision d;
+
+    rig_annotate(&w, POLICY_ANNOTATION_KERNEL_ARGS, "debug");
+    d = decide("defaults: {vm: {kernel_args: quiet}}\n"
+               "annotations: {allow: [org.anyvisor.vm.kernel_args]}\n",
+               &w);
+    CHECK_STR_EQ(d.kernel_args, "quiet debug");
+    decision_done(&d);
+    workload_done(&w);
+}
