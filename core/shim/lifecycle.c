@@ -310,10 +310,8 @@ void service_exec(struct shim *s, const struct call *c, const ProtobufCMessage *
 static void answer_delete(struct shim *s, const struct call *c, const struct process *p)
 {
     Pb__DeleteResponse response = PB__DELETE_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = TIMESTAMP_OF(p->exited_at);
 
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
     response.pid = (uint32_t)p->pid;
     response.exit_status = (uint32_t)p->status;
     response.exited_at = &at;
@@ -323,10 +321,8 @@ static void answer_delete(struct shim *s, const struct call *c, const struct pro
 static void tell_delete(const struct process *p)
 {
     Pb__TaskDelete event = PB__TASK_DELETE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = TIMESTAMP_OF(p->exited_at);
 
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
     event.container_id = p->t->id;
     event.pid = (uint32_t)p->pid;
     event.exit_status = (uint32_t)p->status;

@@ -16,6 +16,12 @@
 #define TYPE_RUNC_OPTIONS "containerd.runc.v1.Options"
 #define TYPE_RUNTIME_OPTIONS "runtimeoptions.v1.Options"
 
+/* For whoever includes shim.pb-c.h: a struct timespec as a message. */
+#define TIMESTAMP_OF(ts)                                                                           \
+    {                                                                                              \
+        PROTOBUF_C_MESSAGE_INIT(&pb__timestamp__descriptor), (ts).tv_sec, (int32_t)(ts).tv_nsec    \
+    }
+
 /* Bytes of a message; the caller frees. */
 struct packed {
     uint8_t *data;

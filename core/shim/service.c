@@ -71,15 +71,6 @@ static Pb__TaskStatus status_of(const struct process *p)
     }
 }
 
-static Pb__Timestamp time_of(const struct timespec *at)
-{
-    Pb__Timestamp t = PB__TIMESTAMP__INIT;
-
-    t.seconds = at->tv_sec;
-    t.nanos = (int32_t)at->tv_nsec;
-    return t;
-}
-
 static void state(struct shim *s, const struct call *c, const ProtobufCMessage *m)
 {
     const Pb__ProcessRequest *r = (const Pb__ProcessRequest *)m;
@@ -99,7 +90,7 @@ static void state(struct shim *s, const struct call *c, const ProtobufCMessage *
     response.terminal = p->terminal;
     response.exec_id = p->exec_id;
     if (p->state == PROCESS_STOPPED) {
-        at = time_of(&p->exited_at);
+        at = (Pb__Timestamp)TIMESTAMP_OF(p->exited_at);
         response.exit_status = (uint32_t)p->status;
         response.exited_at = &at;
     }
@@ -120,7 +111,7 @@ static void wait_for(struct shim *s, const struct call *c, const ProtobufCMessag
         p->waits[p->n_waits++] = *c;
         return;
     }
-    at = time_of(&p->exited_at);
+    at = (Pb__Timestamp)TIMESTAMP_OF(p->exited_at);
     response.exit_status = (uint32_t)p->status;
     response.exited_at = &at;
     call_reply(s, c, &response.base);

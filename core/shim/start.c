@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/layout.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/sha256.h"
@@ -22,7 +23,6 @@
 #define SOCKET_DIR "/run/containerd/s"
 #define ADDRESS_FILE "address" /* containerd finds us by it after a restart */
 #define LISTENER_FD 3
-#define PATH_SIZE 4096
 
 static const char *const group_annotations[] = {
     "io.containerd.runc.v2.group",
@@ -43,13 +43,13 @@ char *shim_socket_path(const struct shim_args *a, const char *group)
 
 static int own_path(char **ret, struct err *err)
 {
-    char path[PATH_SIZE];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    struct layout l;
+    int r = layout_find(&l, err);
 
-    if (n < 0)
-        return err_set(err, errno, "find this program: %m");
-    path[n] = '\0';
-    *ret = xstrdup(path);
+    if (r < 0)
+        return r;
+    *ret = steal_ptr(&l.exe);
+    layout_done(&l);
     return 0;
 }
 

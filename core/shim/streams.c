@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "shim/logger.h"
 #include "shim/relay.h"
 
 void streams_done(struct streams *io)
@@ -34,7 +35,7 @@ static int path_of(const char *name, const char **ret, struct err *err)
     if (!str_starts_with(name, "fifo:/") && !str_starts_with(name, "file:/"))
         return err_set(err, ENOTSUP,
                        "cannot write a stream to '%s': it is neither a path nor a "
-                       "fifo: or file: URI",
+                       "fifo:, file: or binary: URI",
                        name);
     *ret = str_starts_with(colon, ":///") ? colon + 3 : colon + 1;
     return 0;
@@ -116,10 +117,24 @@ int streams_open(struct process *p, struct streams *ret, struct err *err)
         return open_console(p, ret, err);
     if (*p->in && (r = open_stdin(p, &ret->fds[0], err)) < 0)
         return r;
+    if (str_starts_with(p->out, LOGGER_SCHEME))
+        return logger_start(p, p->out, &ret->fds[1], err);
     for (int i = 0; i < 2; i++)
         if (*outputs[i] && (ret->fds[i + 1] = open_output(outputs[i], &p->keep[i], err)) < 0)
             return -err->code;
     return 0;
+}
+
+/* A terminal has one output. */
+static int open_terminal_output(struct process *p, struct err *err)
+{
+    int fds[2] = {-1, -1}, r;
+
+    if (!str_starts_with(p->out, LOGGER_SCHEME))
+        return open_output(p->out, &p->keep[0], err);
+    r = logger_start(p, p->out, fds, err);
+    close_fd(&fds[1]);
+    return r < 0 ? r : fds[0];
 }
 
 /* Both directions need a description of their own in epoll, not of the terminal. */
@@ -130,7 +145,7 @@ static int relay_terminal(struct process *p, struct err *err)
     if (fd_nonblock(p->master, 1, err) < 0)
         return -err->code;
     if (*p->out) {
-        out = open_output(p->out, &p->keep[0], err);
+        out = open_terminal_output(p, err);
         from = fcntl(p->master, F_DUPFD_CLOEXEC, 3);
         if (out < 0 || from < 0)
             return out < 0 ? out : err_set(err, errno, "dup: %m");

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "shim.pb-c.h"
+#include "shim/message.h"
 #include "shim/publish.h"
 #include "shim/shim.h"
 #include "shim/streams.h"
@@ -55,10 +56,8 @@ struct process *process_new(struct task *t, const char *exec_id, bool terminal, 
 static void answer_waits(struct process *p)
 {
     Pb__WaitResponse response = PB__WAIT_RESPONSE__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = TIMESTAMP_OF(p->exited_at);
 
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
     response.exit_status = (uint32_t)p->status;
     response.exited_at = &at;
     for (size_t i = 0; i < p->n_waits; i++)
@@ -71,10 +70,8 @@ static void answer_waits(struct process *p)
 static void tell_exit(struct process *p)
 {
     Pb__TaskExit event = PB__TASK_EXIT__INIT;
-    Pb__Timestamp at = PB__TIMESTAMP__INIT;
+    Pb__Timestamp at = TIMESTAMP_OF(p->exited_at);
 
-    at.seconds = p->exited_at.tv_sec;
-    at.nanos = (int32_t)p->exited_at.tv_nsec;
     event.container_id = p->t->id;
     event.id = *p->exec_id ? p->exec_id : p->t->id;
     event.pid = (uint32_t)p->pid;

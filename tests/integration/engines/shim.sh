@@ -40,7 +40,8 @@ run_with_input() { echo piped | ct run --rm "$@"; }
 check "run: stdin, output, exit status" 5 '^piped out$' \
     run_with_input "${R[@]}" $I c1 sh -c 'read l; echo "$l" out; exit 5'
 check "missing program" 1 'exec: "/nope": stat /nope: no such file' ct run --rm "${R[@]}" $I c3 /nope
-RESIZE=33x99 check "run -t, and a terminal's new size" 3 'size is 33 99' on_tty '\n' \
+# ctr sets the size when it has started; a change of it soon after may escape ctr.
+SIZE=33x99 check "run -t, and the terminal's size" 3 'size is 33 99' on_tty '\n' \
     run --rm -t "${R[@]}" $I c6 sh -c 'tty; until [ "$(stty size)" = "33 99" ]; do sleep 0.1; done
         echo size is $(stty size); read x; exit 3'
 
@@ -68,6 +69,22 @@ check "it is gone in the guest" 0 '' until_ok 10 guest_lacks d1 'sleep 1234'
 events_of() { grep -o "/tasks/[a-z-]* {\"container_id\":\"$1\"[^}]*" "$E/events"; }
 topics() { events_of "$1" | sed 's|/tasks/\([a-z-]*\).*|\1|' | tr '\n' ' '; }
 has_ended() { topics "$1" | grep -q "$2"; }
+# A task without a client: its output goes to a file, or to a program (nerdctl's way).
+cat > "$E/logger" <<'X'
+#!/bin/sh
+exec 5>&-
+read -r out <&3; read -r err <&4
+echo "$CONTAINER_ID $CONTAINER_NAMESPACE $* $out $err" > "$0.out"
+X
+chmod +x "$E/logger"
+check "exec with a logging program" 0 '' ct task exec -d --exec-id l1 --log-uri "binary://$E/logger?to=%2Fx" d1 \
+    sh -c 'echo out; echo err >&2'
+check "which gets both streams" 0 '' until_ok 20 grep -q "^d1 $PARENT to /x out err$" "$E/logger.out"
+check "exec with a log file" 0 '' ct task exec -d --exec-id l2 --log-uri "file://$E/exec.log" d1 echo logged
+check "which has the output" 0 '' until_ok 20 grep -q '^logged$' "$E/exec.log"
+check "a log URI that is none of these" 1 'fifo:, file: or binary:' \
+    ct task exec -d --exec-id l3 --log-uri "ftp://x" d1 true
+
 ct events > "$E/events" 2> /dev/null & # ends with its containerd
 check "a task with an exec, for its events" 0 '' ct run -d "${R[@]}" $I v1 sleep 1000
 check "events are heard" 0 '' until_ok 10 has_ended v1 start

@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "shim.pb-c.h"
 #include "shim/job.h"
+#include "shim/logger.h"
 #include "shim/message.h"
 #include "shim/relay.h"
 #include "shim/shim.h"
@@ -154,6 +155,46 @@ TEST(a_pod_has_one_socket)
     CHECK_STR_EQ(p, q);
     CHECK(strcmp(p, r) != 0);
     CHECK(strlen(p) < 100);
+}
+
+static char *words_of(const char *uri)
+{
+    struct strv words = {0};
+    struct err err = ERR_INIT;
+    char *text = NULL;
+
+    if (logger_words(uri, &words, &err) < 0)
+        text = xstrdup(err.msg);
+    for (size_t i = 0; i < words.n && !err.code; i++) {
+        char *longer = xasprintf("%s%s[%s]", text ? text : "", i ? " " : "", words.v[i]);
+
+        free(text);
+        text = longer;
+    }
+    strv_done(&words);
+    return text;
+}
+
+TEST(a_log_uri_names_a_program_and_its_arguments)
+{
+    static const struct {
+        const char *uri, *want;
+    } t[] = {
+        {"binary:///usr/bin/log", "[/usr/bin/log]"},
+        {"binary:///bin/l?_KEY=%2Fvar%2Flog&flag", "[/bin/l] [_KEY] [/var/log] [flag]"},
+        {"binary:/bin/a%20b?x=", "[/bin/a b] [x]"},
+        {"binary://bin/log", "log URI 'binary://bin/log': expected binary:///PROGRAM?KEY=VALUE"},
+        {"binary:///bin/l?a=%4",
+         "log URI 'binary:///bin/l?a=%4': expected binary:///PROGRAM?KEY=VALUE"},
+        {"binary:///bin/l%00",
+         "log URI 'binary:///bin/l%00': expected binary:///PROGRAM?KEY=VALUE"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *got = words_of(t[i].uri);
+
+        CHECK_STR_EQ(got, t[i].want);
+    }
 }
 
 TEST(many_layers_become_relative_to_their_folder)
