@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/timing.h"
 #include "cgroup/systemd.h"
 #include "cli/choice.h"
 #include "cli/cli.h"
+#include "cli/lifecycle.h"
 #include "cli/network.h"
 #include "cli/pod.h"
 
@@ -103,6 +105,29 @@ static int end_vm(const struct cli *cli, const struct container *c, bool force, 
     return 0;
 }
 
+/* With all that is mounted below them: of containers whose monitor has not lived to unmount it. */
+static int remove_host_mounts(const char *run_dir, struct err *err)
+{
+    static const char *const names[] = {CLI_HOST_MOUNTS "/share", CLI_HOST_MOUNTS "/disks"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        cleanup_free char *path = path_join(run_dir, names[i]);
+
+        while (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0) /* a mount and its view */
+            ;
+        if (errno != EINVAL && errno != ENOENT && errno != EPERM)
+            return err_set(err, errno, "unmount '%s': %m", path);
+    }
+    return 0;
+}
+
+int run_dir_remove(const char *dir, struct err *err)
+{
+    if (remove_host_mounts(dir, err) < 0)
+        return -err->code;
+    return path_remove_tree(AT_FDCWD, dir, err);
+}
+
 static int remove_run_dir(const struct container *c, struct err *err)
 {
     const char *dir = c->state.run_dir;
@@ -113,7 +138,7 @@ static int remove_run_dir(const struct container *c, struct err *err)
     if (!dir || !str_starts_with(dir, vms) || dir[strlen(vms)] != '/' ||
         strchr(dir + strlen(vms) + 1, '/'))
         return 0;
-    return path_remove_tree(AT_FDCWD, dir, err);
+    return run_dir_remove(dir, err);
 }
 
 /*

@@ -14,6 +14,7 @@
 #include "monitor/ipc.h"
 #include "state/state.h"
 
+#define CLI_HOST_MOUNTS "m"    /* there: what a VMM outside of the monitor's namespace sees */
 #define CLI_OWNER_FILE "owner" /* in a run_dir: the state directory that it belongs to */
 #define CLI_REQUEST_MS 60000   /* an answer of a living sandbox */
 #define CLI_LOCK_MS 60000      /* while another verb is at work on the container */

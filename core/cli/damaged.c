@@ -11,15 +11,38 @@
 #include "cli/lifecycle.h"
 #include "cli/pod.h"
 
-char *run_dir_owner(const char *run_dir)
+static char *written_owner(const char *run_dir)
 {
     cleanup_free char *file = path_join(run_dir, CLI_OWNER_FILE);
     cleanup_free char *text = NULL;
 
-    if (path_read(AT_FDCWD, file, PATH_MAX, &text, NULL, NULL) < 0 || text[0] != '/' ||
-        access(text, F_OK) < 0)
+    if (path_read(AT_FDCWD, file, PATH_MAX, &text, NULL, NULL) < 0 || text[0] != '/')
         return NULL;
     return steal_ptr(&text);
+}
+
+char *run_dir_owner(const char *run_dir)
+{
+    cleanup_free char *owner = written_owner(run_dir);
+
+    return owner && access(owner, F_OK) == 0 ? steal_ptr(&owner) : NULL;
+}
+
+/* Mounts of the host may be below it, which no process's end takes away. */
+int damaged_remove_run_dirs(const char *id, struct err *err)
+{
+    cleanup_dir DIR *d = opendir(layout_vm_dir());
+    struct dirent *e;
+    int r = 0;
+
+    while (d && r == 0 && (e = readdir(d))) {
+        cleanup_free char *dir = e->d_name[0] == '.' ? NULL : path_join(layout_vm_dir(), e->d_name);
+        cleanup_free char *owner = dir ? written_owner(dir) : NULL;
+
+        if (owner && strcmp(strrchr(owner, '/') + 1, id) == 0 && access(owner, F_OK) < 0)
+            r = run_dir_remove(dir, err);
+    }
+    return r;
 }
 
 static void find_run_dir(struct container *c)

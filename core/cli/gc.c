@@ -177,6 +177,8 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
             complain(g, o.ids.v[i], &err);
         else
             tell(g, "VM", o.ids.v[i]);
+        if (damaged_remove_run_dirs(o.ids.v[i], &err) < 0)
+            complain(g, o.ids.v[i], &err);
     }
     plugin_close(p);
     strv_done(&o.ids);

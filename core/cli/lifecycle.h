@@ -30,6 +30,10 @@ void damaged_recover(const struct cli *cli, const char *id, struct container *c)
 
 /* The state directory that a run_dir belongs to, if it still exists. Caller frees. */
 char *run_dir_owner(const char *run_dir);
+/* Those of a VM that has ended and whose state directory is gone. */
+int damaged_remove_run_dirs(const char *id, struct err *err);
+/* With the mounts of the host that are below it (clean.c). */
+int run_dir_remove(const char *dir, struct err *err);
 
 /* Open, lock and delete; with force a missing one is fine and a damaged one is cleaned. */
 int delete_by_id(const struct cli *cli, const char *id, bool force, struct err *err);

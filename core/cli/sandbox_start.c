@@ -177,6 +177,23 @@ static void copy_list(const struct strv *from, struct strv *to)
         strv_add(to, from->v[i]);
 }
 
+/* Where a hypervisor has a place for it, its tools show whose VM it is. */
+static void fill_metadata(const struct creation *c, struct ipc_sandbox *m)
+{
+    const struct workload *w = &c->choice.workload;
+    const struct {
+        const char *key, *value;
+    } list[] = {
+        {"id", c->id},        {"class", c->choice.decision.cls ? c->choice.decision.cls : ""},
+        {"pod", w->pod_name}, {"namespace", w->pod_namespace},
+        {"image", w->image},  {"version", layout_version()},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(list); i++)
+        if (list[i].value)
+            kvs_add(&m->metadata, list[i].key, list[i].value);
+}
+
 static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
 {
     const struct decision *d = &c->choice.decision;
@@ -195,10 +212,7 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
     m->vcpus = m->vcpus_max = d->size.vcpus;
     m->memory = m->memory_max = d->size.memory;
     m->boot_timeout_ms = (uint32_t)MIN(d->boot_timeout_s * 1000, UINT32_MAX - 1);
-    kvs_add(&m->metadata, "id", c->id);
-    kvs_add(&m->metadata, "class", d->cls ? d->cls : "");
-    if (c->choice.workload.pod_name)
-        kvs_add(&m->metadata, "pod", c->choice.workload.pod_name);
+    fill_metadata(c, m);
 }
 
 static void fill_place(const struct sandbox_place *p, struct ipc_sandbox *m)
@@ -235,6 +249,8 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
         xasprintf("version=9p2000.L,msize=%" PRIu64 ",cache=%s,access=client",
                   c->choice.decision.storage.msize, c->choice.decision.storage.cache);
     m->share_model = xstrdup(c->choice.decision.storage.security_model);
+    if (d->host_mounts)
+        m->host_mounts = path_join(c->state.run_dir, CLI_HOST_MOUNTS);
     m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
     fill_vm(c, m);
     return 0;

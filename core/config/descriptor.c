@@ -72,11 +72,26 @@ static YAML_READER(read_name)
         yaml_string(y, node, key, to);
 }
 
+static YAML_READER(read_mounts)
+{
+    const char *text = yaml_text(y, node, "private or host");
+
+    (void)key;
+    if (text && strcmp(text, "host") != 0 && strcmp(text, "private") != 0)
+        yaml_fail(y, node, "'mounts: %s' is neither private nor host", text);
+    else if (text)
+        *(bool *)to = text[0] == 'h';
+}
+
 #define AT(member) offsetof(struct descriptor, member)
 static const struct yaml_key keys[] = {
-    {"name", read_name, AT(name)},   {"library", yaml_string, AT(so)},
-    {"arch", yaml_string, AT(arch)}, {"modules", yaml_strings, AT(modules)},
-    {"config", read_config, 0},      {NULL},
+    {"name", read_name, AT(name)},
+    {"library", yaml_string, AT(so)},
+    {"arch", yaml_string, AT(arch)},
+    {"modules", yaml_strings, AT(modules)},
+    {"config", read_config, 0},
+    {"mounts", read_mounts, AT(host_mounts)},
+    {NULL},
 };
 
 static char *directory_of(const char *file)

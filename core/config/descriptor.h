@@ -5,6 +5,7 @@
  */
 #ifndef CONFIG_DESCRIPTOR_H
 #define CONFIG_DESCRIPTOR_H
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/str.h"
 
@@ -19,6 +20,7 @@ struct descriptor {
     char *so;            /* absolute path of the plug-in */
     char *arch;          /* of the guests, as uname -m */
     struct strv modules; /* host kernel modules to load before probe, as hostmod.h names them */
+    bool host_mounts;    /* the VMM opens its files in the host's mount namespace, not in ours */
     struct descriptor_key *config;
     size_t n_config;
 };

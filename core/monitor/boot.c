@@ -12,6 +12,7 @@
 #include "monitor/monitor.h"
 #include "monitor/nics.h"
 
+#define BOOT_OWN_PIDS (HVP_CAP_PIDS | HVP_CAP_VMM_CHILD)
 #define CHANNEL_TIMEOUT_SLICE 1 /* ms that are always left for an op */
 
 static uint32_t left_ms(const struct boot *b)
@@ -148,7 +149,7 @@ static void devices_init(struct boot *b, struct devices *d)
     d->v = xcalloc(1 + s->n_disks + s->n_nics, sizeof(*d->v));
     d->v[d->n++] = &d->share.d;
     for (; d->n_disks < s->n_disks; d->n_disks++) {
-        disk_device_init(&d->disks[d->n_disks], &s->disks[d->n_disks]);
+        disk_device_init(&d->disks[d->n_disks], s->host_mounts, &s->disks[d->n_disks]);
         d->v[d->n++] = &d->disks[d->n_disks].disk.d;
     }
     add_nics(b, d);
@@ -181,11 +182,12 @@ static int create(struct boot *b)
     cleanup_free char *console = path_join(b->spec->state_dir, "console.log");
     cleanup_free struct hvp_kv *options = pairs(&b->spec->options);
     cleanup_free struct hvp_kv *metadata = pairs(&b->spec->metadata);
+    cleanup_free char *share_dir = share_path(b->spec, NULL);
     const struct hvp_kv model = {"security_model", text(b->spec->share_model)};
     cleanup_call(devices_done) struct devices devices = {
         .share = {
             .d = {.struct_size = sizeof(struct hvp_share), .kind = HVP_DEV_SHARE, .tag = SHARE_TAG},
-            .dir = SHARE_DIR,
+            .dir = share_dir,
             .fs = HVP_FS_9P,
             .options = &model,
             .n_options = *model.value ? 1 : 0}};
@@ -201,7 +203,7 @@ static int create(struct boot *b)
         spec.console_log = "";
     r = make_vm(b, &spec);
     if (r < 0) {
-        disks_blame(b->spec->disks, b->spec->n_disks, &b->err);
+        disks_blame(b->spec->host_mounts, b->spec->disks, b->spec->n_disks, &b->err);
         return r;
     }
     b->timings.vm_created = now_ns();
@@ -247,7 +249,8 @@ static int start(struct boot *b)
     b->timings.vm_started = now_ns();
     if ((r = fault("monitor.vm-started", &b->err)) < 0)
         return r;
-    if (plugin_caps(b->plugin)->flags & HVP_CAP_PIDS &&
+    /* An external VMM outlives us, and those who stand for its processes shall not wait for it. */
+    if ((plugin_caps(b->plugin)->flags & BOOT_OWN_PIDS) == BOOT_OWN_PIDS &&
         plugin_vm_pids(b->vm, b->pids, BOOT_PIDS_MAX, &n, NULL) == 0)
         b->n_pids = MIN(n, (size_t)BOOT_PIDS_MAX);
     if ((r = find_share(b)) < 0)

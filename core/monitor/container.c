@@ -58,7 +58,7 @@ static void container_free(struct container *c)
         process_free(p);
     }
     share_detach(c->m, c);
-    disks_hide(c->disks, c->n_disks);
+    disks_hide(c->m->spec.host_mounts, c->disks, c->n_disks);
     ipc_create_done(&(struct ipc_create){.disks = c->disks, .n_disks = c->n_disks});
     reply_ok(c->m, &c->reply_delete, NULL, 0);
     close_fd(&c->state_fd);
@@ -144,7 +144,8 @@ static int attach_mounts(struct container *c, const struct ipc_create *msg, cons
     for (size_t i = 0; i < msg->n_mounts && r == 0; i++)
         r = share_attach(c->m, c, &msg->mounts[i], fds[i], err);
     if (r == 0)
-        r = disks_show(c->disks, c->n_disks, fds + msg->n_mounts, n_fds - msg->n_mounts, err);
+        r = disks_show(c->m->spec.host_mounts, c->disks, c->n_disks, fds + msg->n_mounts,
+                       n_fds - msg->n_mounts, err);
     if (r == 0 && (r = fault_point("monitor.container-mounted")) < 0)
         r = err_set(err, -r, "fault point 'monitor.container-mounted'");
     return r < 0 ? err_in_phase(err, PHASE_STORAGE) : 0;

@@ -22,9 +22,9 @@
 #define PLUG_TIMEOUT_MS 20000
 #define UNPLUG_TIMEOUT_MS 20000 /* the guest's kernel has to agree */
 
-static char *place_of(const char *tag, const char *what)
+static char *place_of(const char *base, const char *tag, const char *what)
 {
-    return xasprintf(DISKS_DIR "/%s%s%s", tag, *what ? "." : "", what);
+    return xasprintf("%s" DISKS_DIR "/%s%s%s", base ? base : "", tag, *what ? "." : "", what);
 }
 
 static int make_place(const char *path, int fd, struct err *err)
@@ -43,9 +43,9 @@ static int make_place(const char *path, int fd, struct err *err)
     return 0;
 }
 
-static int show(const char *tag, const char *what, int fd, struct err *err)
+static int show(const char *base, const char *tag, const char *what, int fd, struct err *err)
 {
-    cleanup_free char *path = place_of(tag, what);
+    cleanup_free char *path = place_of(base, tag, what);
     int r = make_place(path, fd, err);
 
     if (r < 0)
@@ -69,21 +69,21 @@ static int check_disk(const struct ipc_disk *d, struct err *err)
     return ok ? 0 : err_set(err, EINVAL, "bad name of disk '%.64s'", d->tag);
 }
 
-static int show_one(const struct ipc_disk *d, const int *fds, struct err *err)
+static int show_one(const char *base, const struct ipc_disk *d, const int *fds, struct err *err)
 {
     int r = check_disk(d, err);
 
     if (r == 0 && d->path)
-        r = show(d->tag, "", *fds++, err);
+        r = show(base, d->tag, "", *fds++, err);
     if (r == 0 && d->secret_file)
-        r = show(d->tag, "secret", *fds++, err);
+        r = show(base, d->tag, "secret", *fds++, err);
     for (size_t i = 0; i < d->files.n && r == 0; i++)
-        r = show(d->tag, d->files.v[i].key, *fds++, err);
+        r = show(base, d->tag, d->files.v[i].key, *fds++, err);
     return r < 0 ? err_wrap(err, "disk '%s'", d->tag) : 0;
 }
 
-int disks_show(const struct ipc_disk *disks, size_t n, const int *fds, size_t n_fds,
-               struct err *err)
+int disks_show(const char *base, const struct ipc_disk *disks, size_t n, const int *fds,
+               size_t n_fds, struct err *err)
 {
     size_t want = 0;
     int r = 0;
@@ -93,15 +93,15 @@ int disks_show(const struct ipc_disk *disks, size_t n, const int *fds, size_t n_
     if (want != n_fds)
         return err_set(err, EPROTO, "%zu descriptors came for disks that need %zu", n_fds, want);
     for (size_t i = 0; i < n && r == 0; i++) {
-        r = show_one(&disks[i], fds, err);
+        r = show_one(base, &disks[i], fds, err);
         fds += ipc_disk_fds(&disks[i]);
     }
     return r;
 }
 
-static void hide(const char *tag, const char *what)
+static void hide(const char *base, const char *tag, const char *what)
 {
-    cleanup_free char *path = place_of(tag, what);
+    cleanup_free char *path = place_of(base, tag, what);
 
     if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
         log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
@@ -109,29 +109,29 @@ static void hide(const char *tag, const char *what)
         (void)rmdir(path);
 }
 
-void disks_hide(const struct ipc_disk *disks, size_t n)
+void disks_hide(const char *base, const struct ipc_disk *disks, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        hide(disks[i].tag, "");
-        hide(disks[i].tag, "secret");
+        hide(base, disks[i].tag, "");
+        hide(base, disks[i].tag, "secret");
         for (size_t k = 0; k < disks[i].files.n; k++)
-            hide(disks[i].tag, disks[i].files.v[k].key);
+            hide(base, disks[i].tag, disks[i].files.v[k].key);
     }
 }
 
-void disk_device_init(struct disk_device *ret, const struct ipc_disk *d)
+void disk_device_init(struct disk_device *ret, const char *base, const struct ipc_disk *d)
 {
     size_t n = 0;
 
     *ret = (struct disk_device){
-        .path = d->path ? place_of(d->tag, "") : xstrdup(""),
-        .secret = d->secret_file ? place_of(d->tag, "secret") : NULL,
+        .path = d->path ? place_of(base, d->tag, "") : xstrdup(""),
+        .secret = d->secret_file ? place_of(base, d->tag, "secret") : NULL,
         .options = xcalloc(d->options.n + d->files.n + 1, sizeof(*ret->options)),
     };
     for (size_t i = 0; i < d->options.n; i++)
         ret->options[n++] = (struct hvp_kv){d->options.v[i].key, d->options.v[i].value};
     for (size_t i = 0; i < d->files.n; i++) {
-        char *shown = place_of(d->tag, d->files.v[i].key);
+        char *shown = place_of(base, d->tag, d->files.v[i].key);
         const char *below = strstr(d->files.v[i].value, "//");
 
         strv_addf(&ret->shown, "%s%s", shown, below ? below + 1 : "");
@@ -162,10 +162,10 @@ void disk_device_done(struct disk_device *d)
     strv_done(&d->shown);
 }
 
-static void name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
+static void name_paths(const char *base, const struct ipc_disk *disks, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        cleanup_free char *place = place_of(disks[i].tag, "");
+        cleanup_free char *place = place_of(base, disks[i].tag, "");
         char *at = strstr(err->msg, place);
         cleanup_free char *text = NULL;
 
@@ -177,9 +177,9 @@ static void name_paths(const struct ipc_disk *disks, size_t n, struct err *err)
     }
 }
 
-void disks_blame(const struct ipc_disk *disks, size_t n, struct err *err)
+void disks_blame(const char *base, const struct ipc_disk *disks, size_t n, struct err *err)
 {
-    name_paths(disks, n, err);
+    name_paths(base, disks, n, err);
     for (size_t i = 0; i < n; i++) {
         cleanup_free char *word = xasprintf("disk '%s'", disks[i].tag);
         cleanup_free char *why = NULL;
@@ -214,12 +214,12 @@ static void plug_run(struct job *j)
             r = err_set_phase(&p->err, PHASE_VMM, ESHUTDOWN, "the VM is gone");
             break;
         }
-        disk_device_init(&dev, &c->disks[c->n_plugged]);
+        disk_device_init(&dev, c->m->spec.host_mounts, &c->disks[c->n_plugged]);
         r = plugin_device_attach(c->m->boot.vm, &dev.disk.d, PLUG_TIMEOUT_MS, &p->err);
         disk_device_done(&dev);
         c->n_plugged += r == 0;
     }
-    disks_blame(c->disks, c->n_disks, &p->err);
+    disks_blame(c->m->spec.host_mounts, c->disks, c->n_disks, &p->err);
 }
 
 static void plug_done(struct job *j)

@@ -8,14 +8,15 @@
 #include <anyvisor/hvp.h>
 #include "monitor/ipc.h"
 
-#define DISKS_DIR "/disks" /* in the monitor's private root */
+#define DISKS_DIR "/disks" /* below base, which is ipc_sandbox.host_mounts; NULL = private root */
 
 struct container;
 
 /* Put what fds hold where the plug-in finds it; fds are in the order that ipc.h gives. */
-int disks_show(const struct ipc_disk *disks, size_t n, const int *fds, size_t n_fds,
-               struct err *err);
-void disks_hide(const struct ipc_disk *disks, size_t n); /* also those that were never shown */
+int disks_show(const char *base, const struct ipc_disk *disks, size_t n, const int *fds,
+               size_t n_fds, struct err *err);
+void disks_hide(const char *base, const struct ipc_disk *disks,
+                size_t n); /* also those that were never shown */
 
 /* One disk as the plug-in takes it; borrows from the ipc_disk. */
 struct disk_device {
@@ -24,11 +25,11 @@ struct disk_device {
     struct strv shown;
     struct hvp_kv *options;
 };
-void disk_device_init(struct disk_device *ret, const struct ipc_disk *d);
+void disk_device_init(struct disk_device *ret, const char *base, const struct ipc_disk *d);
 void disk_device_done(struct disk_device *d);
 
 /* A plug-in speaks of tags and of places in the private root: put what the operator calls them. */
-void disks_blame(const struct ipc_disk *disks, size_t n, struct err *err);
+void disks_blame(const char *base, const struct ipc_disk *disks, size_t n, struct err *err);
 
 /*
  * In the worker, with c->plugging set meanwhile: plug c->disks, then container_plugged; unplug

@@ -153,6 +153,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(50, U32, struct ipc_sandbox, template_use),
     CODEC_F(51, STR, struct ipc_sandbox, template_dir),
     CODEC_F(52, STR, struct ipc_sandbox, template_key),
+    CODEC_F(60, STR, struct ipc_sandbox, host_mounts),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);

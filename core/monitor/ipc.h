@@ -134,7 +134,9 @@ struct ipc_sandbox {
     struct strv late_modules; /* guest module groups to load at SETUP */
     uint32_t pod;             /* the container `id` is a pod's sandbox: its exit ends the VM */
     char *share_model;        /* 9p security model; "" or NULL = the back-end's own */
-    struct ipc_disk *disks;   /* there from the start */
+    char *host_mounts; /* directory of the host for share and disks of a VMM that does not see the
+                        * monitor's mounts; "" or NULL = they are in the private root */
+    struct ipc_disk *disks; /* there from the start */
     size_t n_disks;
     struct ipc_nic *nics; /* likewise, without carrier */
     size_t n_nics;

@@ -21,7 +21,7 @@
 #include "proto/message.h"
 #include "state/state.h"
 
-#define SHARE_DIR "/share" /* in the monitor's private root */
+#define SHARE_DIR "/share" /* see share_path() */
 #define SHARE_TAG "share"
 #define END_WAITERS_MAX 32
 
@@ -200,6 +200,8 @@ void teardown_finish(struct monitor *m);                   /* after the loop */
 
 /* mountns.c, share.c */
 int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err *err);
+/* Below the private root, or where a VMM of the host finds it; name NULL = the share itself. */
+char *share_path(const struct ipc_sandbox *s, const char *name);
 int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
                  struct err *err);
 void share_detach(struct monitor *m, struct container *c);

@@ -72,6 +72,12 @@ static int restrict_mount(int fd, bool readonly)
     return (int)syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
+static void add_bind(struct binds *b, struct bind bind)
+{
+    b->v = xreallocarray(b->v, b->n + 1, sizeof(*b->v));
+    b->v[b->n++] = bind;
+}
+
 static void add_link(struct binds *b, const char *path)
 {
     char target[4096];
@@ -82,8 +88,7 @@ static void add_link(struct binds *b, const char *path)
         n = 0;
     target[n] = '\0';
     bind.link = xstrdup(target);
-    b->v = xreallocarray(b->v, b->n + 1, sizeof(*b->v));
-    b->v[b->n++] = bind;
+    add_bind(b, bind);
 }
 
 /*
@@ -121,8 +126,7 @@ static int add(struct binds *b, const char *path, bool readonly, bool keep_link,
     }
     bind.path = xstrdup(path);
     bind.is_file = !S_ISDIR(st.st_mode);
-    b->v = xreallocarray(b->v, b->n + 1, sizeof(*b->v));
-    b->v[b->n++] = bind;
+    add_bind(b, bind);
     return 0;
 }
 
@@ -208,6 +212,15 @@ static int place(const char *base, struct bind *b, struct err *err)
     return 0;
 }
 
+static int place_all(const char *base, struct binds *b, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < b->n && r == 0; i++)
+        r = place(base, &b->v[i], err);
+    return r;
+}
+
 /* What is mounted below it later appears in the VMM's own namespace as well. */
 static int mount_shared(const char *dir, unsigned long flags, struct err *err)
 {
@@ -271,13 +284,40 @@ static int make_small_dirs(const char *base, struct err *err)
     return r;
 }
 
+/*
+ * A VMM that others start sees the host's mounts, not ours. Share and disks are made in the host's
+ * namespace then, and what is shown here are their peers: what is mounted there later appears on
+ * both sides. The CLI unmounts them with the run_dir.
+ */
+static int make_on_host(const char *base, struct binds *b, int *ret_share_fd, struct err *err)
+{
+    static const char *const dirs[] = {SHARE_DIR, DISKS_DIR};
+    int r = path_mkdirs(base, 0755, err);
+
+    if (r < 0 || (r = make_disks_dir(base, err)) < 0 ||
+        (r = make_share(base, ret_share_fd, err)) < 0)
+        return r;
+    for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+        cleanup_free char *path = path_join(base, dirs[i]);
+        int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0)
+            return err_set(err, errno, "clone the mount of '%s': %m", path);
+        add_bind(b, (struct bind){.path = steal_ptr(&path), .fd = fd});
+    }
+    return 0;
+}
+
 int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err *err)
 {
-    cleanup_call(binds_done) struct binds binds = {0};
+    cleanup_call(binds_done) struct binds binds = {0}, peers = {0};
+    bool on_host = spec->host_mounts && *spec->host_mounts;
     cleanup_fd int share = -1;
     const char *base = spec->run_dir;
     int r;
 
+    if (on_host && (r = make_on_host(spec->host_mounts, &peers, &share, err)) < 0)
+        return r;
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return err_set(err, errno, "make a private mount namespace: %m");
     if ((r = collect(spec, &binds, err)) < 0)
@@ -285,10 +325,11 @@ int mountns_enter(const struct ipc_sandbox *spec, int *ret_share_fd, struct err 
     /* From here on base hides what was there; all that is needed of it is among the binds. */
     if (mount("anyvisor", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4m") < 0)
         return err_set(err, errno, "mount a tmpfs on '%s': %m", base);
-    for (size_t i = 0; i < binds.n && r == 0; i++)
-        r = place(base, &binds.v[i], err);
-    if (r < 0 || (r = make_small_dirs(base, err)) < 0 || (r = make_disks_dir(base, err)) < 0 ||
-        (r = make_share(base, &share, err)) < 0 || (r = switch_root(base, err)) < 0)
+    if ((r = place_all(base, &binds, err)) < 0 || (r = place_all(base, &peers, err)) < 0 ||
+        (r = make_small_dirs(base, err)) < 0 ||
+        (!on_host &&
+         ((r = make_disks_dir(base, err)) < 0 || (r = make_share(base, &share, err)) < 0)) ||
+        (r = switch_root(base, err)) < 0)
         return r;
     *ret_share_fd = steal_fd(&share);
     return 0;

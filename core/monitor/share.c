@@ -24,6 +24,12 @@ static int check_name(const char *name, struct err *err)
     return 0;
 }
 
+char *share_path(const struct ipc_sandbox *s, const char *name)
+{
+    return xasprintf("%s" SHARE_DIR "%s%s", s->host_mounts ? s->host_mounts : "", name ? "/" : "",
+                     name ? name : "");
+}
+
 /* In the writable view; the read-only one shows it. */
 static int make_target(int share_fd, const struct ipc_mount *mount, struct err *err)
 {
@@ -69,7 +75,7 @@ static int check_same(const char *path, const char *name, int fd, struct err *er
 int share_attach(struct monitor *m, struct container *c, const struct ipc_mount *mount, int fd,
                  struct err *err)
 {
-    cleanup_free char *path = path_join(SHARE_DIR, mount->name);
+    cleanup_free char *path = share_path(&m->spec, mount->name);
     int r = check_name(mount->name, err);
 
     if (r == 0 && is_used(m, mount->name)) {
@@ -87,7 +93,7 @@ int share_attach(struct monitor *m, struct container *c, const struct ipc_mount 
 
 static void detach(struct monitor *m, char *name)
 {
-    cleanup_free char *path = path_join(SHARE_DIR, name);
+    cleanup_free char *path = share_path(&m->spec, name);
 
     if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
         log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
