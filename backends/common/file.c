@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include "common/util.h"
 
+#define PANIC_TAIL 4096
+
 static ssize_t read_up_to(int fd, char *buf, size_t len)
 {
     size_t used = 0;
@@ -126,6 +128,19 @@ bool file_last_line(const char *path, char *buf, size_t len)
         if ((unsigned char)*p < ' ')
             *p = ' ';
     return buf[0] != '\0';
+}
+
+bool file_tail_line(const char *path, const char *mark, char *line, size_t len)
+{
+    char tail[PANIC_TAIL], *p;
+
+    if (!path[0] || file_read_tail(path, tail, sizeof(tail)) < 0)
+        return false;
+    p = strstr(tail, mark);
+    if (!p)
+        return false;
+    snprintf(line, len, "%.*s", (int)strcspn(p, "\r\n"), p);
+    return true;
 }
 
 static int unix_address(const char *path, struct sockaddr_un *ret, struct hvp_error *err)

@@ -23,6 +23,11 @@ int file_read_tail(const char *path, char *buf, size_t len);
  * For the sentence about a VMM that ended by itself.
  */
 bool file_last_line(const char *path, char *buf, size_t len);
+/*
+ * From mark to the end of its line, where mark stands in the file's tail: a kernel's own words
+ * about its end, which a call trace may follow.
+ */
+bool file_tail_line(const char *path, const char *mark, char *line, size_t len);
 /* Listening unix socket at path (replaced when it exists), mode 0600. */
 int file_listen(const char *path, int *ret_fd, struct hvp_error *err);
 int file_connect(const char *path, int *ret_fd, struct hvp_error *err);

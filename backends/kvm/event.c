@@ -14,8 +14,6 @@
 #include "common/util.h"
 #include "kvm.h"
 
-#define PANIC_TAIL 4096 /* a panic's call trace follows the line that names it */
-
 int kvm_events_init(struct kvm_vm *vm, struct hvp_error *err)
 {
     struct epoll_event e = {.events = EPOLLIN};
@@ -82,28 +80,13 @@ static void ended(struct kvm_vm *vm, uint32_t kind, uint32_t state, int status, 
     queue(vm, kind, status, msg);
 }
 
-/* The kernel's own words about its end, from the tail of the console's log. */
-static bool find_panic(const struct kvm_vm *vm, char *line, size_t len)
-{
-    static const char mark[] = "Kernel panic";
-    char tail[PANIC_TAIL], *p;
-
-    if (!vm->console_log || !vm->console_log[0] ||
-        file_read_tail(vm->console_log, tail, sizeof(tail)) < 0)
-        return false;
-    p = strstr(tail, mark);
-    if (!p)
-        return false;
-    snprintf(line, len, "%.*s", (int)strcspn(p, "\r\n"), p);
-    return true;
-}
-
 /* A kernel that panics resets the machine (panic=-1); without a pvpanic driver, that is all. */
 static void on_reset(struct kvm_vm *vm)
 {
     char line[200], msg[256];
 
-    if (!find_panic(vm, line, sizeof(line))) {
+    if (!file_tail_line(vm->console_log ? vm->console_log : "", "Kernel panic", line,
+                        sizeof(line))) {
         ended(vm, HVP_EVENT_RESET, HVP_VM_STOPPED, -1, "the guest reset itself");
         return;
     }

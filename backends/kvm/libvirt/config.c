@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "common/util.h"
+
+#define URI_DEFAULT "qemu:///system"
+
+const char lv_config_help[] =
+    "uri            which libvirt: qemu:///system, qemu:///session or qemu+unix:///... "
+    "(qemu:///system)\n"
+    "sockets        folder of the daemon's sockets; the monitor sees nothing else of /run (none)\n"
+    "partition      resource partition: the cgroup below which libvirt puts the VMs (libvirt's)\n"
+    "qemu           QEMU program: absolute path or a name to search (qemu-system-ARCH)\n"
+    "accel          auto, kvm or tcg; auto takes KVM where it is usable (auto)\n"
+    "cpu            host, max or a CPU model of libvirt (host with KVM, max with TCG)\n"
+    "firmware       auto, default or the absolute path of a BIOS image (auto)\n"
+    "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (4)\n";
+
+void lv_config_init(struct lv_config *c)
+{
+    *c = (struct lv_config){.uri = NULL};
+    kvm_config_init(&c->kvm);
+}
+
+static int set_text(char **to, const char *key, const char *value, struct hvp_error *err)
+{
+    char *copy;
+
+    if (!value[0])
+        return hvp_fail(err, EINVAL, "'%s' is empty", key);
+    copy = strdup(value);
+    if (!copy)
+        return hvp_fail(err, ENOMEM, "out of memory for '%s'", key);
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+/* Others could not be reached by way of a local socket and a local QEMU. */
+static int set_uri(struct lv_config *c, const char *value, struct hvp_error *err)
+{
+    static const char *const starts[] = {"qemu:///system", "qemu:///session", "qemu+unix:///system",
+                                         "qemu+unix:///session"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {
+        size_t n = strlen(starts[i]);
+
+        if (strncmp(value, starts[i], n) == 0 && (!value[n] || value[n] == '?'))
+            return set_text(&c->uri, "uri", value, err);
+    }
+    return hvp_fail(err, EINVAL,
+                    "'uri: %.200s' is neither qemu:///system nor qemu:///session nor one of them "
+                    "with qemu+unix: and a socket",
+                    value);
+}
+
+static int set_path(char **to, const char *key, const char *value, struct hvp_error *err)
+{
+    if (value[0] != '/' || !value[1])
+        return hvp_fail(err, EINVAL, "'%s: %.200s' is not an absolute path", key, value);
+    return set_text(to, key, value, err);
+}
+
+int lv_config_set(struct lv_config *c, const char *arch, const char *key, const char *value,
+                  struct hvp_error *err)
+{
+    static const char *const shared[] = {"qemu", "accel", "cpu", "firmware", "hotplug_ports"};
+
+    if (strcmp(key, "uri") == 0)
+        return set_uri(c, value, err);
+    if (strcmp(key, "sockets") == 0)
+        return set_path(&c->sockets, key, value, err);
+    if (strcmp(key, "partition") == 0)
+        return set_path(&c->partition, key, value, err);
+    for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
+        if (strcmp(key, shared[i]) == 0)
+            return kvm_config_set(&c->kvm, arch, key, value, err);
+    return hvp_fail(err, EINVAL, "unknown key '%.100s'", key);
+}
+
+void lv_config_done(struct lv_config *c)
+{
+    kvm_config_done(&c->kvm);
+    free(c->uri);
+    free(c->sockets);
+    free(c->partition);
+    lv_config_init(c);
+}
+
+bool lv_config_is_system(const struct lv_config *c)
+{
+    return strstr(c->uri ? c->uri : URI_DEFAULT, ":///system") != NULL;
+}
+
+/* Newer installations have a daemon for QEMU alone, older ones one for everything. */
+static const char *find_socket(const char *dir, char *path, size_t len)
+{
+    static const char *const names[] = {"virtqemud-sock", "libvirt-sock"};
+    struct stat st;
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if ((size_t)snprintf(path, len, "%s/%s", dir, names[i]) < len && stat(path, &st) == 0)
+            return path;
+    return NULL;
+}
+
+int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_error *err)
+{
+    const char *uri = c->uri ? c->uri : URI_DEFAULT;
+    char path[256];
+    int n;
+
+    if (!c->sockets || strchr(uri, '?') || strncmp(uri, "qemu+unix:", 10) == 0) {
+        n = snprintf(buf, len, "%s", uri);
+    } else {
+        if (!find_socket(c->sockets, path, sizeof(path)))
+            return hvp_fail(
+                err, ENOENT,
+                "libvirt's daemon does not run: neither virtqemud-sock nor libvirt-sock "
+                "is in '%.200s' (key 'sockets')",
+                c->sockets);
+        n = snprintf(buf, len, "qemu+unix://%s?socket=%s", uri + strlen("qemu://"), path);
+    }
+    return (size_t)n < len ? 0 : hvp_fail(err, ENAMETOOLONG, "the URI '%.200s' is too long", uri);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libvirt wants one event loop per process, registered before the first connection, and offers no
+ * way to take it back: so this file has globals. Its thread runs until the process ends.
+ */
+#include <errno.h>
+#include <libvirt/virterror.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include "lv.h"
+
+#define SETTLE_S 1
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int loop_error;
+static pthread_mutex_t turn_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turned = PTHREAD_COND_INITIALIZER;
+static unsigned turns; /* of the loop, that somebody has waited for */
+
+/* libvirt would print every error; each is part of a sentence of ours. */
+static void be_quiet(void *ctx, virErrorPtr e)
+{
+    (void)ctx;
+    (void)e;
+}
+
+static void *run(void *arg)
+{
+    while (virEventRunDefaultImpl() == 0)
+        ;
+    return arg;
+}
+
+static void start(void)
+{
+    sigset_t all, old;
+    pthread_t id;
+
+    virSetErrorFunc(NULL, be_quiet);
+    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+        loop_error = EIO;
+        return;
+    }
+    sigfillset(&all);
+    sigdelset(&all, SIGSYS);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    loop_error = pthread_create(&id, NULL, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (!loop_error)
+        pthread_detach(id);
+}
+
+int lv_loop_start(struct hvp_error *err)
+{
+    pthread_once(&once, start);
+    if (loop_error)
+        return hvp_fail(err, loop_error, "start libvirt's event loop: %s", strerror(loop_error));
+    return 0;
+}
+
+static void on_turn(int timer, void *opaque)
+{
+    (void)opaque;
+    virEventRemoveTimeout(timer);
+    pthread_mutex_lock(&turn_lock);
+    turns++;
+    pthread_cond_broadcast(&turned);
+    pthread_mutex_unlock(&turn_lock);
+}
+
+/* One turn of the loop; it may be stuck, and then it is not waited for. */
+static void wait_turn(void)
+{
+    struct timespec end;
+    unsigned before;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += SETTLE_S;
+    pthread_mutex_lock(&turn_lock);
+    before = turns;
+    pthread_mutex_unlock(&turn_lock);
+    if (virEventAddTimeout(0, on_turn, NULL, NULL) < 0)
+        return;
+    pthread_mutex_lock(&turn_lock);
+    while (turns == before && pthread_cond_timedwait(&turned, &turn_lock, &end) == 0)
+        ;
+    pthread_mutex_unlock(&turn_lock);
+}
+
+/* In the first turn it finds what is to be freed, and frees it before the second one is over. */
+void lv_loop_settle(void)
+{
+    wait_turn();
+    wait_turn();
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "kvm/libvirt/config.h"
+
+TEST(keys_are_taken_or_refused_by_name)
+{
+    static const struct {
+        const char *key, *value;
+        int want;
+    } t[] = {
+        {"uri", "qemu:///system", 0},        {"uri", "qemu+unix:///session?socket=/run/x", 0},
+        {"uri", "qemu:///systemd", -EINVAL}, {"uri", "qemu+ssh://host/system", -EINVAL},
+        {"uri", "xen:///system", -EINVAL},   {"sockets", "/run/libvirt", 0},
+        {"sockets", "libvirt", -EINVAL},     {"partition", "/machine/anyvisor", 0},
+        {"partition", "/", -EINVAL},         {"accel", "tcg", 0},
+        {"accel", "hvf", -EINVAL},           {"hotplug_ports", "9", -EINVAL},
+        {"seccomp", "on", -EINVAL}, /* libvirt's to say */
+        {"machine", "q35", -EINVAL},         {"nonsense", "1", -EINVAL},
+    };
+    struct hvp_error err = {.struct_size = sizeof(err)};
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct lv_config c;
+
+        lv_config_init(&c);
+        CHECK_INT_EQ(lv_config_set(&c, "x86_64", t[i].key, t[i].value, &err), t[i].want);
+        if (t[i].want < 0)
+            CHECK(strstr(err.msg, t[i].key) != NULL);
+        lv_config_done(&c);
+    }
+}
+
+static void touch(const char *dir, const char *name, bool there)
+{
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (there)
+        close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    else
+        unlink(path);
+}
+
+TEST(the_socket_of_the_newer_daemon_is_preferred)
+{
+    struct hvp_error err = {.struct_size = sizeof(err)};
+    char dir[] = "/tmp/av-unit.XXXXXX", uri[512], want[512];
+    struct lv_config c;
+
+    lv_config_init(&c);
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
+    CHECK_STR_EQ(uri, "qemu:///system");
+    CHECK(lv_config_is_system(&c));
+    CHECK_INT_EQ(lv_config_set(&c, "x86_64", "sockets", dir, &err), 0);
+    CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), -ENOENT);
+    CHECK(strstr(err.msg, dir) != NULL);
+    touch(dir, "libvirt-sock", true);
+    CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
+    snprintf(want, sizeof(want), "qemu+unix:///system?socket=%s/libvirt-sock", dir);
+    CHECK_STR_EQ(uri, want);
+    touch(dir, "virtqemud-sock", true);
+    CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
+    snprintf(want, sizeof(want), "qemu+unix:///system?socket=%s/virtqemud-sock", dir);
+    CHECK_STR_EQ(uri, want);
+    /* A socket in the URI itself is what is meant. */
+    CHECK_INT_EQ(lv_config_set(&c, "x86_64", "uri", "qemu+unix:///session?socket=/s", &err), 0);
+    CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
+    CHECK_STR_EQ(uri, "qemu+unix:///session?socket=/s");
+    CHECK(!lv_config_is_system(&c));
+    lv_config_done(&c);
+    touch(dir, "libvirt-sock", false);
+    touch(dir, "virtqemud-sock", false);
+    CHECK_INT_EQ(rmdir(dir), 0);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+#include <errno.h>
+#include "kvm/libvirt/domain.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define UUID "0e8b5c5e-0000-4000-8000-000000000001"
+
+/* A description that builds; each test changes what it is about. */
+struct setup {
+    struct hvp_vm_spec spec;
+    struct lv_config config;
+    struct lv_domain d;
+    struct hvp_error err;
+    struct xml x;
+};
+
+static void setup(struct setup *s)
+{
+    *s = (struct setup){.spec = {.struct_size = sizeof(s->spec),
+                                 .id = "web+1.a",
+                                 .uuid = UUID,
+                                 .vcpus = 2,
+                                 .vcpus_max = 2,
+                                 .memory = 512 * MIB,
+                                 .memory_max = 512 * MIB,
+                                 .machine = "",
+                                 .cpu_model = "",
+                                 .kernel = "/k",
+                                 .initrd = "/i",
+                                 .cmdline = "quiet",
+                                 .run_dir = "/run/x",
+                                 .console_log = "",
+                                 .n_channels = 1},
+                        .err = {.struct_size = sizeof(s->err)}};
+    lv_config_init(&s->config);
+    s->d = (struct lv_domain){.spec = &s->spec,
+                              .config = &s->config,
+                              .machine = machine_find("x86_64", "q35"),
+                              .accel = ACCEL_TCG,
+                              .emulator = "/usr/bin/qemu"};
+}
+
+static void done(struct setup *s)
+{
+    xml_done(&s->x);
+    lv_config_done(&s->config);
+}
+
+static bool has(const struct setup *s, const char *part)
+{
+    return strstr(s->x.text ? s->x.text : "", part) != NULL;
+}
+
+TEST(a_domain_has_our_name_uuid_and_metadata)
+{
+    const struct hvp_kv metadata[] = {
+        {"id", "web+1.a"}, {"class", "a<b"}, {"Not a name", "x"}, {"pod", ""}};
+    struct setup s;
+
+    setup(&s);
+    s.spec.metadata = metadata;
+    s.spec.n_metadata = 4;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
+    CHECK(has(&s, "<domain type='qemu'><name>anyvisor-web+1.a</name><uuid>" UUID "</uuid>"));
+    CHECK(has(&s, "<metadata><sandbox xmlns='" LV_METADATA_URI
+                  "'><id>web+1.a</id><class>a&lt;b</class><pod></pod><run_dir>/run/x</run_dir></"
+                  "sandbox></metadata>"));
+    CHECK(has(&s, "<memory unit='b'>536870912</memory><vcpu>2</vcpu>"));
+    CHECK(has(&s, "<cmdline>quiet console=ttyS0 no_timer_check</cmdline>"));
+    CHECK(has(&s, "<cpu mode='maximum'/>"));
+    CHECK(has(&s, "<on_reboot>destroy</on_reboot>"));
+    CHECK(has(&s, "<source mode='bind' path='/run/x/agent0.sock'/>"
+                  "<target type='virtio' name='org.anyvisor.agent.0'/>"));
+    CHECK(!has(&s, "<seclabel"));
+    CHECK(!has(&s, "<partition>"));
+    CHECK(!has(&s, "<log "));
+    done(&s);
+}
+
+TEST(what_the_configuration_and_the_host_say_is_in_it)
+{
+    struct setup s;
+
+    setup(&s);
+    s.d.accel = ACCEL_KVM;
+    s.d.as_root = true;
+    s.d.firmware = "/fw";
+    s.spec.console_log = "/c.log";
+    CHECK_INT_EQ(lv_config_set(&s.config, "x86_64", "partition", "/machine/av", &s.err), 0);
+    CHECK_INT_EQ(lv_config_set(&s.config, "x86_64", "hotplug_ports", "2", &s.err), 0);
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
+    CHECK(has(&s, "<domain type='kvm'>"));
+    CHECK(has(&s, "<cpu mode='host-passthrough'/>"));
+    CHECK(has(&s, "<cmdline>quiet console=ttyS0</cmdline>"));
+    CHECK(has(&s, "<loader readonly='yes' type='rom'>/fw</loader>"));
+    CHECK(has(&s, "<resource><partition>/machine/av</partition></resource>"));
+    CHECK(has(&s, "<log file='/c.log' append='on'/>"));
+    CHECK(has(&s, "<seclabel type='static' model='dac' relabel='no'><label>+0:+0</label>"));
+    CHECK(has(&s, "index='2' model='pcie-root-port'"));
+    CHECK(!has(&s, "index='3' model='pcie-root-port'"));
+    done(&s);
+}
+
+TEST(sizes_and_options_that_cannot_be_had_are_refused)
+{
+    const struct hvp_kv option = {"nonsense", "1"};
+    struct setup s;
+
+    setup(&s);
+    s.spec.memory_max = 2 * s.spec.memory;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -ENOTSUP);
+    s.spec.memory_max = s.spec.memory;
+    s.spec.n_channels = LV_MAX_CHANNELS + 1;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -EINVAL);
+    s.spec.n_channels = 1;
+    s.spec.options = &option;
+    s.spec.n_options = 1;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -EINVAL);
+    s.spec.n_options = 0;
+    s.spec.cmdline = "a\nb";
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -EINVAL);
+    done(&s);
+}
+
+/* One device's XML; check says what lv_device_check returns. */
+static void device(struct setup *s, const struct hvp_device *dev, int check)
+{
+    const struct lv_place at = {.bus = 3, .number = 27};
+
+    xml_done(&s->x);
+    CHECK_INT_EQ(lv_device_check(dev, &s->err), check);
+    if (check == 0)
+        lv_device_xml(&s->x, dev, &at, UUID);
+}
+
+TEST(disks_say_where_their_bytes_come_from)
+{
+    const struct hvp_kv nbd[] = {{"host", "h"}, {"export", "e"}, {"timeout", "9"}};
+    const struct hvp_kv iscsi[] = {
+        {"portal", "[fd00::1]:3261"}, {"target", "iqn.x:y"}, {"lun", "3"}, {"user", "u"}};
+    const struct hvp_kv rbd[] = {{"pool", "p"}, {"image", "i"}, {"namespace", "n"}, {"conf", "/c"}};
+    struct hvp_disk k = {
+        .d = {.struct_size = sizeof(k), .kind = HVP_DEV_DISK, .tag = "data", .flags = 1},
+        .protocol = HVP_PROTO_FILE,
+        .format = HVP_FORMAT_QCOW2,
+        .path = "/a'b"};
+    struct setup s;
+
+    setup(&s);
+    device(&s, &k.d, 0);
+    CHECK(has(&s, "<disk type='file' device='disk'"));
+    CHECK(has(&s, "<source file='/a&apos;b'/><backingStore/><target dev='vdab' bus='virtio'/>"
+                  "<readonly/><serial>data</serial><alias name='ua-d27'/>"
+                  "<address type='pci' bus='3' slot='0'/>"));
+    k.protocol = HVP_PROTO_NBD;
+    k.format = HVP_FORMAT_RAW;
+    k.cache = HVP_CACHE_NONE;
+    k.discard = 1;
+    k.options = nbd;
+    k.n_options = 3;
+    device(&s, &k.d, 0);
+    CHECK(has(&s, "type='raw' cache='none' discard='unmap' error_policy='report'"));
+    CHECK(has(&s, "<source protocol='nbd' name='e'><host name='h' port='10809'/>"
+                  "<reconnect delay='9'/></source>"));
+    k.protocol = HVP_PROTO_ISCSI;
+    k.options = iscsi;
+    k.n_options = 4;
+    k.secret_file = "/s";
+    device(&s, &k.d, 0);
+    CHECK(has(&s, "<source protocol='iscsi' name='iqn.x:y/3'><host name='fd00::1' port='3261'/>"
+                  "<auth username='u'><secret type='iscsi' usage='anyvisor " UUID
+                  " data'/></auth></source>"));
+    k.protocol = HVP_PROTO_RBD;
+    k.options = rbd;
+    k.secret_file = NULL;
+    device(&s, &k.d, 0);
+    CHECK(has(&s, "<source protocol='rbd' name='p/n/i'><config file='/c'/></source>"));
+    done(&s);
+}
+
+TEST(disks_that_libvirt_has_no_words_for_are_refused)
+{
+    const struct hvp_kv tls[] = {{"host", "h"}, {"tls_dir", "/t"}};
+    const struct hvp_kv timeout[] = {{"portal", "h"}, {"target", "t"}, {"timeout", "3"}};
+    struct hvp_disk k = {.d = {.struct_size = sizeof(k), .kind = HVP_DEV_DISK, .tag = "d"},
+                         .protocol = HVP_PROTO_FILE,
+                         .format = HVP_FORMAT_VHDX,
+                         .path = "/p"};
+    struct setup s;
+
+    setup(&s);
+    device(&s, &k.d, -ENOTSUP);
+    k.format = HVP_FORMAT_RAW;
+    k.protocol = HVP_PROTO_NBD;
+    k.options = tls;
+    k.n_options = 2;
+    device(&s, &k.d, -ENOTSUP);
+    k.protocol = HVP_PROTO_ISCSI;
+    k.options = timeout;
+    k.n_options = 3;
+    device(&s, &k.d, -ENOTSUP);
+    done(&s);
+}
+
+TEST(nics_are_taps_that_libvirt_makes)
+{
+    struct hvp_nic n = {.d = {.struct_size = sizeof(n),
+                              .kind = HVP_DEV_NIC,
+                              .tag = "eth0",
+                              .flags = HVP_F_LINK_DOWN},
+                        .queues = 2,
+                        .mtu = 1400,
+                        .mac = {2, 0, 0, 0, 0, 0xab}};
+    const int tap = 7;
+    struct setup s;
+
+    setup(&s);
+    device(&s, &n.d, 0);
+    CHECK(has(&s, "<interface type='ethernet'><mac address='02:00:00:00:00:ab'/>"
+                  "<target dev='av0e8b5c5e-27'/>"));
+    CHECK(has(&s, "<driver name='qemu' queues='2'/><link state='down'/><mtu size='1400'/>"));
+    n.ifname = "tap-of-a-very-long-name";
+    device(&s, &n.d, -EINVAL);
+    n.ifname = NULL;
+    n.tap_fds = &tap;
+    device(&s, &n.d, -ENOTSUP);
+    done(&s);
+}
+
+TEST(shares_keep_the_owners_of_their_files_unless_told_otherwise)
+{
+    struct hvp_kv model = {"security_model", "mapped-xattr"};
+    struct hvp_share share = {
+        .d = {.struct_size = sizeof(share), .kind = HVP_DEV_SHARE, .tag = "share"},
+        .dir = "/share",
+        .fs = HVP_FS_9P,
+        .options = &model};
+    struct setup s;
+
+    setup(&s);
+    device(&s, &share.d, 0);
+    CHECK(has(&s, "accessmode='passthrough' multidevs='remap'"));
+    CHECK(has(&s, "<source dir='/share'/><target dir='share'/>"));
+    share.n_options = 1;
+    device(&s, &share.d, 0);
+    CHECK(has(&s, "accessmode='mapped'"));
+    done(&s);
+}
