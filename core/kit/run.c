@@ -139,11 +139,14 @@ static void check_vms(struct kit *k)
 
 static void check_all(struct kit *k)
 {
+    struct err ignored = ERR_INIT;
     struct kit_mark before;
     struct process process;
 
     if (!open_plugin(k))
         return;
+    /* Libraries of a hypervisor keep descriptors of their own once they have been used. */
+    (void)plugin_probe(k->opened, KIT_OP_MS, NULL, &ignored);
     look(&process);
     kit_mark(&before);
     kit_check_instance(k);

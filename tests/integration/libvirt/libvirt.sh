@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What an operator of libvirt sees of our VMs and may do to them; runs below with_libvirtd.sh.
+. "$(dirname "$0")/../lib.sh"
+export LIBVIRT_DEFAULT_URI=qemu:///system
+if [ -z "${LIBVIRTD_PID:-}" ]; then
+    exec "$(dirname "$0")/with_libvirtd.sh" "$0" "$@"
+fi
+setup kvm-libvirt
+
+field() { sed -n "s/.*<$1>\(.*\)<\/$1>.*/\1/p"; }
+has_domain() { virsh list --name | grep -qx "anyvisor-$1"; }
+no_domain() { ! has_domain "$1"; }
+our_mounts() { grep -F " /run/anyvisor.vm/" /proc/self/mountinfo; }
+start() {   # start ID: a container that runs until it is killed
+    local b
+    b=$(bundle "$1" "$(sh_args 'echo up > /up; while :; do sleep 0.1; done')")
+    av run --detach --bundle "$b" "$1" > "$WORK/out" 2>&1 < /dev/null
+    same "run --detach $1" 0 $?
+}
+before=$(our_mounts)
+
+check "check tells which libvirt" 0 'kvm-libvirt.*through libvirt [0-9]+\.[0-9]+\.[0-9]+' av check
+check "backends: the VMM is external" 0 'vmm-external' av backends --format json
+
+# --- while it runs
+start c1
+check "virsh list shows the domain" 0 'anyvisor-c1 +running +container c1' virsh list --title
+check "transient, with the VM's title" 0 '^Persistent: +no' virsh dominfo anyvisor-c1
+virsh metadata anyvisor-c1 urn:anyvisor:sandbox:1 > "$WORK/metadata" 2>&1
+same "metadata: the container's id" c1 "$(field id < "$WORK/metadata")"
+check "metadata: the class" 0 '<class>' cat "$WORK/metadata"
+same "metadata: the runtime's version" "$("$AV" --version | awk 'NR == 1 { print $NF }')" \
+    "$(field version < "$WORK/metadata")"
+check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/anyvisor.vm/.*/m/share'" \
+    virsh dumpxml anyvisor-c1
+check "domstats counts CPU time" 0 'cpu\.time=[1-9]|state\.state=1' virsh domstats anyvisor-c1
+check "the mounts of the share are on the host" 0 '/m/share' our_mounts
+check "events --stats counts the VM's host cost" 0 '"cpu"' av events --stats c1
+
+# --- suspend and resume by libvirt: the container goes on
+check "virsh suspend" 0 '' virsh suspend anyvisor-c1
+check "virsh resume" 0 '' virsh resume anyvisor-c1
+check "exec after it" 0 '^up$' av exec c1 cat /up
+
+# --- virsh destroy is the container's death, with the reason
+check "virsh destroy" 0 '' virsh destroy anyvisor-c1
+until_ok 20 has_status c1 stopped
+same "the container has stopped" stopped "$(status_of c1)"
+check "the log has the reason" 0 'destroyed its domain through libvirt' cat "$ROOT/c1/monitor.log"
+check "delete" 0 '' av delete c1
+check "no domain is left" 0 '' until_ok 10 no_domain c1
+
+# --- a killed monitor leaves its domain: delete and gc end it
+start c2
+kill -9 "$(cut -d' ' -f1 "$ROOT/c2/monitor")"
+until_ok 20 has_status c2 stopped
+check "the domain outlives its monitor" 0 '' has_domain c2
+check "gc" 0 "removed container 'c2'" av gc
+check "and the domain is gone" 0 '' no_domain c2
+start c3
+kill -9 "$(cut -d' ' -f1 "$ROOT/c3/monitor")"
+until_ok 20 has_status c3 stopped
+check "somebody removes the state" 0 '' rm -rf "$ROOT/c3"
+check "gc finds the domain by libvirt's list" 0 "removed VM 'c3'" av gc
+check "and it is gone" 0 '' no_domain c3
+find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/c3" -exec rmdir {} +  # the state knew
+
+# --- the daemon goes and comes back: VM and container do not notice
+start c4
+kill "$LIBVIRTD_PID"
+until_ok 20 test ! -e "/proc/$LIBVIRTD_PID/cwd/."
+check "exec without the daemon" 0 '^up$' av exec c4 cat /up
+setpriv --pdeathsig TERM libvirtd > /dev/null 2>&1 &
+daemon=$!
+until_ok 60 virsh version
+check "the domain is known to the new daemon" 0 '' has_domain c4
+check "its end is noticed through the process" 0 '' virsh destroy anyvisor-c4
+until_ok 20 has_status c4 stopped
+same "and is the container's" stopped "$(status_of c4)"
+check "delete it" 0 '' av delete c4
+start c5
+kill "$daemon"
+wait "$daemon" 2> /dev/null
+check "delete --force without a daemon kills the process" 0 '' av delete --force c5
+
+# --- what create says when libvirt cannot be used
+b=$(bundle c6)
+check "create without a daemon says what is missing" 1 "libvirt.*(daemon does not run|Failed to connect)" \
+    av create --bundle "$b" c6
+same "no mount of a VM is left" "$before" "$(our_mounts)"
+finish
