@@ -19,7 +19,8 @@ TEST(every_key_of_a_descriptor_arrives)
     struct err err = ERR_INIT;
 
     CHECK_OK(parse("name: kvm-s390x\nlibrary: kvm.so\narch: s390x\nmodules: [tun,\n"
-                   "  'kvm_intel|kvm_amd?']\nconfig: {accel: auto, n: 1}\n",
+                   "  'kvm_intel|kvm_amd?']\nconfig: {accel: auto, n: 1}\n"
+                   "mounts: host\n",
                    &d, &err),
              err);
     CHECK_STR_EQ(d.name, "kvm-s390x");
@@ -28,12 +29,25 @@ TEST(every_key_of_a_descriptor_arrives)
     CHECK_STR_EQ(d.arch, "s390x");
     CHECK_STR_EQ(d.modules.v[0], "tun");
     CHECK_STR_EQ(d.modules.v[1], "kvm_intel|kvm_amd?");
+    CHECK(d.host_mounts);
     CHECK_INT_EQ(d.n_config, 2);
     CHECK_STR_EQ(d.config[1].key, "n");
     CHECK_STR_EQ(d.config[1].value, "1");
     CHECK_INT_EQ(d.config[1].line, 6);
     CHECK_INT_EQ(d.config[1].column, 23);
     descriptor_done(&d);
+}
+
+TEST(mounts_are_private_unless_a_descriptor_says_host)
+{
+    struct descriptor d;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(parse("name: a\nlibrary: a.so\nmounts: private\n", &d, &err), err);
+    CHECK(!d.host_mounts);
+    descriptor_done(&d);
+    CHECK_ERR(parse("name: a\nlibrary: a.so\nmounts: shared\n", &d, &err), -EINVAL);
+    CHECK_CONTAINS(err.msg, "'mounts: shared' is neither private nor host");
 }
 
 TEST(the_library_is_placed_and_the_architecture_is_the_hosts)

@@ -91,7 +91,7 @@ TEST(the_keys_of_descriptors_are_known_by_name)
     struct strv keys = {0};
 
     descriptor_keys(&keys);
-    CHECK_INT_EQ(keys.n, 5);
+    CHECK_INT_EQ(keys.n, 6);
     CHECK(strv_has(&keys, "modules"));
     strv_done(&keys);
 }
