@@ -16,7 +16,7 @@
 #define FAILED_LOCK_MS 5000   /* for other clones of a bad one to have started */
 #define ROOM_MIN (256 * MIB)  /* a booted guest takes half of it */
 #define STATE_NAME "builder"  /* state directory of the one that is made, in its directory */
-#define RUN_DIR "%s/t-%.*s"   /* short, and known to whoever makes the next one */
+#define RUN_DIR "%s/" BUILDER_PREFIX "%.*s" /* short, and known to whoever makes the next one */
 #define RUN_DIR_HEX 16
 
 static struct template_limits limits_of(const struct creation *c)
@@ -111,6 +111,7 @@ static void builder_done(struct builder *b)
 /* What a killed one has left goes first. */
 static int make_dirs(const struct template *t, struct builder *b, struct err *err)
 {
+    cleanup_free char *owner = NULL;
     int r;
 
     b->state_dir = path_join(t->path, STATE_NAME);
@@ -118,9 +119,11 @@ static int make_dirs(const struct template *t, struct builder *b, struct err *er
     if ((r = path_remove_tree(AT_FDCWD, b->state_dir, err)) < 0 ||
         (r = path_remove_tree(AT_FDCWD, b->run_dir, err)) < 0 ||
         (r = path_mkdirs(layout_vm_dir(), 0700, err)) < 0 ||
-        (r = path_mkdirs(b->state_dir, 0700, err)) < 0)
+        (r = path_mkdirs(b->state_dir, 0700, err)) < 0 ||
+        (r = path_mkdirs(b->run_dir, 0700, err)) < 0)
         return r;
-    return path_mkdirs(b->run_dir, 0700, err);
+    owner = path_join(b->run_dir, CLI_OWNER_FILE);
+    return path_replace(AT_FDCWD, owner, b->state_dir, strlen(b->state_dir), 0600, err);
 }
 
 /* The monitor ends after its answer, and with it the VM: only then nobody writes there any more. */

@@ -8,6 +8,8 @@
 #define CLI_FROM_TEMPLATE_H
 #include "cli/creation.h"
 
+#define BUILDER_PREFIX "t-" /* of the run_dirs of templates in the making */
+
 /* 1: c->template is ready and locked, until from_template_done; 0: boot, *err says why if it is
  * worth a word; -EINTR. c has its decision, nothing need exist yet. */
 int from_template_find(struct creation *c, struct err *err);

@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/choice.h"
+#include "cli/from_template.h"
 #include "cli/lifecycle.h"
 #include "storage/images.h"
 #include "template/template.h"
@@ -185,6 +186,22 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
     strv_done(&o.refs);
 }
 
+/* Of templates whose making was killed: the directory that they name is gone with the sweep. */
+static void collect_builders(void)
+{
+    cleanup_dir DIR *d = opendir(layout_vm_dir());
+    struct dirent *e;
+
+    while (d && (e = readdir(d))) {
+        cleanup_free char *run_dir = path_join(layout_vm_dir(), e->d_name);
+        cleanup_free char *owner =
+            str_starts_with(e->d_name, BUILDER_PREFIX) ? run_dir_owner(run_dir) : NULL;
+
+        if (owner && access(owner, F_OK) < 0 && errno == ENOENT)
+            (void)path_remove_tree(AT_FDCWD, run_dir, NULL);
+    }
+}
+
 static void collect_templates(struct gc *g, const struct config *c)
 {
     const struct template_limits limits = {c->templates.max_age_s, c->templates.max_uses,
@@ -192,6 +209,7 @@ static void collect_templates(struct gc *g, const struct config *c)
     cleanup_free char *count = NULL;
     unsigned n = template_sweep(c->templates.dir, &limits, NULL);
 
+    collect_builders();
     if (n == 0)
         return;
     count = xasprintf("%u of '%s'", n, c->templates.dir);

@@ -30,6 +30,12 @@ def chardev(value, console):
     return f"null,id={name}"
 
 
+def netdev(value):
+    """A NIC on nothing: the tap was the sandbox's."""
+    name = dict(p.split("=", 1) for p in value.split(",") if "=" in p)["id"]
+    return f"hubport,hubid=0,id={name}"
+
+
 def blockdev(value, disk):
     node = json.loads(value)
     node["file"]["filename"] = disk
@@ -44,6 +50,8 @@ def convert(words, rootfs, initrd, console, disk=None, *program):
             words[i + 1] = chardev(value, console)
         elif option == "-initrd":
             words[i + 1] = initrd
+        elif option == "-netdev":
+            words[i + 1] = netdev(value)
         elif option == "-blockdev":
             words[i + 1] = blockdev(value, disk)
         elif option == "-append" and program:
