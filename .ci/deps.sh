@@ -19,7 +19,7 @@ demo_packages=(
 # compilers and emulators of the other architectures.
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
-    cpio dpkg-dev e2fsprogs file mmdebstrap
+    apparmor cpio dpkg-dev e2fsprogs file mmdebstrap
     catatonit conmon containerd containernetworking-plugins crun docker.io iproute2 iptables netavark podman
     procps python3-docker python3-grpcio runc slirp4netns strace uidmap valgrind g++ man-db scdoc
     libvirt-clients libvirt-daemon libvirt-dev

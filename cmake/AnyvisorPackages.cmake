@@ -75,7 +75,7 @@ macro(deb component name)
 endmacro()
 
 set(same "anyvisor (= ${PROJECT_VERSION})")
-conffiles(core anyvisor/anyvisor.yaml)
+conffiles(core anyvisor/anyvisor.yaml apparmor.d/anyvisor-vmm)
 deb(core anyvisor LIBS
     SUMMARY "OCI container runtime that gives every container a virtual machine"
     DESCRIPTION "To podman, Docker, containerd and CRI-O it looks like runc; one file of policy decides\nwhich hypervisor and which storage each class of workload gets. This package has the\ncommand, the programs behind it and the manuals; hypervisors are packages of their own."

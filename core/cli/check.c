@@ -251,6 +251,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     check_rights(&f);
     check_kernel(&f);
     check_cgroups(&f);
+    check_apparmor(&f);
     check_root(cli->root, &f);
     check_programs(cli, &f);
     check_configured(cli, &f);

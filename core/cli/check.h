@@ -35,6 +35,7 @@ char *findings_json(const struct findings *f);
 void check_rights(struct findings *f);
 void check_kernel(struct findings *f);
 void check_cgroups(struct findings *f);
+void check_apparmor(struct findings *f);
 void check_root(const char *root, struct findings *f);
 void check_programs(const struct cli *cli, struct findings *f);
 

@@ -18,8 +18,10 @@
 #include "base/str.h"
 #include "cgroup/cgroup.h"
 #include "cli/check.h"
+#include "plugin/plugin.h"
 
 #define STATUS_MAX 65536
+#define PROFILES_MAX (1u << 20)
 
 /* What create needs at least: mounts and namespaces, other users' processes, tap devices. */
 static const struct {
@@ -192,6 +194,30 @@ static char *existing_parent(const char *path)
         slash[slash == dir] = '\0';
     }
     return dir;
+}
+
+/* Hosts without AppArmor have nothing to hear about it. */
+void check_apparmor(struct findings *f)
+{
+    cleanup_free char *enabled = NULL;
+    cleanup_free char *loaded = NULL;
+    struct err err = ERR_INIT;
+
+    if (path_read(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", 16, &enabled, NULL, NULL) <
+            0 ||
+        enabled[0] != 'Y')
+        return;
+    if (path_read(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", PROFILES_MAX, &loaded, NULL,
+                  &err) < 0)
+        finding_add(f, FINDING_WARN, "AppArmor", "%s", err.msg);
+    else if (strstr(loaded, PLUGIN_APPARMOR_PROFILE " ("))
+        finding_add(f, FINDING_OK, "AppArmor", "VMs run under the profile '%s'",
+                    PLUGIN_APPARMOR_PROFILE);
+    else
+        finding_add(f, FINDING_WARN, "AppArmor",
+                    "the profile '%s' is not loaded, VMs run without one: apparmor_parser -r "
+                    "/etc/apparmor.d/%s",
+                    PLUGIN_APPARMOR_PROFILE, PLUGIN_APPARMOR_PROFILE);
 }
 
 void check_root(const char *root, struct findings *f)

@@ -23,6 +23,9 @@ struct plugin_vm; /* one open handle */
  */
 void plugin_host_init(struct hvp_host *host);
 
+/* AppArmor profile of what is started with HVP_SPAWN_PRIVATE, where it is loaded. */
+#define PLUGIN_APPARMOR_PROFILE "anyvisor-vmm"
+
 /*
  * What a host->spawn does: start `what` from this very thread, without what->cgroups in the cgroups
  * of this process. hide: mounts (NULL-terminated, or NULL) that a private child must not see.

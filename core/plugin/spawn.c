@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -77,6 +78,21 @@ static int set_caps(uint64_t keep)
 }
 
 /*
+ * Where the host uses AppArmor and the profile is loaded, the program gets it when it is executed.
+ * There is no way to ask first that is cheaper than trying, and `check` tells.
+ */
+static void ask_for_profile(void)
+{
+    static const char words[] = "exec " PLUGIN_APPARMOR_PROFILE;
+    int fd = open("/proc/thread-self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    (void)!write(fd, words, sizeof(words) - 1);
+    close(fd);
+}
+
+/*
  * In the new namespaces. A slave of core's mounts: containers that come later appear, nothing goes
  * the other way. The old /proc has /proc/sys in it, which root may write without any capability.
  */
@@ -102,8 +118,10 @@ static int in_child(const void *arg)
     const struct hvp_spawn *what = side->what;
     int r = set_rlimits(what);
 
-    if (r == 0 && what->flags & HVP_SPAWN_PRIVATE)
+    if (r == 0 && what->flags & HVP_SPAWN_PRIVATE) {
+        ask_for_profile();
         r = hide_host(side->hide);
+    }
     if (r == 0 && what->flags & HVP_SPAWN_KEEP_CAPS)
         r = drop_bounding(what->keep_caps);
     if (r == 0 && what->flags & HVP_SPAWN_SETUID)
