@@ -65,9 +65,7 @@ same "the container runs" running "$(status_of c)"
 x() { av exec c "$@" < /dev/null; }
 
 check "uname -m" 0 "^$arch\$" x uname -m
-if [ -f "$guest/small/vmlinux" ]; then release=$(jq -r .release "$guest/small/manifest.json")
-else release=$(jq -r .kernel.release "$guest/manifest.json"); fi
-check "the kernel is the guest's" 0 "^$release\$" x uname -r
+check "the kernel is the guest's" 0 "^$(guest_release "$arch")\$" x uname -r
 check "the byte order is the architecture's" 0 "^0000000 $order\$" x sh -c "printf '\\000\\001' | od -x | head -n 1"
 check "exit status" 37 '' x sh -c 'exit 37'
 check "a signal's exit status" 137 '' x sh -c 'kill -9 $$'

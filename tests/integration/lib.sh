@@ -70,6 +70,13 @@ bundle() {
     printf '%s\n' "$dir"
 }
 
+# guest_release ARCH: of the kernel that VMs get when none is configured; the small one, if it is built.
+guest_release() {
+    local dir=$AV_BUILD/share/anyvisor/guest/$1
+    if [ -f "$dir/small/vmlinux" ]; then jq -r .release "$dir/small/manifest.json"
+    else jq -r .kernel.release "$dir/manifest.json"; fi
+}
+
 # sh_args 'SCRIPT': a jq filter that makes `sh -c SCRIPT` the container's program.
 sh_args() {
     printf '.process.args=["sh","-c",%s]' "$(jq -n --arg s "$1" '$s')"
