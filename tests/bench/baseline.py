@@ -4,8 +4,8 @@
 
 baseline.py PID ROOTFS INITRD CONSOLE [DISK PROGRAM...]: prints the words, each ended by NUL. The
 machine, its devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it
-starts at once instead of waiting for a word, its channels lead nowhere, the console into the file
-CONSOLE. DISK is the file of its disks, PROGRAM what its init runs."""
+starts at once instead of waiting for a word, its channels and NICs lead nowhere, the console into the
+file CONSOLE. DISK is the file of its disks, PROGRAM what its init runs."""
 import json
 import sys
 
@@ -48,6 +48,8 @@ def convert(words, rootfs, initrd, console, disk=None, *program):
         value = words[i + 1]
         if option == "-chardev":
             words[i + 1] = chardev(value, console)
+        elif option == "-netdev":
+            words[i + 1] = "user,restrict=on,id=" + value.split("id=")[1].split(",")[0]
         elif option == "-initrd":
             words[i + 1] = initrd
         elif option == "-netdev":
