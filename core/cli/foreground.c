@@ -62,6 +62,17 @@ void foreground_end(struct foreground *f)
     }
 }
 
+bool foreground_ended(const struct foreground *f)
+{
+    struct signalfd_siginfo s;
+    bool ended = false;
+
+    while (read(f->signals, &s, sizeof(s)) == sizeof(s))
+        ended = ended || s.ssi_signo == SIGINT || s.ssi_signo == SIGTERM || s.ssi_signo == SIGHUP ||
+                s.ssi_signo == SIGQUIT;
+    return ended;
+}
+
 void foreground_release_stdio(void)
 {
     cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);

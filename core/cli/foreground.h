@@ -6,6 +6,7 @@
 #ifndef CLI_FOREGROUND_H
 #define CLI_FOREGROUND_H
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 #include <termios.h>
 #include "base/err.h"
@@ -30,6 +31,8 @@ void foreground_size(int pty_master);
 int foreground_terminal(struct foreground *f, int pty_master, struct err *err);
 /* Relay and forward until the proxy (our child) exits; its exit status, 128+n for signal n. */
 int foreground_wait(struct foreground *f, pid_t proxy, int pidfd, int pty_master, struct err *err);
+/* A signal has come that ends who does not forward it. */
+bool foreground_ended(const struct foreground *f);
 /* Give terminal and signals back; for cleanup_call. */
 void foreground_end(struct foreground *f);
 

@@ -33,6 +33,7 @@ static const struct verb *const verbs[] = {
     &verb_gc,
     &verb_logs,
     &verb_timings,
+    &verb_console,
     &verb_config,
     &verb_plugin_new,
     &verb_plugin_test,

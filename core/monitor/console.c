@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #define CONSOLE_MAX (4 << 20) /* bytes of console.log: state lives in the host's memory */
 #define CONSOLE_PAUSE_MS 1000 /* between two looks at it */
 #define CONSOLE_NAME "console.log"
+#define OPEN_TIMEOUT_MS 10000
 #define TAIL_MAX 1200 /* leaves room for the sentence in struct err */
 
 /* Escape sequences are cut out whole: "\033[0;32m" without its \033 would be noise. */
@@ -55,6 +58,49 @@ char *console_tail(int state_fd, unsigned lines)
         if (buf[start - 1] == '\n' && --lines == 0)
             break;
     return xstrdup(buf + start);
+}
+
+struct console_job {
+    struct job job; /* first: the worker's handle */
+    struct monitor *m;
+    struct reply_to to;
+    int sock;
+    struct err err;
+};
+
+static void pass_run(struct job *j)
+{
+    struct console_job *c = (struct console_job *)j;
+    cleanup_fd int fd = -1;
+
+    if (!c->m->boot.vm)
+        err_set_phase(&c->err, PHASE_VMM, ESHUTDOWN, "the VM is gone");
+    else if (plugin_vm_console_open(c->m->boot.vm, OPEN_TIMEOUT_MS, &fd, &c->err) == 0)
+        (void)fd_send(c->sock, "", 1, &fd, 1, &c->err);
+}
+
+static void pass_done(struct job *j)
+{
+    struct console_job *c = (struct console_job *)j;
+
+    if (c->err.code)
+        reply_err(c->m, &c->to, &c->err);
+    else
+        reply_ok(c->m, &c->to, NULL, 0);
+    close_fd(&c->sock);
+    free(c);
+}
+
+void console_pass(struct monitor *m, struct reply_to to, int *sock)
+{
+    struct console_job *c = xcalloc(1, sizeof(*c));
+
+    *c = (struct console_job){.job = {.run = pass_run, .done = pass_done},
+                              .m = m,
+                              .to = to,
+                              .sock = steal_fd(sock),
+                              .err = ERR_INIT};
+    worker_push(&m->worker, &c->job);
 }
 
 /* The VMM appends, so that it goes on at the new end. */

@@ -61,6 +61,8 @@ enum ipc_type {
     /* CLI -> monitor, since later */
     IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the guest has its
                   * interfaces, or their carriers; ENOSYS: the back-end has no NICs */
+    /* CLI -> monitor */
+    IPC_CONSOLE, /* fd: a socket, over which the console's descriptor comes before the reply */
 };
 
 struct ipc_reply {

@@ -262,6 +262,8 @@ void events_exit(struct container *c, int32_t status);
 
 /* console.c: the guest's last lines, control bytes removed, "" when it has printed nothing. */
 char *console_tail(int state_fd, unsigned lines);
+/* Open the guest's console and send its descriptor over *sock, which is taken over. */
+void console_pass(struct monitor *m, struct reply_to to, int *sock);
 /* From now on empty console.log when the guest has filled it. Without the file there is nothing to
  * guard. */
 void console_guard(struct monitor *m);

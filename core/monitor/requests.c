@@ -382,6 +382,12 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
     case IPC_TIMINGS:
         take_timings(&q);
         break;
+    case IPC_CONSOLE:
+        if (c->n_fds == 1)
+            console_pass(c->m, q.to, &c->fds[0]);
+        else
+            refuse(&q, EPROTO, "IPC_CONSOLE without its descriptor");
+        break;
     default:
         take_targeted(&q);
     }

@@ -68,7 +68,7 @@ _anyvisor() {
             [ "$i" -ge $((COMP_CWORD - 1)) ] || words='HUP INT KILL QUIT STOP CONT TERM USR1 USR2'
             ;;
         start:* | exec:* | state:* | delete:* | ps:* | pause:* | resume:* | network:* | update:* | events:* | \
-            logs:* | timings:*) words=$("$program" "${globals[@]}" list --quiet 2> /dev/null) ;;
+            logs:* | timings:* | console:*) words=$("$program" "${globals[@]}" list --quiet 2> /dev/null) ;;
         *) return ;;
         esac
         ;;
