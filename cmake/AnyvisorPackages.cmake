@@ -98,7 +98,8 @@ set(kvm_depends "${host_qemu_${deb_arch}}, ")
 set(kvm_suggests "qemu-system-misc, qemu-system-arm, qemu-system-ppc, qemu-block-extra")
 set(kvm-libvirt_words "VMs that libvirt manages")
 set(kvm-libvirt_name anyvisor-libvirt)
-set(kvm-libvirt_depends "libvirt-daemon-system, ${host_qemu_${deb_arch}}, ")
+set(kvm-libvirt_depends "libvirt-daemon-driver-qemu, ${host_qemu_${deb_arch}}, ")
+set(kvm-libvirt_recommends libvirt-daemon-system)
 set(xen_words "Xen through libxenlight")
 set(xen_depends "xen-utils-common, ")
 get_property(backends GLOBAL PROPERTY AV_BACKEND_COMPONENTS)
@@ -113,7 +114,7 @@ foreach(b ${backends})
     endif()
     deb(${b} ${${b}_name} LIBS SUMMARY "hypervisor plug-in of anyvisor: ${${b}_words}"
         DESCRIPTION "Loaded by anyvisor where its policy names it; see anyvisor-plugins.d(5)."
-        DEPENDS "${${b}_depends}${same}" SUGGESTS "${${b}_suggests}")
+        DEPENDS "${${b}_depends}${same}" RECOMMENDS "${${b}_recommends}" SUGGESTS "${${b}_suggests}")
 endforeach()
 
 # Guest images: kernel and initramfs, the same files on every host. Those that are not of the
