@@ -31,9 +31,9 @@ def chardev(value, console):
 
 
 def netdev(value):
-    """A NIC on nothing: the tap was the sandbox's."""
+    """A NIC that reaches nothing: the tap was the sandbox's."""
     name = dict(p.split("=", 1) for p in value.split(",") if "=" in p)["id"]
-    return f"hubport,hubid=0,id={name}"
+    return f"user,restrict=on,id={name}"
 
 
 def blockdev(value, disk):
