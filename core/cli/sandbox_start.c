@@ -245,6 +245,7 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
         strv_addf(&m->config_places, "%u:%u", d->config[i].line, d->config[i].column);
     }
     copy_list(&d->modules, &m->modules);
+    copy_list(&d->paths, &m->paths);
     m->share_options =
         xasprintf("version=9p2000.L,msize=%" PRIu64 ",cache=%s,access=client",
                   c->choice.decision.storage.msize, c->choice.decision.storage.cache);

@@ -18,6 +18,7 @@ void descriptor_done(struct descriptor *d)
     free(d->so);
     free(d->arch);
     strv_done(&d->modules);
+    strv_done(&d->paths);
     for (size_t i = 0; i < d->n_config; i++) {
         free(d->config[i].key);
         free(d->config[i].value);
@@ -83,12 +84,31 @@ static YAML_READER(read_mounts)
         *(bool *)to = text[0] == 'h';
 }
 
+/* Never the whole root: the monitor's is made to be small. */
+static bool is_path(const char *text)
+{
+    return text[0] == '/' && text[1] && text[1] != ':' && !strstr(text, "/../") &&
+           !str_ends_with(text, "/..");
+}
+
+static YAML_READER(read_paths)
+{
+    const struct strv *paths = to;
+
+    yaml_strings(y, node, key, to);
+    for (size_t i = 0; i < paths->n; i++)
+        if (!is_path(paths->v[i]))
+            yaml_fail(y, node, "'%s' is not an absolute path, with ':rw' behind it or without",
+                      paths->v[i]);
+}
+
 #define AT(member) offsetof(struct descriptor, member)
 static const struct yaml_key keys[] = {
     {"name", read_name, AT(name)},
     {"library", yaml_string, AT(so)},
     {"arch", yaml_string, AT(arch)},
     {"modules", yaml_strings, AT(modules)},
+    {"paths", read_paths, AT(paths)},
     {"config", read_config, 0},
     {"mounts", read_mounts, AT(host_mounts)},
     {NULL},

@@ -21,6 +21,7 @@ struct descriptor {
     char *arch;          /* of the guests, as uname -m */
     struct strv modules; /* host kernel modules to load before probe, as hostmod.h names them */
     bool host_mounts;    /* the VMM opens its files in the host's mount namespace, not in ours */
+    struct strv paths;   /* of the host, for plug-in and VMM; "PATH:rw" may be written */
     struct descriptor_key *config;
     size_t n_config;
 };

@@ -120,10 +120,10 @@ struct ipc_sandbox {
     char *descriptor; /* name of the chosen back-end's descriptor */
     char *descriptor_file, *library; /* both absolute; checked again by the monitor */
     char *arch;
-    struct kvs config;         /* the descriptor's key/value pairs */
-    struct strv config_places; /* "LINE:COLUMN" of each */
-    struct strv modules;
-    char *guest_dir; /* assets of that architecture */
+    struct kvs config;          /* the descriptor's key/value pairs */
+    struct strv config_places;  /* "LINE:COLUMN" of each */
+    struct strv modules, paths; /* the descriptor's */
+    char *guest_dir;            /* assets of that architecture */
     char *kernel, *initrd, *cmdline;
     char *machine, *cpu_model; /* "" = the plug-in's choice */
     uint32_t vcpus, vcpus_max;

@@ -152,6 +152,20 @@ static int add_named(struct binds *b, const struct kvs *l, struct err *err)
     return r;
 }
 
+/* What the descriptor wants: as it is, or, behind ":rw", to be written. A link stays one. */
+static int add_paths(struct binds *b, const struct strv *paths, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < paths->n && r == 0; i++) {
+        bool writable = str_ends_with(paths->v[i], ":rw");
+        cleanup_free char *path = xstrndup(paths->v[i], strlen(paths->v[i]) - (writable ? 3 : 0));
+
+        r = add(b, path, !writable, true, err);
+    }
+    return r;
+}
+
 static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err)
 {
     int r = 0;
@@ -168,7 +182,7 @@ static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err
         (r = add(b, s->guest_dir, true, false, err)) < 0 ||
         (r = add_parent(b, s->kernel, true, err)) < 0 ||
         (r = add_parent(b, s->initrd, true, err)) < 0 || (r = add_named(b, &s->config, err)) < 0 ||
-        (r = add_named(b, &s->options, err)) < 0 ||
+        (r = add_named(b, &s->options, err)) < 0 || (r = add_paths(b, &s->paths, err)) < 0 ||
         (r = add(b, s->cache_dir, true, false, err)) < 0 ||
         /* No clone, whoever has taken its VMM over, changes what others are made from. */
         (r = add(b, s->template_dir, s->template_use != IPC_TEMPLATE_BUILD, false, err)) < 0 ||
@@ -178,16 +192,22 @@ static int collect(const struct ipc_sandbox *s, struct binds *b, struct err *err
     return add(b, s->run_dir, false, false, err);
 }
 
+static int make_parent(const char *target, struct err *err)
+{
+    cleanup_free char *dir = xstrdup(target);
+
+    *strrchr(dir, '/') = '\0';
+    return path_mkdirs(dir, 0755, err);
+}
+
 /* A directory or empty file to mount on; inside an earlier bind it is there already. */
 static int make_target(const char *target, bool is_file, struct err *err)
 {
-    cleanup_free char *dir = xstrdup(target);
     int fd;
 
     if (!is_file)
         return path_mkdirs(target, 0755, err);
-    *strrchr(dir, '/') = '\0';
-    if (path_mkdirs(dir, 0755, err) < 0)
+    if (make_parent(target, err) < 0)
         return -err->code;
     fd = open(target, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0 && access(target, F_OK) < 0)
@@ -201,10 +221,13 @@ static int place(const char *base, struct bind *b, struct err *err)
     cleanup_free char *target = path_join(base, b->path);
     int r;
 
-    if (b->link)
+    if (b->link) {
+        if ((r = make_parent(target, err)) < 0)
+            return r;
         return symlink(b->link, target) < 0 && errno != EEXIST
                    ? err_set(err, errno, "make the link '%s': %m", b->path)
                    : 0;
+    }
     if ((r = make_target(target, b->is_file, err)) < 0)
         return r;
     if (syscall(SYS_move_mount, b->fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)

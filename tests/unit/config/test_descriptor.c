@@ -84,6 +84,10 @@ TEST(mistakes_of_a_descriptor_have_their_place)
         {"name: a\nlibrary: a.so\nconfig: {k: [1]}\n",
          "x.yaml:3:13: key 'config.k': expected a string or a number"},
         {"name: a\nlibrary: a.so\nconfig: {k: 1, k: 2}\n", "key 'k' is there twice"},
+        {"name: a\nlibrary: a.so\npaths: [/dev/xen, run]\n",
+         "x.yaml:3:8: key 'paths': 'run' is not an absolute path"},
+        {"name: a\nlibrary: a.so\npaths: [/run/../etc:rw]\n", "is not an absolute path"},
+        {"name: a\nlibrary: a.so\npaths: [\"/:rw\"]\n", "is not an absolute path"},
         {"name: a\nlibrary: a.so\nmodules: kvm\n", "x.yaml:3:10: key 'modules': expected a list"},
     };
 
