@@ -43,6 +43,7 @@ struct channel {
     uint32_t session; /* seq of ATTACH and HELLO */
     bool greeted;
     size_t stale; /* bytes skipped before HELLO */
+    bool knocked; /* some have come */
     struct streams streams;
     struct bucket log, stray;
     uint64_t log_lost;
@@ -72,15 +73,28 @@ static struct bucket bucket_of(uint64_t burst, uint64_t per_second)
 
 static int put_frame(struct channel *c, const struct frame_head *h, const void *body);
 
-/* The guest, too, may hold bytes for us that answer nobody: the number must not be guessed. */
-static int attach(struct channel *c, struct err *err)
+static int attach(struct channel *c)
 {
-    struct frame_head h = {.type = FRAME_ATTACH};
+    const struct frame_head h = {.type = FRAME_ATTACH, .seq = c->session};
 
+    return put_frame(c, &h, NULL);
+}
+
+/* The guest, too, may hold bytes for us that answer nobody: the number must not be guessed. */
+static int begin_session(struct channel *c, struct err *err)
+{
     if (getrandom(&c->session, sizeof(c->session), 0) != (ssize_t)sizeof(c->session))
         return err_set(err, errno, "getrandom: %m");
-    h.seq = c->session;
-    return put_frame(c, &h, NULL);
+    return attach(c);
+}
+
+/* Some carriers lose what comes before the guest listens; it then says anything, once. */
+static void answer_knock(struct channel *c)
+{
+    if (c->knocked || c->stale == 0)
+        return;
+    c->knocked = true;
+    (void)attach(c);
 }
 
 int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel **ret,
@@ -100,7 +114,7 @@ int channel_new(int fd, const struct channel_ops *ops, void *ctx, struct channel
     c->log = bucket_of(256, 20);
     /* A killed process may still have windows full of data on the way. */
     c->stray = bucket_of(16384, 1000);
-    if ((r = attach(c, err)) < 0) {
+    if ((r = begin_session(c, err)) < 0) {
         c->fd = -1; /* stays the caller's */
         channel_free(c);
         return r;
@@ -460,8 +474,10 @@ static int take_all(struct channel *c, struct err *err)
     const uint8_t *body;
     int r;
 
-    if (!c->greeted && !frame_reader_seek(&c->in, FRAME_HELLO, c->session, &c->stale))
+    if (!c->greeted && !frame_reader_seek(&c->in, FRAME_HELLO, c->session, &c->stale)) {
+        answer_knock(c);
         return c->stale > STALE_MAX ? broke(err, "no HELLO in what it sends") : 0;
+    }
     while ((r = frame_reader_next(&c->in, &h, &body)) > 0)
         if ((r = take(c, &h, body, err)) < 0)
             return r;

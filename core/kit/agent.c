@@ -25,11 +25,21 @@ static void put_head(uint8_t head[HEAD], uint8_t type, uint32_t seq)
     memcpy(head + 12, &seq, sizeof(seq)); /* read back as it was written */
 }
 
-/* Reads until a HELLO with this number passes by; what comes before is an older session's. */
+static bool attach(int fd, uint32_t seq)
+{
+    uint8_t head[HEAD];
+
+    put_head(head, TYPE_ATTACH, seq);
+    return fd_write_all(fd, head, sizeof(head), NULL) == 0;
+}
+
+/* Reads until a HELLO with this number passes by; what comes before is an older session's, or an
+ * agent's word that it has begun to listen and would have ATTACH again. */
 static bool read_hello(int fd, uint32_t seq, uint32_t ms)
 {
     uint64_t end = kit_now_ms() + ms, now;
     uint8_t last[HEAD] = {0}, want[HEAD];
+    unsigned n = 0;
 
     put_head(want, TYPE_HELLO, seq);
     while ((now = kit_now_ms()) < end) {
@@ -41,6 +51,8 @@ static bool read_hello(int fd, uint32_t seq, uint32_t ms)
         memcpy(want + 4, last + 4, 4); /* its length is not ours to know */
         if (memcmp(last, want, HEAD) == 0)
             return true;
+        if (++n == HEAD && !attach(fd, seq))
+            return false;
     }
     return false;
 }
@@ -50,16 +62,13 @@ bool kit_hello(struct kit *k, void *vm)
     static uint32_t session;
     cleanup_fd int fd = -1;
     uint64_t start = kit_now_ms();
-    uint8_t head[HEAD];
     bool heard;
 
     if (!kit_ok(k, KIT_CALL(k, agent_open, vm, 0, k->o->boot_ms, &fd), "the agent's channel opens"))
         return false;
     kit_that(k, fcntl(fd, F_GETFD) & FD_CLOEXEC, "the channel is CLOEXEC", "it is not");
     kit_that(k, !(fcntl(fd, F_GETFL) & O_NONBLOCK), "the channel is blocking", "it is not");
-    put_head(head, TYPE_ATTACH, ++session);
-    heard =
-        fd_write_all(fd, head, sizeof(head), NULL) == 0 && read_hello(fd, session, k->o->boot_ms);
+    heard = attach(fd, ++session) && read_hello(fd, session, k->o->boot_ms);
     kit_that(k, heard, "the agent answers ATTACH with HELLO", "nothing came in %u s; console: %s",
              k->o->boot_ms / 1000, k->console);
     kit_note(k, "the agent's HELLO came after %llu ms", (unsigned long long)(kit_now_ms() - start));

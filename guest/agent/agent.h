@@ -29,7 +29,8 @@ struct surroundings {
     bool machine;        /* pid 1 of a VM; else in namespaces on a host (tests/fake) */
     bool debug;          /* lines to /dev/kmsg */
     int channel_fd;      /* --fd N, or -1 */
-    uint32_t vsock_port; /* 0 = virtio-serial */
+    uint32_t vsock_port; /* 0 = virtio-serial or hvc */
+    uint32_t hvc;        /* this is a guest of Xen, with the channel on /dev/hvcN; 0 = it is not */
     char fault[16];      /* point at which a test wants us to die */
     char preload[48];    /* groups of modules, joined by commas, that will be asked for */
 };
@@ -43,7 +44,8 @@ struct source {
 
 struct channel {
     struct source source;
-    bool connected; /* the host listens: HELLO has been queued */
+    bool connected;   /* the host listens: HELLO has been queued */
+    uint32_t session; /* of the ATTACH that connected */
     struct frame_reader reader;
     uint8_t *out; /* bytes not yet written: [out_at, out_len) */
     size_t out_at, out_len, out_cap;
@@ -110,6 +112,7 @@ struct shm {
 
 struct disk;
 struct network_wait;
+struct disk_alias;
 
 struct agent {
     struct surroundings at;
@@ -127,6 +130,7 @@ struct agent {
     struct shm *shm;
     struct disk *disks;
     struct network_wait *network_wait; /* NULL = none */
+    struct disk_alias *aliases;
     bool share_mounted, stop, powering_off;
     uint32_t poweroff_seq;
 };
@@ -169,7 +173,8 @@ void machine_off(struct agent *a);
 
 /* modules.c */
 int modules_load(const char *stage, const char *group, struct err *err);
-int modules_preload(char *groups);
+int modules_preload(struct agent *a);
+int modules_group(const struct agent *a, const char *group, struct err *err);
 
 /* container.c */
 struct container *container_find(struct agent *a, const char *id);
@@ -250,7 +255,10 @@ const char *shm_dir(const struct agent *a);
 
 /* disks.c: mounted disks of the machine, counted; layers.c: roots on them */
 bool disks_wanted(const struct plan_container *c);
-const char *disks_missing(const struct plan_container *c); /* serial number; NULL = none */
+/* Its serial number; NULL = none. */
+const char *disks_missing(const struct agent *a, const struct plan_container *c);
+/* "NAME:TAG": the disk of that serial number, which has none to read, is /dev/NAME. */
+void disk_alias(struct agent *a, const char *word);
 int disks_prepare(struct agent *a, struct container *c, struct err *err);
 void disks_release(struct agent *a, struct container *c);
 int disk_use(struct agent *a, const char *tag, const char *type, const char *data, struct err *err);

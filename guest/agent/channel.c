@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/utsname.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 #include <linux/vm_sockets.h>
@@ -196,8 +197,11 @@ static void attach(struct agent *a, uint32_t session)
 {
     struct channel *ch = &a->channel;
 
+    if (ch->connected && ch->session == session)
+        return; /* said twice */
     ch->out_at = ch->out_len = 0;
     ch->connected = true;
+    ch->session = session;
     streams_reset_credit(a);
     send_hello(a, session);
     processes_report(a);
@@ -293,8 +297,47 @@ static int find_port(char *ret_path, size_t size)
     return -ENOENT;
 }
 
-/* The port appears when the device has been probed, which may be after the driver was loaded. */
-static int wait_port(char *ret_path, size_t size, struct err *err)
+static int open_port(void)
+{
+    char path[300];
+    int r = find_port(path, sizeof(path));
+
+    if (r < 0)
+        return r;
+    r = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    return r < 0 ? -errno : r;
+}
+
+/*
+ * A console device of Xen: -ENODEV until its driver has found it. What has come before the terminal
+ * was raw may have been edited like a line: it is thrown away, and bytes that no frame begins with
+ * ask the host to say it again.
+ */
+static int open_console(unsigned number)
+{
+    static const char knock[FRAME_HEAD_SIZE]; /* no less is looked at */
+    cleanup_fd int fd = -1;
+    struct termios t;
+    char path[32];
+
+    snprintf(path, sizeof(path), "/dev/hvc%u", number);
+    fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || tcgetattr(fd, &t) < 0)
+        return -errno;
+    cfmakeraw(&t);
+    if (tcsetattr(fd, TCSANOW, &t) < 0 || tcflush(fd, TCIFLUSH) < 0 ||
+        write(fd, knock, sizeof(knock)) < 0)
+        return -errno;
+    return steal_fd(&fd);
+}
+
+static int open_carrier(const struct agent *a)
+{
+    return a->at.hvc ? open_console(a->at.hvc) : open_port();
+}
+
+/* It appears when the device has been probed, which may be after the driver was loaded. */
+static int wait_carrier(const struct agent *a, struct err *err)
 {
     cleanup_fd int events = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, 15 /* uevents */);
     struct {
@@ -302,28 +345,18 @@ static int wait_port(char *ret_path, size_t size, struct err *err)
         uint32_t pid, groups;
     } addr = {AF_NETLINK, 0, 0, 1};
     char buf[4096];
+    int fd;
 
     if (events < 0 || bind(events, (struct sockaddr *)&addr, sizeof(addr)) < 0)
         return err_set(err, errno, "listen for devices: %m");
-    while (find_port(ret_path, size) < 0) {
+    while ((fd = open_carrier(a)) < 0) {
         struct pollfd p = {.fd = events, .events = POLLIN};
 
-        if (poll(&p, 1, 30000) < 1)
-            return err_set(err, ENODEV, "no virtio port named '%s'", AGENT_PORT);
+        if ((fd != -ENODEV && fd != -ENOENT) || poll(&p, 1, 30000) < 1)
+            return err_set(err, -fd, "open %s: %m", a->at.hvc ? "the console device" : AGENT_PORT);
         (void)!recv(events, buf, sizeof(buf), MSG_DONTWAIT);
     }
-    return 0;
-}
-
-static int open_serial(struct err *err)
-{
-    char path[300];
-    int fd, r = wait_port(path, sizeof(path), err);
-
-    if (r < 0)
-        return r;
-    fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-    return fd < 0 ? err_set(err, errno, "open '%s': %m", path) : fd;
+    return fd;
 }
 
 static void vsock_retry(struct agent *a, struct source *s, uint32_t events)
@@ -377,7 +410,7 @@ int channel_open(struct agent *a, struct err *err)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK | O_RDWR) < 0)
             return err_set(err, errno, "channel descriptor %d: %m", fd);
     } else {
-        fd = open_serial(err);
+        fd = wait_carrier(a, err);
         if (fd < 0)
             return fd;
     }

@@ -84,7 +84,7 @@ static int make(struct agent *a, struct container *c, uint32_t seq, struct err *
 
 void container_disks_there(struct agent *a, struct container *c)
 {
-    const char *missing = disks_missing(&c->plan);
+    const char *missing = disks_missing(a, &c->plan);
     uint32_t seq = c->wait_seq, id = c->id;
     struct err err = ERR_INIT;
     int r;

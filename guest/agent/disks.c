@@ -29,6 +29,12 @@ struct disk {
     unsigned users;
 };
 
+/* A disk without a serial number, as the host has named it. */
+struct disk_alias {
+    struct disk_alias *next;
+    char name[16], tag[SERIAL_MAX + 1];
+};
+
 static int check_tag(const char *tag, struct err *err)
 {
     size_t n = strlen(tag);
@@ -49,12 +55,49 @@ static bool has_serial(const char *name, const char *tag)
     return strcmp(serial, tag) == 0;
 }
 
+void disk_alias(struct agent *a, const char *word)
+{
+    size_t n = strcspn(word, ":");
+    struct disk_alias *alias;
+
+    if (!word[n] || n == 0 || strchr(word, '/') || word[0] == '.')
+        return;
+    alias = calloc(1, sizeof(*alias));
+    if (!alias || n >= sizeof(alias->name) || strlen(word + n + 1) >= sizeof(alias->tag)) {
+        free(alias);
+        return;
+    }
+    memcpy(alias->name, word, n);
+    memcpy(alias->tag, word + n + 1, strlen(word + n + 1));
+    alias->next = a->aliases;
+    a->aliases = alias;
+}
+
+/* -ENODEV also when the alias is there and the disk is not yet. */
+static int find_alias(const struct agent *a, const char *tag, char name[64])
+{
+    char path[64];
+
+    for (const struct disk_alias *d = a->aliases; d; d = d->next) {
+        if (strcmp(d->tag, tag) != 0)
+            continue;
+        snprintf(path, sizeof(path), "/sys/block/%s", d->name);
+        if (access(path, F_OK) < 0)
+            return -ENODEV;
+        snprintf(name, 64, "%s", d->name);
+        return 0;
+    }
+    return -ENODEV;
+}
+
 /* The kernel's name of the disk ("vda"); -ENODEV without a sentence: it is not there (yet). */
-static int find_device(const char *tag, char name[64])
+static int find_device(const struct agent *a, const char *tag, char name[64])
 {
     cleanup_dir DIR *d = opendir("/sys/block");
     struct dirent *e;
 
+    if (find_alias(a, tag, name) == 0)
+        return 0;
     while (d && (e = readdir(d)))
         if (e->d_name[0] != '.' && strlen(e->d_name) < 64 && has_serial(e->d_name, tag)) {
             snprintf(name, 64, "%.63s", e->d_name);
@@ -63,12 +106,13 @@ static int find_device(const char *tag, char name[64])
     return -ENODEV;
 }
 
-static int device_number(const char *tag, uint32_t *ret_major, uint32_t *ret_minor, struct err *err)
+static int device_number(const struct agent *a, const char *tag, uint32_t *ret_major,
+                         uint32_t *ret_minor, struct err *err)
 {
     char name[64], path[80];
     struct stat st;
 
-    if (find_device(tag, name) < 0)
+    if (find_device(a, tag, name) < 0)
         return err_set(err, ENODEV, "the VM has no disk '%s'", tag);
     snprintf(path, sizeof(path), "/dev/%s", name);
     if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
@@ -90,19 +134,19 @@ bool disks_wanted(const struct plan_container *c)
 }
 
 /* The first disk of the plan that the machine does not have; NULL = all are there. */
-const char *disks_missing(const struct plan_container *c)
+const char *disks_missing(const struct agent *a, const struct plan_container *c)
 {
     char name[64];
 
-    if (c->root.disk && find_device(c->root.disk, name) < 0)
+    if (c->root.disk && find_device(a, c->root.disk, name) < 0)
         return c->root.disk;
-    if (c->root.disk && c->root.upper && find_device(c->root.upper, name) < 0)
+    if (c->root.disk && c->root.upper && find_device(a, c->root.upper, name) < 0)
         return c->root.upper;
     for (size_t i = 0; i < c->n_mounts; i++)
-        if (c->mounts[i].kind == PLAN_M_DISK && find_device(c->mounts[i].source, name) < 0)
+        if (c->mounts[i].kind == PLAN_M_DISK && find_device(a, c->mounts[i].source, name) < 0)
             return c->mounts[i].source;
     for (size_t i = 0; i < c->n_devices; i++)
-        if (c->devices[i].disk && find_device(c->devices[i].disk, name) < 0)
+        if (c->devices[i].disk && find_device(a, c->devices[i].disk, name) < 0)
             return c->devices[i].disk;
     return NULL;
 }
@@ -147,7 +191,7 @@ static int mount_disk(struct agent *a, const char *tag, const char *type, const 
     bool readonly;
     int r;
 
-    if (find_device(tag, name) < 0)
+    if (find_device(a, tag, name) < 0)
         return err_set(err, ENODEV, "the VM has no disk '%s'", tag);
     snprintf(device, sizeof(device), "/dev/%s", name);
     snprintf(dir, sizeof(dir), DISK_DIR "/%s", tag);
@@ -241,20 +285,21 @@ int disk_dir(const char *tag, const char *subdir, struct err *err)
 }
 
 /* Numbers of raw disks, in the plan's nodes and in its device filter. */
-static int learn_numbers(struct plan_container *c, struct err *err)
+static int learn_numbers(const struct agent *a, struct plan_container *c, struct err *err)
 {
     int r = 0;
 
     for (size_t i = 0; i < c->n_devices && r == 0; i++)
         if (c->devices[i].disk)
-            r = device_number(c->devices[i].disk, &c->devices[i].major, &c->devices[i].minor, err);
+            r = device_number(a, c->devices[i].disk, &c->devices[i].major, &c->devices[i].minor,
+                              err);
     for (size_t i = 0; i < c->cgroup.n_rules && r == 0; i++) {
         struct plan_device_rule *rule = &c->cgroup.rules[i];
         uint32_t major, minor;
 
         if (!rule->disk)
             continue;
-        r = device_number(rule->disk, &major, &minor, err);
+        r = device_number(a, rule->disk, &major, &minor, err);
         rule->major = r < 0 ? rule->major : major;
         rule->minor = r < 0 ? rule->minor : minor;
     }
@@ -267,7 +312,7 @@ int disks_prepare(struct agent *a, struct container *c, struct err *err)
 
     if (!disks_wanted(&c->plan))
         return 0;
-    if ((r = learn_numbers(&c->plan, err)) < 0)
+    if ((r = learn_numbers(a, &c->plan, err)) < 0)
         return r;
     for (size_t i = 0; i < c->plan.n_mounts; i++) {
         const struct plan_mount *m = &c->plan.mounts[i];

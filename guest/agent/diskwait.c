@@ -24,7 +24,7 @@ static void look_again(struct agent *a, bool too_late)
 
     for (struct container *c = a->containers; c; c = next) {
         next = c->next;
-        if (c->wait_seq && (too_late || !disks_missing(&c->plan)))
+        if (c->wait_seq && (too_late || !disks_missing(a, &c->plan)))
             container_disks_there(a, c);
     }
 }
@@ -91,11 +91,11 @@ int disks_await(struct agent *a, struct container *c, struct err *err)
 
     if (!disks_wanted(&c->plan))
         return 1;
-    if (a->at.machine && (r = modules_load("late", "block", err)) < 0)
+    if (a->at.machine && (r = modules_group(a, "block", err)) < 0)
         return r;
-    if (!disks_missing(&c->plan))
+    if (!disks_missing(a, &c->plan))
         return 1;
     if ((r = listen_to_kernel(a, err)) < 0 || (r = set_timer(a, err)) < 0)
         return r;
-    return disks_missing(&c->plan) ? 0 : 1; /* it may have come before we listened */
+    return disks_missing(a, &c->plan) ? 0 : 1; /* it may have come before we listened */
 }

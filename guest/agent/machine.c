@@ -108,8 +108,8 @@ int machine_boot(struct agent *a, struct err *err)
         a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
     (void)mkdir(AGENT_RUN, 0711);
     (void)mkdir(SHARE_DIR, 0755);
-    booted = modules_preload(a->at.preload);
-    if (modules_load("boot", NULL, err) < 0)
+    booted = modules_preload(a);
+    if ((a->at.hvc ? modules_load("late", "xen-boot", err) : modules_load("boot", NULL, err)) < 0)
         agent_debug(a, "%s, ignoring", err->msg);
     return 0;
 }
@@ -197,7 +197,7 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
     if (a->at.machine) {
         set_clock(m->realtime_ns);
         for (size_t i = 0; i < m->modules.n; i++)
-            if (modules_load("late", m->modules.v[i], err) < 0)
+            if (modules_group(a, m->modules.v[i], err) < 0)
                 agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
     }
     machine_loopback_up();

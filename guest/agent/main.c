@@ -62,6 +62,10 @@ void agent_words(struct agent *a, char *line)
             a->at.debug = true;
         else if (strncmp(w, "anyvisor.vsock=", 15) == 0)
             a->at.vsock_port = (uint32_t)strtoul(w + 15, NULL, 10);
+        else if (strncmp(w, "anyvisor.hvc=", 13) == 0)
+            a->at.hvc = (uint32_t)strtoul(w + 13, NULL, 10);
+        else if (strncmp(w, "anyvisor.disk=", 14) == 0)
+            disk_alias(a, w + 14);
         else if (strncmp(w, "anyvisor.fault=", 15) == 0)
             snprintf(a->at.fault, sizeof(a->at.fault), "%s", w + 15);
         else if (strncmp(w, "anyvisor.preload=", 17) == 0)

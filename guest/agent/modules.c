@@ -74,14 +74,27 @@ int modules_load(const char *stage, const char *group, struct err *err)
     return first;
 }
 
-static void preload(char *groups, int booted)
+/* Xen has drivers of its own for what virtio does elsewhere, in a group of its own: xen-GROUP. */
+int modules_group(const struct agent *a, const char *group, struct err *err)
+{
+    char name[64];
+    int r;
+
+    if (!a->at.hvc)
+        return modules_load("late", group, err);
+    snprintf(name, sizeof(name), "xen-%s", group);
+    r = modules_load("late", name, err);
+    return r < 0 ? r : modules_load("late", group, err);
+}
+
+static void preload(struct agent *a, int booted)
 {
     char *save = NULL, end;
 
-    for (char *g = strtok_r(groups, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
+    for (char *g = strtok_r(a->at.preload, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
         if (strcmp(g, NEEDS_BUS) == 0)
             (void)!read(booted, &end, 1);
-        (void)modules_load("late", g, NULL);
+        (void)modules_group(a, g, NULL);
     }
 }
 
@@ -90,17 +103,17 @@ static void preload(char *groups, int booted)
  * all the same: the kernel lets the second wait for the first. Returns a descriptor to be closed
  * when the modules of the boot are loaded, or -1.
  */
-int modules_preload(char *groups)
+int modules_preload(struct agent *a)
 {
     int pipe_fds[2];
     pid_t child;
 
-    if (!*groups || pipe2(pipe_fds, O_CLOEXEC) < 0)
+    if (!a->at.preload[0] || pipe2(pipe_fds, O_CLOEXEC) < 0)
         return -1;
     child = fork();
     if (child == 0) {
         close(pipe_fds[1]);
-        preload(groups, pipe_fds[0]);
+        preload(a, pipe_fds[0]);
         _exit(0);
     }
     close(pipe_fds[0]);

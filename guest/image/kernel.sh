@@ -34,10 +34,14 @@ kernel_package() {
 # Appends "boot FILE" or "late GROUP FILE" for one group, dependencies first, nothing twice.
 # The host's modprobe.d must not decide what the guest loads, hence -C.
 kernel_group() {
-    local release=$1 group=$2 list=$new/modules.list module kind path label ko order
+    local release=$1 group=$2 list=$new/modules.list module kind path label base ko order
     shift 2
     label="late $group"
-    [ "$group" != boot ] || label=boot
+    base=boot
+    case $group in
+    boot) label=boot ;;
+    xen-boot) base=none ;;      # loaded instead of boot
+    esac
     for module in "$@"; do
         order=$(modprobe -C /dev/null -d "$tree" -S "$release" --show-depends "$module") ||
             die "$release has no module '$module'"
@@ -45,7 +49,7 @@ kernel_group() {
             [ "$kind" = insmod ] || continue
             path=${path%.ko*}.ko # modprobe ends the line with a blank for options
             ko=${path##*/}
-            ! grep -qxF -e "$label $ko" -e "boot $ko" "$list" || continue
+            ! grep -qxF -e "$label $ko" -e "$base $ko" "$list" || continue
             echo "$label $ko" >>"$list"
             [ -f "$new/modules/$ko" ] || cp -- "$path" "$new/modules/$ko"
         done <<<"$order"

@@ -261,6 +261,26 @@ TEST(what_an_older_session_left_is_skipped)
     done(&f);
 }
 
+TEST(a_guest_that_begins_to_listen_is_told_again_once)
+{
+    static const uint8_t knock[FRAME_HEAD_SIZE];
+    struct frame_head first, second;
+    struct fixture f;
+
+    setup(&f);
+    first = guest_take(&f, NULL);
+    CHECK_INT_EQ(fd_wait(f.guest, POLLIN, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(fd_write_all(f.guest, knock, sizeof(knock), &f.err), f.err);
+        CHECK_OK(pump(&f), f.err);
+    }
+    second = guest_take(&f, NULL);
+    CHECK_INT_EQ(second.type, FRAME_ATTACH);
+    CHECK_INT_EQ(second.seq, first.seq);
+    CHECK_INT_EQ(fd_wait(f.guest, POLLIN, 0), 0);
+    done(&f);
+}
+
 TEST(bytes_without_end_and_without_hello_end_the_channel)
 {
     static const uint8_t zeros[64 << 10];
