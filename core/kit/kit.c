@@ -55,12 +55,15 @@ static int listen_to(const struct kit_options *o, struct kit_summary *s, int fd)
     }
 }
 
-/* What the child has left: its children are ours now. */
+/* What the child has left: its children are ours now. Those that have ended left nothing. */
 static int kill_orphans(void)
 {
-    cleanup_file FILE *f = fopen("/proc/thread-self/children", "re");
+    cleanup_file FILE *f = NULL;
     int pid, n = 0;
 
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+    f = fopen("/proc/thread-self/children", "re");
     while (f && fscanf(f, "%d", &pid) == 1 && pid > 0) {
         kill(pid, SIGKILL);
         n++;

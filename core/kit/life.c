@@ -2,7 +2,9 @@
 /* The whole life of one VM that boots and answers. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include "base/cleanup.h"
 #include "kit/internal.h"
 
 static bool same_handle(struct kit *k, struct kit_vm *vm, const char *ref)
@@ -38,13 +40,27 @@ static void check_reopen(struct kit *k, struct kit_vm *vm)
                 "nonsense is no reference");
 }
 
+/* Also when nobody has asked for its status yet: that is its parent's affair. */
+static bool is_gone(int32_t pid)
+{
+    char path[64], text[512] = "";
+    const char *state;
+    cleanup_file FILE *f = NULL;
+
+    if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
+        return true;
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    f = fopen(path, "re");
+    state = f && fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+    return !state || strncmp(state, ") Z", 3) == 0;
+}
+
 void kit_check_gone(struct kit *k, struct kit_vm *vm, int32_t pid)
 {
     char ref[HVP_REF_MAX];
     void *again = NULL;
 
-    kit_that(k, pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH), "the VMM's process is gone",
-             "process %d is there", pid);
+    kit_that(k, is_gone(pid), "the VMM's process is gone", "process %d is there", pid);
     if (KIT_CALL(k, vm_ref, vm->vm, ref, sizeof(ref)) == 0)
         kit_errno(k, KIT_CALL(k, vm_reopen, k->inst, ref, KIT_OP_MS, &again), ENOENT,
                   "a VM that is gone is not found");
