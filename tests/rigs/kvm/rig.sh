@@ -12,85 +12,34 @@ umask 022
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 here=$(cd "$(dirname "$0")" && pwd)
-source_dir=$(cd "$here/../../.." && pwd)
-RIG_TIMEOUT=${RIG_TIMEOUT:-600}
+# shellcheck source=tests/rigs/lib.sh
+. "$here/../lib.sh"
 RIG_MEMORY=${RIG_MEMORY:-2048}
-RIG_CPUS=${RIG_CPUS:-2}
-qemu=()
 
-say() { printf 'rig: %s\n' "$*" >&2; }
-die() { say "$*"; exit 125; }
+# What runs in the machine, beyond Debian's essential packages.
+# shellcheck disable=SC2034 # lib.sh reads them
+packages=(
+    systemd systemd-sysv dbus kmod iproute2 procps python3 strace jq busybox-static
+    podman conmon crun catatonit containernetworking-plugins
+    qemu-system-x86 libjson-c5 libyaml-0-2 libseccomp2 libmnl0 libkmod2
+)
+# The initramfs loads what the disk needs; the rest is loaded from the disk.
+# shellcheck disable=SC2034
+boot_modules=(virtio_pci virtio_blk crc32c_generic ext4)
+# shellcheck disable=SC2034
+rig_files=("$here"/rig.{sh,service,target})
 
-# shellcheck source=tests/rigs/kvm/build.sh
-. "$here/build.sh"
-
-# export_folder TAG PATH [OPTION]: gives the machine a folder of ours.
-export_folder() {
-    qemu+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap${3:-}")
-    qemu+=(-device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+make_root() {
+    install -m 0644 "$here"/rig.{service,target} "$1/etc/systemd/system/"
+    # Not empty: that would be a first boot, with presets and a machine id to be made.
+    echo 0123456789abcdef0123456789abcdef > "$1/etc/machine-id"
 }
 
-# Runs QEMU; its status. The script's output is a serial port of virtio, ours is its other end.
 boot() {
-    local out=$1 kernel_options=(console=ttyS0 quiet panic=-1 no_timer_check mitigations=off nokaslr
-        random.trust_cpu=on cryptomgr.notests systemd.unified_cgroup_hierarchy=1
-        systemd.unit=rig.target)
-    qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none)
-    qemu+=(-M q35 -cpu max -accel 'tcg,thread=multi' -smp "$RIG_CPUS" -m "$RIG_MEMORY")
-    qemu+=(-kernel "$rig/vmlinux" -initrd "$rig/initramfs" -append "${kernel_options[*]}")
-    qemu+=(-serial "file:$out/console.log")
-    qemu+=(-drive "file=$rig/disk,format=raw,if=virtio,snapshot=on")
-    qemu+=(-device virtio-serial-pci -chardev 'stdio,id=out,signal=off')
-    qemu+=(-device 'virtserialport,chardev=out')
-    export_folder out "$out"
-    export_folder source "$source_dir" ,readonly=on
-    export_folder build "$AV_BUILD" ,readonly=on
-    # Standard input never ends: at its end QEMU would close the port.
-    timeout --foreground -k 10 "$RIG_TIMEOUT" "${qemu[@]}" 0<> <(:)
+    begin_qemu "$1"
+    qemu+=(-M q35 -cpu max -kernel "$rig/vmlinux" -initrd "$rig/initramfs")
+    qemu+=(-append "console=ttyS0 no_timer_check ${kernel_options[*]} systemd.unified_cgroup_hierarchy=1 systemd.unit=rig.target")
+    run_qemu
 }
 
-# The folder that carries the command in and the status out.
-make_out() {
-    local script=$1
-    shift
-    if [ -n "${RIG_OUT:-}" ]; then
-        mkdir -p -- "$RIG_OUT"
-        out=$(realpath -- "$RIG_OUT")
-        rm -f -- "$out/status"
-    else
-        out=$(mktemp -d "${TMPDIR:-/tmp}/rig.XXXXXX")
-        # shellcheck disable=SC2064 # this very folder
-        trap "rm -rf -- '$out'" EXIT
-    fi
-    cp -- "$here/main.sh" "$out/main.sh"
-    printf '%s=%q\n' AV_BUILD "$AV_BUILD" RIG_SOURCE "$source_dir" > "$out/environment"
-    printf 'exec %q %s\n' "$script" "${*@Q}" > "$out/command"
-}
-
-run() {
-    local script out rc=0
-    [ -f "$1" ] || die "'$1' is not a file"
-    script=$(realpath -- "$1")
-    case $script in "$source_dir"/*) ;; *) die "'$script' is not in '$source_dir'" ;; esac
-    AV_BUILD=$(cd "${AV_BUILD:-$source_dir/build}" && pwd) || die "AV_BUILD is not a build folder"
-    shift
-    build
-    make_out "$script" "$@"
-    boot "$out" || rc=$?
-    if [ "$rc" = 124 ]; then
-        say "no end after $RIG_TIMEOUT s; the machine's console:"
-    elif [ "$rc" = 0 ] && [ -s "$out/status" ]; then
-        return "$(< "$out/status")"
-    else
-        say "the machine failed (QEMU's status: $rc); its console:"
-        rc=125
-    fi
-    tail -n 40 -- "$out/console.log" >&2 || true
-    return "$rc"
-}
-
-case ${1:-} in
-build) [ $# = 1 ] || die "build takes no argument"; build ;;
-run) [ $# -ge 2 ] || die "usage: rig.sh run SCRIPT [ARG...]"; shift; run "$@" ;;
-*) die "usage: rig.sh build | run SCRIPT [ARG...]" ;;
-esac
+rig_main "$@"

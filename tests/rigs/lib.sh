@@ -1,25 +1,31 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The rig's disk, kernel and initramfs, sourced by rig.sh: built from Debian's packages and kept in
-# the user's cache under a key of all that they are made of.
-# Uses from rig.sh: here source_dir say die. Sets: rig.
+# What the rigs share, sourced by */rig.sh: a machine made of Debian's packages, kept in the user's
+# cache under a key of all that it is made of, and run by QEMU with our trees inside.
+# A rig sets here and brings
+#   packages, boot_modules   what its disk and its initramfs hold
+#   rig_files                files that its key covers, beyond these
+#   make_root ROOT           what is its own, on the disk and in $rig_new
+#   boot OUT                 runs QEMU with "${qemu[@]}" begun; its status
 
-declare here source_dir
+declare here
+declare -a packages boot_modules rig_files
+source_dir=$(cd "$here/../../.." && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/anyvisor
 rigs=$cache/rigs
-rig='' kernel='' kernel_sha=''
-
-# What runs in the machine, beyond Debian's essential packages.
-packages=(
-    systemd systemd-sysv dbus kmod iproute2 procps python3 strace jq busybox-static
-    podman conmon crun catatonit containernetworking-plugins
-    qemu-system-x86 libjson-c5 libyaml-0-2 libseccomp2 libmnl0 libkmod2
-)
-# The initramfs loads what the disk needs; the rest is loaded from the disk.
-boot_modules=(virtio_pci virtio_blk crc32c_generic ext4)
-# Drivers of hardware that the machine has not.
+rig='' rig_new='' kernel='' kernel_sha=''
+RIG_TIMEOUT=${RIG_TIMEOUT:-600}
+RIG_CPUS=${RIG_CPUS:-2}
+qemu=()
+# Drivers of hardware that the machines have not.
 absent=(sound drivers/gpu drivers/media drivers/infiniband drivers/net/wireless
     drivers/net/ethernet drivers/staging drivers/iio drivers/hwmon drivers/usb drivers/scsi)
+# For every kernel in a machine: it is emulated, and thrown away.
+# shellcheck disable=SC2034 # the rigs read it
+kernel_options=(quiet panic=-1 mitigations=off nokaslr random.trust_cpu=on cryptomgr.notests)
+
+say() { printf 'rig: %s\n' "$*" >&2; }
+die() { say "$*"; exit 125; }
 
 # The guest image's kernel: its tools find, fetch and check Debian's package.
 find_kernel() {
@@ -44,11 +50,12 @@ apt_sources() {
 rig_key() {
     local sources
     mapfile -t sources < <(apt_sources)
-    { cat "$here"/{build.sh,init} "$here"/rig.{service,target} "$source_dir/guest/image/vmlinux.py" \
+    { cat "$here/../lib.sh" "$here/../init" "${rig_files[@]}" "$source_dir/guest/image/vmlinux.py" \
         "${sources[@]}"; echo "$kernel_sha"; } | sha256sum | cut -c1-16
 }
 
-make_root() {
+# The tree of the disk, of Debian's essential packages and the rig's.
+make_base() {
     local root=$1 sources options=() p
     mapfile -t sources < <(apt_sources)
     for p in doc man locale info; do
@@ -62,10 +69,7 @@ make_root() {
         "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root" "${sources[@]}" >&2
     # There is no network in the machine; what apt was told of ours stays out of the cache.
     rm -rf -- "$root.apt.conf" "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/* "$root"/etc/apt
-    install -m 0644 "$here"/rig.{service,target} "$root/etc/systemd/system/"
     echo rig > "$root/etc/hostname"
-    # Not empty: that would be a first boot, with presets and a machine id to be made.
-    echo 0123456789abcdef0123456789abcdef > "$root/etc/machine-id"
 }
 
 make_modules() {
@@ -91,7 +95,7 @@ make_initramfs() {
         for name in bin dev m new proc sys; do echo "dir $name 0755"; done
         echo 'nod dev/console 0600 c 5 1'
         echo 'file bin/busybox 0755 /bin/busybox'
-        echo "file init 0755 $here/init"
+        echo "file init 0755 $here/../init"
         boot_module_files "$tree" "$release" | while read -r name; do
             echo "file m/$((n++))-${name##*/} 0644 $name"
         done
@@ -101,13 +105,16 @@ make_initramfs() {
 }
 
 make_rig() {
+    # shellcheck disable=SC2034 # for make_root
+    rig_new=$1
     local new=$1 release
     say "building from Debian's packages (a minute or two)"
     dpkg-deb -x "$kernel" "$new/tree"
     release=$(ls "$new/tree/lib/modules")
     python3 "$source_dir/guest/image/vmlinux.py" "$new/tree/boot/vmlinuz-$release" "$new/vmlinux"
-    make_root "$new/root"
+    make_base "$new/root"
     make_modules "$new/root" "$new/tree" "$release"
+    make_root "$new/root"
     make_initramfs "$new/tree" "$release" "$new/initramfs"
     truncate -s 4G "$new/disk"
     mkfs.ext4 -q -O ^has_journal -E lazy_itable_init=1 -d "$new/root" "$new/disk"
@@ -127,7 +134,7 @@ build() {
     local new
     check_tools
     find_kernel
-    rig=$rigs/kvm-$(rig_key)
+    rig=$rigs/${here##*/}-$(rig_key)
     mkdir -p -- "$rigs"
     exec 8> "$rigs/lock"
     flock 8
@@ -142,4 +149,77 @@ build() {
     touch -- "$rig"
     find "$rigs" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf --one-file-system -- {} +
     exec 8>&-
+}
+
+# export_folder TAG PATH [OPTION]: gives the machine a folder of ours.
+export_folder() {
+    qemu+=(-fsdev "local,id=$1,path=$2,security_model=none,multidevs=remap${3:-}")
+    qemu+=(-device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+}
+
+# What every machine has. The script's output is a serial port of virtio, ours is its other end.
+begin_qemu() {
+    local out=$1
+    qemu=(qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none)
+    qemu+=(-accel 'tcg,thread=multi' -smp "$RIG_CPUS" -m "$RIG_MEMORY")
+    qemu+=(-serial "file:$out/console.log")
+    qemu+=(-drive "file=$rig/disk,format=raw,if=virtio,snapshot=on")
+    qemu+=(-device virtio-serial-pci -chardev 'stdio,id=out,signal=off')
+    qemu+=(-device 'virtserialport,chardev=out')
+    export_folder out "$out"
+    export_folder source "$source_dir" ,readonly=on
+    export_folder build "$AV_BUILD" ,readonly=on
+}
+
+# Standard input never ends: at its end QEMU would close the port.
+run_qemu() {
+    timeout --foreground -k 10 "$RIG_TIMEOUT" "${qemu[@]}" 0<> <(:)
+}
+
+# The folder that carries the command in and the status out.
+make_out() {
+    local script=$1
+    shift
+    if [ -n "${RIG_OUT:-}" ]; then
+        mkdir -p -- "$RIG_OUT"
+        out=$(realpath -- "$RIG_OUT")
+        rm -f -- "$out/status"
+    else
+        out=$(mktemp -d "${TMPDIR:-/tmp}/rig.XXXXXX")
+        # shellcheck disable=SC2064 # this very folder
+        trap "rm -rf -- '$out'" EXIT
+    fi
+    cp -- "$here/main.sh" "$out/main.sh"
+    printf '%s=%q\n' AV_BUILD "$AV_BUILD" RIG_SOURCE "$source_dir" > "$out/environment"
+    printf 'exec %q %s\n' "$script" "${*@Q}" > "$out/command"
+}
+
+run() {
+    local script out rc=0
+    [ -f "$1" ] || die "'$1' is not a file"
+    script=$(realpath -- "$1")
+    case $script in "$source_dir"/*) ;; *) die "'$script' is not in '$source_dir'" ;; esac
+    AV_BUILD=$(cd "${AV_BUILD:-$source_dir/build}" && pwd) || die "AV_BUILD is not a build folder"
+    shift
+    build
+    make_out "$script" "$@"
+    boot "$out" || rc=$?
+    if [ "$rc" = 124 ]; then
+        say "no end after $RIG_TIMEOUT s; the machine's console:"
+    elif [ "$rc" = 0 ] && [ -s "$out/status" ]; then
+        return "$(< "$out/status")"
+    else
+        say "the machine failed (QEMU's status: $rc); its console:"
+        rc=125
+    fi
+    tail -n 40 -- "$out/console.log" >&2 || true
+    return "$rc"
+}
+
+rig_main() {
+    case ${1:-} in
+    build) [ $# = 1 ] || die "build takes no argument"; build ;;
+    run) [ $# -ge 2 ] || die "usage: rig.sh run SCRIPT [ARG...]"; shift; run "$@" ;;
+    *) die "usage: rig.sh build | run SCRIPT [ARG...]" ;;
+    esac
 }
