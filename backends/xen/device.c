@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Devices of a domain: what it may have, their names in the guest, disks that come and go. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "common/util.h"
+#include "domain.h"
+#include "xen.h"
+
+#define DISKS_MAX 26 /* xvda to xvdz */
+
+static struct xen_device *find(struct xen_vm *vm, const char *tag)
+{
+    struct xen_device *d = vm->devices;
+
+    while (d && strcmp(d->tag, tag) != 0)
+        d = d->next;
+    return d;
+}
+
+static int check_share(const struct hvp_share *s, struct hvp_error *err)
+{
+    struct stat st;
+
+    if (s->fs != HVP_FS_9P)
+        return hvp_fail(err, ENOTSUP, "share '%s': Xen has 9p only", s->d.tag);
+    for (size_t i = 0; i < s->n_options; i++)
+        if (strcmp(s->options[i].key, "security_model") != 0)
+            return hvp_fail(err, EINVAL, "device '%s': unknown option '%.100s'", s->d.tag,
+                            s->options[i].key);
+    if (stat(s->dir, &st) < 0 || !S_ISDIR(st.st_mode))
+        return hvp_fail(err, ENOENT, "share '%s': there is no directory '%.300s'", s->d.tag,
+                        s->dir);
+    return 0;
+}
+
+static int check_disk(const struct hvp_disk *k, struct hvp_error *err)
+{
+    if (k->protocol != HVP_PROTO_FILE && k->protocol != HVP_PROTO_BLOCK)
+        return hvp_fail(err, ENOTSUP, "disk '%s': Xen's disks are files and block devices of dom0",
+                        k->d.tag);
+    if (k->format != HVP_FORMAT_RAW && k->format != HVP_FORMAT_QCOW2)
+        return hvp_fail(err, ENOTSUP, "disk '%s': Xen's disks are raw or qcow2", k->d.tag);
+    if (k->n_options)
+        return hvp_fail(err, EINVAL, "device '%s': unknown option '%.100s'", k->d.tag,
+                        k->options[0].key);
+    if (access(k->path, F_OK) < 0)
+        return hvp_fail(err, errno, "disk '%s': '%.300s': %m", k->d.tag, k->path);
+    return 0;
+}
+
+static int check_device(const struct hvp_device *dev, struct hvp_error *err)
+{
+    if (dev->kind == HVP_DEV_SHARE)
+        return check_share((const struct hvp_share *)dev, err);
+    if (dev->kind == HVP_DEV_DISK)
+        return check_disk((const struct hvp_disk *)dev, err);
+    return hvp_fail(err, ENOTSUP, "device '%s': only disks and shares are supported", dev->tag);
+}
+
+static int choose_vdev(struct xen_vm *vm, char vdev[8], struct hvp_error *err)
+{
+    for (char c = 'a'; c < 'a' + DISKS_MAX; c++) {
+        struct xen_device *d = vm->devices;
+
+        snprintf(vdev, 8, "xvd%c", c);
+        while (d && strcmp(d->vdev, vdev) != 0)
+            d = d->next;
+        if (!d)
+            return 0;
+    }
+    return hvp_fail(err, ENOSPC, "the VM has %d disks already", DISKS_MAX);
+}
+
+int xen_device_note(struct xen_vm *vm, const struct hvp_device *dev, bool hot,
+                    struct xen_device **ret, struct hvp_error *err)
+{
+    char vdev[8] = "";
+    struct xen_device *d;
+
+    if (check_device(dev, err) < 0)
+        return err->code;
+    if (find(vm, dev->tag))
+        return hvp_fail(err, EEXIST, "the VM has a device '%s' already", dev->tag);
+    if (dev->kind == HVP_DEV_DISK && choose_vdev(vm, vdev, err) < 0)
+        return err->code;
+    d = calloc(1, sizeof(*d));
+    if (!d)
+        return hvp_fail(err, ENOMEM, "out of memory for device '%s'", dev->tag);
+    *d = (struct xen_device){.next = vm->devices, .kind = dev->kind, .hot = hot};
+    snprintf(d->tag, sizeof(d->tag), "%s", dev->tag);
+    memcpy(d->vdev, vdev, sizeof(vdev));
+    vm->devices = d;
+    *ret = d;
+    return 0;
+}
+
+static void forget(struct xen_vm *vm, struct xen_device *dev)
+{
+    struct xen_device **p = &vm->devices;
+
+    while (*p && *p != dev)
+        p = &(*p)->next;
+    if (*p)
+        *p = dev->next;
+    free(dev);
+}
+
+static int attach(struct xen_vm *vm, const struct hvp_disk *k, const char *vdev,
+                  const struct deadline *d, struct hvp_error *err)
+{
+    libxl_device_disk disk;
+    libxl_asyncop_how how;
+    int r;
+
+    libxl_device_disk_init(&disk);
+    r = domain_disk(k, vdev, &disk, err);
+    if (r == 0) {
+        loop_begin(&vm->loop, &how);
+        r = libxl_device_disk_add(vm->loop.ctx, vm->domid, &disk, &how);
+        r = loop_finish(&vm->loop, &how, r, d, "add a disk to the domain", err);
+    }
+    libxl_device_disk_dispose(&disk);
+    return r;
+}
+
+int xen_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
+                      struct hvp_error *err)
+{
+    struct xen_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct xen_device *known;
+
+    if (dev->kind != HVP_DEV_DISK)
+        return hvp_fail(err, ENOTSUP, "device '%s': only disks can be added to a running domain",
+                        dev->tag);
+    if (xen_device_note(vm, dev, true, &known, err) < 0)
+        return err->code;
+    if (attach(vm, (const struct hvp_disk *)dev, known->vdev, &d, err) < 0) {
+        forget(vm, known);
+        return err->code;
+    }
+    return 0;
+}
+
+/* Of xenbus: the guest's driver has the disk, and is to be asked. */
+static bool is_connected(struct xen_vm *vm, const libxl_device_disk *disk)
+{
+    static const int connected = 4;
+    libxl_device_disk copy = *disk; /* the call is not const */
+    libxl_diskinfo info;
+    bool yes;
+
+    libxl_diskinfo_init(&info);
+    yes = libxl_device_disk_getinfo(vm->loop.ctx, vm->domid, &copy, &info) == 0 &&
+          info.state == connected;
+    libxl_diskinfo_dispose(&info);
+    return yes;
+}
+
+static int detach(struct xen_vm *vm, libxl_device_disk *disk, const struct deadline *d,
+                  struct hvp_error *err)
+{
+    bool ask = is_connected(vm, disk);
+    libxl_asyncop_how how;
+    int r;
+
+    loop_begin(&vm->loop, &how);
+    r = ask ? libxl_device_disk_safe_remove(vm->loop.ctx, vm->domid, disk, &how)
+            : libxl_device_disk_destroy(vm->loop.ctx, vm->domid, disk, &how);
+    r = loop_finish(&vm->loop, &how, r, d, "remove the disk from the domain", err);
+    if (ask && r == -ETIMEDOUT)
+        return hvp_fail(err, EBUSY, "the guest does not let go of the disk");
+    return r;
+}
+
+int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct xen_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct xen_device *dev = find(vm, tag);
+    libxl_device_disk disk;
+    int r;
+
+    if (!dev)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
+    if (!dev->hot)
+        return hvp_fail(err, ENOTSUP, "device '%s' was there from the start and cannot be removed",
+                        tag);
+    r = libxl_vdev_to_device_disk(vm->loop.ctx, vm->domid, dev->vdev, &disk);
+    if (r)
+        return loop_fail(&vm->loop, r, "find the disk in the domain", err);
+    r = detach(vm, &disk, &d, err);
+    /* QEMU overlooks the word to go while it still sets the disk up, of which nobody can be told.
+     */
+    if (r == -ETIMEDOUT && deadline_left_ms(&d) != 0)
+        r = detach(vm, &disk, &d, err);
+    libxl_device_disk_dispose(&disk);
+    if (r == 0)
+        forget(vm, dev);
+    return r;
+}
+
+int xen_device_addr(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err)
+{
+    const struct xen_device *dev = find(p, tag);
+    int n;
+
+    if (!dev)
+        return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
+    n = dev->kind == HVP_DEV_DISK ? snprintf(buf, len, "xvd:%s", dev->vdev)
+                                  : snprintf(buf, len, "xen:%s", dev->tag);
+    return n < 0 || (size_t)n >= len
+               ? hvp_fail(err, ENAMETOOLONG, "the address of '%s' needs %d bytes", tag, n)
+               : 0;
+}
