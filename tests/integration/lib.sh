@@ -37,11 +37,19 @@ defaults:
   hypervisor: [$BACKEND]
   vm: {memory: 256MiB, vcpus: 1}
 X
+    [ "$BACKEND" != xen ] || setup_xen
     export ANYVISOR_CONFIG=$WORK/etc/anyvisor.yaml
     unset NOTIFY_SOCKET
     make_rootfs "$WORK/rootfs"
     trap 'leave' EXIT
     trap 'exit 130' INT TERM
+}
+
+# Only in tests/rigs/xen, whose VMs are slow to boot: XEN_TYPE is pvh or pv.
+setup_xen() {
+    LIMIT=240
+    sed -i 's/^defaults:/&\n  boot_timeout: 200s/' "$WORK/etc/anyvisor.yaml"
+    sed -i "s/type: .*/type: ${XEN_TYPE:-pvh}/" "$WORK/etc/plugins.d/xen.yaml"
 }
 
 # The runtime under test, with this test's own root and a time limit.

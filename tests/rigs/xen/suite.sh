@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What ctest runs in the rig: containers in domains of Xen, then the conformance kit. Without
+# arguments for PV, else for the types given.
+here=$(dirname "$0")
+tests=$here/../../integration
+failed=0
+
+try() {
+    printf '# %s (at %s s)\n' "$*" "$(cut -d' ' -f1 /proc/uptime)"
+    "$@" || { failed=$((failed + 1)); printf 'not ok %s\n' "$*"; }
+}
+
+[ $# -gt 0 ] || set -- pv
+for XEN_TYPE in "$@"; do
+    export XEN_TYPE
+    try "$here/vm.sh"
+    try "$tests/exec.sh" xen
+done
+[ "$failed" = 0 ]
