@@ -17,7 +17,8 @@
 #define READS_PER_CALL 4      /* then others have their turn */
 #define LOG_LINE_MAX 1024
 #define STALE_MAX (1u << 20) /* bytes of an older session: what carrier and guest may hold */
-#define REPLY_TEXT_MAX 1000  /* a sentence; what a hook has printed may be in it */
+#define KNOCKS_MAX 16
+#define REPLY_TEXT_MAX 1000 /* a sentence; what a hook has printed may be in it */
 
 struct pending {
     struct pending *next;
@@ -42,8 +43,8 @@ struct channel {
     uint32_t next_seq;
     uint32_t session; /* seq of ATTACH and HELLO */
     bool greeted;
-    size_t stale; /* bytes skipped before HELLO */
-    bool knocked; /* some have come */
+    size_t stale;    /* bytes skipped before HELLO */
+    unsigned knocks; /* answered */
     struct streams streams;
     struct bucket log, stray;
     uint64_t log_lost;
@@ -88,12 +89,15 @@ static int begin_session(struct channel *c, struct err *err)
     return attach(c);
 }
 
-/* Some carriers lose what comes before the guest listens; it then says anything, once. */
+/*
+ * Some carriers lose what comes before the guest listens; it then says anything. A terminal echoes
+ * until it is raw, which looks the same: so not only the first time, but not for ever.
+ */
 static void answer_knock(struct channel *c)
 {
-    if (c->knocked || c->stale == 0)
+    if (c->stale == 0 || c->knocks == KNOCKS_MAX)
         return;
-    c->knocked = true;
+    c->knocks++;
     (void)attach(c);
 }
 
