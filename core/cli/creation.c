@@ -355,6 +355,7 @@ static int make(struct creation *c, struct err *err)
     bool booting = !c->member; /* its end is still to be waited for */
     int r;
 
+    sandbox_take_oom_score(c);
     if ((r = host_cgroups_make(c, err)) < 0 ||
         (r = disks_open(&c->disks, &c->choice, c->interrupt.fd, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||

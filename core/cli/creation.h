@@ -76,6 +76,9 @@ void creation_end_child(struct child *child);
 int sandbox_spawn(const struct cli *cli, const char *state_dir, int *ret_sock,
                   struct child *ret_monitor, struct err *err);
 int sandbox_spawn_monitor(struct creation *c, struct err *err);
+/* From here on this process and what it starts is as dear to the host's OOM killer as the bundle
+ * says: engines that are spared themselves would hand that on to the VM. */
+void sandbox_take_oom_score(const struct creation *c);
 int sandbox_spawn_proxy(struct creation *c, struct err *err);
 int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
 /* A VM like that of c which is none of a container's. */

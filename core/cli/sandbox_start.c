@@ -119,6 +119,18 @@ static int record_proxy(struct creation *c, struct err *err)
     return r;
 }
 
+void sandbox_take_oom_score(const struct creation *c)
+{
+    const struct oci_i64 *score = &c->spec->process.oom_score_adj;
+    cleanup_free char *text = xasprintf("%lld", (long long)score->value);
+    struct err err = ERR_INIT;
+
+    /* A lower one than ours takes a right that an unprivileged user lacks: the guest has its own.
+     */
+    if (score->set && path_write(AT_FDCWD, "/proc/self/oom_score_adj", text, &err) < 0)
+        log_info("%s, leaving it", err.msg);
+}
+
 int sandbox_spawn_proxy(struct creation *c, struct err *err)
 {
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");

@@ -14,13 +14,15 @@ check "run deletes the container" 1 'does not exist' av state r1
 check "run BUNDLE needs no id" 7 out av run "$b"
 
 # --- create .. delete on one VM
-b=$(bundle life "$(sh_args 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done')")
+b=$(bundle life "$(sh_args 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done') | .process.oomScoreAdj = 77")
 mkfifo "$WORK/out1"
 exec 9<> "$WORK/out1"
 av create --bundle "$b" --pid-file "$WORK/pid1" c1 > "$WORK/out1" 2>&1 < /dev/null
 same "create returns 0" 0 $?
 pid=$(cat "$WORK/pid1")
 check "the pid file names a live process" 0 '' kill -0 "$pid"
+same "the host may kill it as early as the bundle says" 77 "$(cat "/proc/$pid/oom_score_adj")"
+same "its VM as well" 77 "$(cat "/proc/$(cut -d" " -f1 "$ROOT/c1/monitor")/oom_score_adj")"
 same "state says created" created "$(status_of c1)"
 same "state has the pid of the pid file" "$pid" "$(av state c1 | jq -r .pid)"
 same "state has the bundle" "$b" "$(av state c1 | jq -r .bundle)"
