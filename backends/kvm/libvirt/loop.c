@@ -75,7 +75,7 @@ static void wait_turn(void)
     struct timespec end;
     unsigned before;
 
-    clock_gettime(CLOCK_REALTIME, &end);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += SETTLE_S;
     pthread_mutex_lock(&turn_lock);
     before = turns;
@@ -83,7 +83,8 @@ static void wait_turn(void)
     if (virEventAddTimeout(0, on_turn, NULL, NULL) < 0)
         return;
     pthread_mutex_lock(&turn_lock);
-    while (turns == before && pthread_cond_timedwait(&turned, &turn_lock, &end) == 0)
+    while (turns == before &&
+           pthread_cond_clockwait(&turned, &turn_lock, CLOCK_MONOTONIC, &end) == 0)
         ;
     pthread_mutex_unlock(&turn_lock);
 }
