@@ -146,6 +146,7 @@ static void check_all(struct kit *k)
     if (!open_plugin(k))
         return;
     /* Libraries of a hypervisor keep descriptors of their own once they have been used. */
+    kit_step(k, "probe");
     (void)plugin_probe(k->opened, KIT_OP_MS, NULL, &ignored);
     look(&process);
     kit_mark(&before);

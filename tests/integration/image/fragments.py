@@ -25,7 +25,8 @@ SYMBOLS = {
     "xfs": "XFS_FS", "overlay": "OVERLAY_FS", "vsock": "VSOCKETS", "vmw_vsock_virtio_transport": "VIRTIO_VSOCKETS",
     "virtio-rng": "HW_RANDOM_VIRTIO", "squashfs": "SQUASHFS", "erofs": "EROFS_FS", "tun": "TUN", "loop": "BLK_DEV_LOOP",
     "fuse": "FUSE_FS", "veth": "VETH", "virtio_balloon": "VIRTIO_BALLOON", "nfs": "NFS_FS", "nfsv3": "NFS_V3",
-    "nfsv4": "NFS_V4",
+    "nfsv4": "NFS_V4", "9pnet_xen": "NET_9P_XEN", "xen-blkfront": "XEN_BLKDEV_FRONTEND",
+    "xen-netfront": "XEN_NETDEV_FRONTEND",
 }
 
 
