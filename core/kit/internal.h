@@ -15,6 +15,7 @@
 /* What the child tells its parent while it runs; lives in shared memory. */
 struct kit_shared {
     char step[48]; /* the op under way */
+    char work[64]; /* the child's folder; whoever started it removes it, for it may crash */
     bool probed, finished;
     struct plugin_info info;
 };
@@ -37,7 +38,8 @@ struct kit {
     void *inst;
     struct hvp_caps caps;
     struct hvp_error err;
-    char work[64], share[80], console[80], template_dir[80];
+    const char *work;
+    char share[80], console[80], template_dir[80];
     unsigned n_vms;
     bool kernel_less;
 };

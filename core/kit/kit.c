@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "kit/internal.h"
 
 #define QUIET_MS 30000u /* beyond the time of a boot, until the plug-in counts as hanging */
@@ -126,7 +128,9 @@ int kit_run(const struct kit_options *o, struct kit_summary *ret, struct err *er
         return err_set(err, errno, "share memory: %m");
     *ret = (struct kit_summary){0};
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    r = start(o, shared, &fd, &pid, err);
+    snprintf(shared->work, sizeof(shared->work), "/tmp/av-kit.XXXXXX");
+    r = mkdtemp(shared->work) ? start(o, shared, &fd, &pid, err)
+                              : err_set(err, errno, "make a directory in /tmp: %m");
     if (r == 0) {
         hung = !listen_to(o, ret, fd);
         if (hung)
@@ -136,6 +140,7 @@ int kit_run(const struct kit_options *o, struct kit_summary *ret, struct err *er
         judge(o, ret, status, hung, shared);
         ret->ran_vms = shared->probed;
         ret->info = shared->info;
+        (void)path_remove_tree(AT_FDCWD, shared->work, NULL); /* its mounts went with the child */
     }
     munmap(shared, sizeof(*shared));
     return r;

@@ -80,9 +80,6 @@ static int own_stdio(struct kit *k, struct err *err)
 /* The share is a mount point, as core makes it: containers are mounted below it. */
 static int own_folder(struct kit *k, struct err *err)
 {
-    snprintf(k->work, sizeof(k->work), "/tmp/av-kit.XXXXXX");
-    if (!mkdtemp(k->work))
-        return err_set(err, errno, "make a directory in /tmp: %m");
     snprintf(k->share, sizeof(k->share), "%s/share", k->work);
     snprintf(k->console, sizeof(k->console), "%s/console.log", k->work);
     if (mkdir(k->share, 0700) < 0 || mount(k->share, k->share, NULL, MS_BIND, NULL) < 0)
@@ -168,6 +165,7 @@ void kit_child(const struct kit_options *o, struct kit_shared *shared, int out)
 {
     struct kit k = {.o = o,
                     .shared = shared,
+                    .work = shared->work,
                     .out = out,
                     .said = -1,
                     .cancel_timer = -1,
@@ -180,10 +178,6 @@ void kit_child(const struct kit_options *o, struct kit_shared *shared, int out)
         kit_that(&k, false, "the test can run here", "%s", err.msg);
     else
         check_all(&k);
-    if (k.work[0]) {
-        umount2(k.share, MNT_DETACH);
-        path_remove_tree(AT_FDCWD, k.work, NULL);
-    }
     shared->finished = true;
     _exit(0);
 }

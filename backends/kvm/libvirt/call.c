@@ -22,8 +22,9 @@ int lv_fail(struct hvp_error *err, const char *what)
         return hvp_fail(err, EIO, "%s: libvirt gave no reason", what);
     if (e->code == VIR_ERR_NO_DOMAIN)
         code = ENOENT;
+    /* A missing socket is not a missing domain: that one's process may well run. */
     else if (e->code == VIR_ERR_NO_CONNECT || e->code == VIR_ERR_SYSTEM_ERROR)
-        code = e->int1 > 0 ? e->int1 : ENOTCONN;
+        code = e->int1 > 0 && e->int1 != ENOENT ? e->int1 : ENOTCONN;
     else if (e->code == VIR_ERR_OPERATION_INVALID)
         code = EINVAL;
     return hvp_fail(err, code, "%s: %.400s", what, e->message ? e->message : "no reason given");

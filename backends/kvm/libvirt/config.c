@@ -119,7 +119,7 @@ int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_e
     } else {
         if (!find_socket(c->sockets, path, sizeof(path)))
             return hvp_fail(
-                err, ENOENT,
+                err, ENOTCONN,
                 "libvirt's daemon does not run: neither virtqemud-sock nor libvirt-sock "
                 "is in '%.200s' (key 'sockets')",
                 c->sockets);

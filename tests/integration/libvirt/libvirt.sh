@@ -82,7 +82,9 @@ check "delete it" 0 '' av delete c4
 start c5
 kill "$daemon"
 wait "$daemon" 2> /dev/null
-check "delete --force without a daemon kills the process" 0 '' av delete --force c5
+qemu=$(cat /run/libvirt/qemu/anyvisor-c5.pid)
+check "delete --force without a daemon" 0 '' av delete --force c5
+check "it has killed the process" 1 '' test -e "/proc/$qemu/cwd/."
 
 # --- what create says when libvirt cannot be used
 b=$(bundle c6)
