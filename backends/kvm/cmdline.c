@@ -280,27 +280,11 @@ static int add_device(struct builder *b, size_t index, struct hvp_error *err)
     }
 }
 
-static int check_sizes(const struct cmdline *c, struct hvp_error *err)
-{
-    const struct hvp_vm_spec *s = c->spec;
-
-    if (s->vcpus < 1 || s->vcpus > c->machine->max_vcpus)
-        return hvp_fail(err, EINVAL, "%u vCPUs, but machine '%s' has 1 to %u", s->vcpus,
-                        c->machine->name, c->machine->max_vcpus);
-    if (s->memory < 16 * MIB)
-        return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
-    if (s->vcpus_max > s->vcpus || s->memory_max > s->memory)
-        return hvp_fail(err, ENOTSUP, "a VM of this back-end cannot grow");
-    if (s->n_options > 0)
-        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
-    return 0;
-}
-
 int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err)
 {
     struct builder b = {.a = a, .c = c, .next_fd = CMDLINE_FD_DEVICES};
 
-    if (check_sizes(c, err) < 0)
+    if (machine_check(c->machine, c->spec, err) < 0)
         return err->code;
     add_identity(&b);
     add_machine(&b);

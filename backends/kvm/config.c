@@ -43,7 +43,7 @@ static int choose(const char *key, const char *value, const char *const *words, 
     return hvp_fail(err, EINVAL, "'%s: %.100s' is not one of %s", key, value, all);
 }
 
-static int set_text(char **to, const char *key, const char *value, struct hvp_error *err)
+int kvm_config_text(char **to, const char *key, const char *value, struct hvp_error *err)
 {
     char *copy;
 
@@ -63,7 +63,7 @@ static int set_path_or(char **to, const char *key, const char *value, const char
     if (value[0] != '/' && strcmp(value, word1) != 0 && (!word2 || strcmp(value, word2) != 0))
         return hvp_fail(err, EINVAL, "'%s: %.200s' is neither an absolute path nor %s%s%s", key,
                         value, word1, word2 ? " or " : "", word2 ? word2 : "");
-    return set_text(to, key, value, err);
+    return kvm_config_text(to, key, value, err);
 }
 
 static int set_machine(struct kvm_config *c, const char *arch, const char *value,
@@ -72,7 +72,7 @@ static int set_machine(struct kvm_config *c, const char *arch, const char *value
     char names[128];
 
     if (value[0] && machine_find(arch, value))
-        return set_text(&c->machine, "machine", value, err);
+        return kvm_config_text(&c->machine, "machine", value, err);
     machine_names(arch, names, sizeof(names));
     return hvp_fail(err, EINVAL, "'machine: %.100s' is not one of %s", value,
                     names[0] ? names : "none: there is no machine for this architecture");
@@ -109,7 +109,7 @@ static int set_program(struct kvm_config *c, const char *value, struct hvp_error
     if (value[0] != '/' && strchr(value, '/'))
         return hvp_fail(err, EINVAL, "'qemu: %.200s' is neither an absolute path nor a name",
                         value);
-    return set_text(&c->qemu, "qemu", value, err);
+    return kvm_config_text(&c->qemu, "qemu", value, err);
 }
 
 int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, const char *value,
@@ -124,7 +124,7 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
     if (strcmp(key, "qemu") == 0)
         return set_program(c, value, err);
     if (strcmp(key, "cpu") == 0)
-        return set_text(&c->cpu, key, value, err);
+        return kvm_config_text(&c->cpu, key, value, err);
     if (strcmp(key, "firmware") == 0)
         return set_path_or(&c->firmware, key, value, "auto", "default", err);
     if (strcmp(key, "machine") == 0)

@@ -27,6 +27,8 @@ struct kvm_config {
 
 extern const char kvm_config_help[];
 void kvm_config_init(struct kvm_config *c);
+/* A copy of value in *to, in place of what was there; an empty one is -EINVAL. */
+int kvm_config_text(char **to, const char *key, const char *value, struct hvp_error *err);
 int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, const char *value,
                    struct hvp_error *err);
 void kvm_config_done(struct kvm_config *c);

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/wait.h>
 #include "common/file.h"
 #include "common/util.h"
@@ -18,11 +17,10 @@ int kvm_events_init(struct kvm_vm *vm, struct hvp_error *err)
 {
     struct epoll_event e = {.events = EPOLLIN};
 
-    vm->events_tail = &vm->events;
+    if (event_queue_init(&vm->events, err) < 0)
+        return err->code;
     vm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    vm->queue_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (vm->epoll_fd < 0 || vm->queue_fd < 0 ||
-        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->queue_fd, &e) < 0)
+    if (vm->epoll_fd < 0 || epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0)
         return hvp_fail(err, errno, "make the event descriptor: %m");
     return 0;
 }
@@ -55,21 +53,6 @@ void kvm_events_mute(struct kvm_vm *vm, bool mute)
         epoll_ctl(vm->epoll_fd, EPOLL_CTL_MOD, vm->qmp.fd, &e); /* ENOENT: not watched yet */
 }
 
-static void queue(struct kvm_vm *vm, uint32_t kind, int status, const char *msg)
-{
-    struct kvm_event *e = calloc(1, sizeof(*e));
-    uint64_t one = 1;
-
-    if (!e)
-        return; /* the state is right all the same */
-    e->ev = (struct hvp_event){.struct_size = sizeof(e->ev), .kind = kind, .status = status};
-    snprintf(e->ev.msg, sizeof(e->ev.msg), "%s", msg);
-    *vm->events_tail = e;
-    vm->events_tail = &e->next;
-    if (write(vm->queue_fd, &one, sizeof(one)) < 0)
-        return; /* only when it is readable 2^64 times already */
-}
-
 /* The VM has ended, told once, whoever notices first. */
 static void ended(struct kvm_vm *vm, uint32_t kind, uint32_t state, int status, const char *msg)
 {
@@ -77,7 +60,7 @@ static void ended(struct kvm_vm *vm, uint32_t kind, uint32_t state, int status, 
         return;
     vm->end_told = true;
     vm->state = state;
-    queue(vm, kind, status, msg);
+    event_queue_add(&vm->events, kind, status, msg);
 }
 
 /* A kernel that panics resets the machine (panic=-1); without a pvpanic driver, that is all. */
@@ -178,37 +161,14 @@ int kvm_event_fd(void *p, int *fd, struct hvp_error *err)
 int kvm_event_next(void *p, struct hvp_event *ev, struct hvp_error *err)
 {
     struct kvm_vm *vm = p;
-    struct kvm_event *e;
-    uint32_t size = ev->struct_size;
-    uint64_t count;
 
     kvm_events_collect(vm);
-    e = vm->events;
-    if (!e)
-        return hvp_fail(err, EAGAIN, "no event");
-    vm->events = e->next;
-    if (!vm->events) {
-        vm->events_tail = &vm->events;
-        if (read(vm->queue_fd, &count, sizeof(count)) < 0)
-            return hvp_fail(err, errno, "read the event queue: %m");
-    }
-    memcpy(ev, &e->ev, size < sizeof(e->ev) ? size : sizeof(e->ev));
-    ev->struct_size = size;
-    free(e);
-    return 0;
+    return event_queue_take(&vm->events, ev) ? 0 : hvp_fail(err, EAGAIN, "no event");
 }
 
 void kvm_events_done(struct kvm_vm *vm)
 {
-    while (vm->events) {
-        struct kvm_event *e = vm->events;
-
-        vm->events = e->next;
-        free(e);
-    }
-    if (vm->epoll_fd >= 0)
-        close(vm->epoll_fd);
-    if (vm->queue_fd >= 0)
-        close(vm->queue_fd);
-    vm->epoll_fd = vm->queue_fd = -1;
+    event_queue_done(&vm->events);
+    util_close_ptr(&vm->epoll_fd);
+    vm->epoll_fd = -1;
 }

@@ -7,6 +7,7 @@
 #define KVM_KVM_H
 #include <stdbool.h>
 #include "common/child.h"
+#include "common/event_queue.h"
 #include "accel.h"
 #include "cmdline.h"
 #include "config.h"
@@ -35,11 +36,6 @@ struct kvm_device {
     bool unplugged;          /* and did */
 };
 
-struct kvm_event {
-    struct kvm_event *next;
-    struct hvp_event ev;
-};
-
 enum kvm_migration { MIGRATION_NONE, MIGRATION_RUNNING, MIGRATION_DONE, MIGRATION_FAILED };
 
 struct kvm_vm {
@@ -60,9 +56,8 @@ struct kvm_vm {
     enum kvm_migration migration;
     char *template_dir; /* holds the memory, which a save there leaves out; NULL = none */
     bool clone;         /* its memory is there before its state */
-    int epoll_fd;       /* event_fd: QMP, pidfd and queue_fd */
-    int queue_fd;       /* eventfd, readable while events wait */
-    struct kvm_event *events, **events_tail;
+    int epoll_fd;       /* event_fd: QMP, pidfd and the queue */
+    struct event_queue events;
 };
 
 /* probe.c */

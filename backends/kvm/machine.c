@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "machine.h"
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "machine_aarch64.h"
 #include "machine_ppc64le.h"
 #include "machine_s390x.h"
 #include "machine_x86.h"
+
+#define MEMORY_MIN (UINT64_C(16) << 20) /* bytes; less boots nothing */
 
 /* A new architecture: its table, one line here. */
 static const struct machine *const tables[] = {machine_x86, machine_aarch64, machine_ppc64le,
@@ -29,4 +33,18 @@ void machine_names(const char *arch, char *buf, size_t len)
         for (const struct machine *m = tables[i]; m->arch; m++)
             if (strcmp(m->arch, arch) == 0 && used < len)
                 used += (size_t)snprintf(buf + used, len - used, "%s%s", used ? ", " : "", m->name);
+}
+
+int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct hvp_error *err)
+{
+    if (s->vcpus < 1 || s->vcpus > m->max_vcpus)
+        return hvp_fail(err, EINVAL, "%u vCPUs, but machine '%s' has 1 to %u", s->vcpus, m->name,
+                        m->max_vcpus);
+    if (s->memory < MEMORY_MIN)
+        return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
+    if (s->vcpus_max > s->vcpus || s->memory_max > s->memory)
+        return hvp_fail(err, ENOTSUP, "a VM of this back-end cannot grow");
+    if (s->n_options > 0)
+        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
+    return 0;
 }

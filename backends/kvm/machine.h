@@ -29,6 +29,8 @@ struct machine {
 
 /* name "" = the architecture's first one; NULL = there is none of that name. */
 const struct machine *machine_find(const char *arch, const char *name);
+/* Whether a VM of that size, with these options, can be made on it; -EINVAL or -ENOTSUP. */
+int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct hvp_error *err);
 /* Names of the architecture's machines as "a, b", for messages. */
 void machine_names(const char *arch, char *buf, size_t len);
 

@@ -291,7 +291,8 @@ struct kvm_vm *kvm_vm_new(struct kvm_inst *in, struct hvp_error *err)
     }
     vm->inst = in;
     vm->child = (struct child)CHILD_INIT;
-    vm->epoll_fd = vm->queue_fd = -1;
+    vm->epoll_fd = -1;
+    vm->events = (struct event_queue)EVENT_QUEUE_INIT;
     qmp_init(&vm->qmp, -1, kvm_on_event, vm);
     if (kvm_events_init(vm, err) < 0) {
         kvm_vm_close(vm);

@@ -6,27 +6,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include "common/file.h"
 #include "common/util.h"
 #include "xen.h"
 
 #define PANIC_TAIL 4096 /* a panic's call trace follows the line that names it */
-
-static void queue(struct xen_vm *vm, uint32_t kind, const char *msg)
-{
-    struct xen_event *e = calloc(1, sizeof(*e));
-    uint64_t one = 1;
-
-    if (!e)
-        return; /* the state is right all the same */
-    e->ev = (struct hvp_event){.struct_size = sizeof(e->ev), .kind = kind, .status = -1};
-    snprintf(e->ev.msg, sizeof(e->ev.msg), "%s", msg);
-    *vm->events_tail = e;
-    vm->events_tail = &e->next;
-    if (write(vm->queue_fd, &one, sizeof(one)) < 0)
-        return; /* only when it is readable 2^64 times already */
-}
 
 /* The VM has ended, told once, whoever notices first. */
 static void ended(struct xen_vm *vm, uint32_t kind, uint32_t state, const char *msg)
@@ -35,7 +19,7 @@ static void ended(struct xen_vm *vm, uint32_t kind, uint32_t state, const char *
         return;
     vm->ended = true;
     vm->state = state;
-    queue(vm, kind, msg);
+    event_queue_add(&vm->events, kind, -1, msg);
 }
 
 /* With the kernel's own words, where the console's log has them. */
@@ -88,11 +72,10 @@ int xen_events_init(struct xen_vm *vm, struct hvp_error *err)
 {
     struct epoll_event e = {.events = EPOLLIN};
 
-    vm->events_tail = &vm->events;
+    if (event_queue_init(&vm->events, err) < 0)
+        return err->code;
     vm->event_fd = epoll_create1(EPOLL_CLOEXEC);
-    vm->queue_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (vm->event_fd < 0 || vm->queue_fd < 0 ||
-        epoll_ctl(vm->event_fd, EPOLL_CTL_ADD, vm->queue_fd, &e) < 0 ||
+    if (vm->event_fd < 0 || epoll_ctl(vm->event_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0 ||
         epoll_ctl(vm->event_fd, EPOLL_CTL_ADD, vm->loop.epoll_fd, &e) < 0)
         return hvp_fail(err, errno, "make the event descriptor: %m");
     vm->loop.on_event = on_event;
@@ -119,24 +102,9 @@ int xen_event_fd(void *p, int *fd, struct hvp_error *err)
 int xen_event_next(void *p, struct hvp_event *ev, struct hvp_error *err)
 {
     struct xen_vm *vm = p;
-    struct xen_event *e;
-    uint32_t size = ev->struct_size;
-    uint64_t count;
 
     loop_turn(&vm->loop);
-    e = vm->events;
-    if (!e)
-        return hvp_fail(err, EAGAIN, "no event");
-    vm->events = e->next;
-    if (!vm->events) {
-        vm->events_tail = &vm->events;
-        if (read(vm->queue_fd, &count, sizeof(count)) < 0)
-            return hvp_fail(err, errno, "read the event queue: %m");
-    }
-    memcpy(ev, &e->ev, size < sizeof(e->ev) ? size : sizeof(e->ev));
-    ev->struct_size = size;
-    free(e);
-    return 0;
+    return event_queue_take(&vm->events, ev) ? 0 : hvp_fail(err, EAGAIN, "no event");
 }
 
 void xen_events_done(struct xen_vm *vm)
@@ -144,15 +112,7 @@ void xen_events_done(struct xen_vm *vm)
     if (vm->death)
         libxl_evdisable_domain_death(vm->loop.ctx, vm->death);
     vm->death = NULL;
-    while (vm->events) {
-        struct xen_event *e = vm->events;
-
-        vm->events = e->next;
-        free(e);
-    }
-    if (vm->event_fd >= 0)
-        close(vm->event_fd);
-    if (vm->queue_fd >= 0)
-        close(vm->queue_fd);
-    vm->event_fd = vm->queue_fd = -1;
+    event_queue_done(&vm->events);
+    util_close_ptr(&vm->event_fd);
+    vm->event_fd = -1;
 }

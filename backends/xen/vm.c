@@ -23,7 +23,8 @@ struct xen_vm *xen_vm_new(struct xen_inst *in, struct hvp_error *err)
     }
     vm->inst = in;
     vm->state = HVP_VM_CREATED;
-    vm->event_fd = vm->queue_fd = -1;
+    vm->event_fd = -1;
+    vm->events = (struct event_queue)EVENT_QUEUE_INIT;
     if (loop_init(&vm->loop, in->host, err) < 0) {
         free(vm);
         return NULL;

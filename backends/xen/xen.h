@@ -7,6 +7,7 @@
 #define XEN_XEN_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "common/event_queue.h"
 #include "config.h"
 #include "loop.h"
 
@@ -31,11 +32,6 @@ struct xen_device {
     bool hot;
 };
 
-struct xen_event {
-    struct xen_event *next;
-    struct hvp_event ev;
-};
-
 struct xen_vm {
     struct xen_inst *inst;
     struct loop loop;
@@ -48,9 +44,8 @@ struct xen_vm {
     uint32_t state;
     bool ended; /* told, or destroyed by us: no more events */
     struct xen_device *devices;
-    int event_fd; /* epoll: libxl's and queue_fd */
-    int queue_fd; /* eventfd, readable while events wait */
-    struct xen_event *events, **events_tail;
+    int event_fd; /* epoll: libxl's and the queue */
+    struct event_queue events;
 };
 
 /* probe.c */

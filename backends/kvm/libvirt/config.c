@@ -26,20 +26,6 @@ void lv_config_init(struct lv_config *c)
     kvm_config_init(&c->kvm);
 }
 
-static int set_text(char **to, const char *key, const char *value, struct hvp_error *err)
-{
-    char *copy;
-
-    if (!value[0])
-        return hvp_fail(err, EINVAL, "'%s' is empty", key);
-    copy = strdup(value);
-    if (!copy)
-        return hvp_fail(err, ENOMEM, "out of memory for '%s'", key);
-    free(*to);
-    *to = copy;
-    return 0;
-}
-
 /* Others could not be reached by way of a local socket and a local QEMU. */
 static int set_uri(struct lv_config *c, const char *value, struct hvp_error *err)
 {
@@ -50,7 +36,7 @@ static int set_uri(struct lv_config *c, const char *value, struct hvp_error *err
         size_t n = strlen(starts[i]);
 
         if (strncmp(value, starts[i], n) == 0 && (!value[n] || value[n] == '?'))
-            return set_text(&c->uri, "uri", value, err);
+            return kvm_config_text(&c->uri, "uri", value, err);
     }
     return hvp_fail(err, EINVAL,
                     "'uri: %.200s' is neither qemu:///system nor qemu:///session nor one of them "
@@ -62,7 +48,7 @@ static int set_path(char **to, const char *key, const char *value, struct hvp_er
 {
     if (value[0] != '/' || !value[1])
         return hvp_fail(err, EINVAL, "'%s: %.200s' is not an absolute path", key, value);
-    return set_text(to, key, value, err);
+    return kvm_config_text(to, key, value, err);
 }
 
 int lv_config_set(struct lv_config *c, const char *arch, const char *key, const char *value,

@@ -255,15 +255,8 @@ static int check_spec(const struct lv_domain *d, struct hvp_error *err)
 {
     const struct hvp_vm_spec *s = d->spec;
 
-    if (s->vcpus < 1 || s->vcpus > d->machine->max_vcpus)
-        return hvp_fail(err, EINVAL, "%u vCPUs, but machine '%s' has 1 to %u", s->vcpus,
-                        d->machine->name, d->machine->max_vcpus);
-    if (s->memory < 16 * MIB)
-        return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
-    if (s->vcpus_max > s->vcpus || s->memory_max > s->memory)
-        return hvp_fail(err, ENOTSUP, "a VM of this back-end cannot grow");
-    if (s->n_options > 0)
-        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
+    if (machine_check(d->machine, s, err) < 0)
+        return err->code;
     if (s->n_channels < 1 || s->n_channels > LV_MAX_CHANNELS)
         return hvp_fail(err, EINVAL, "%u channels, but a VM has 1 to %d", s->n_channels,
                         LV_MAX_CHANNELS);

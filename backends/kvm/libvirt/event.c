@@ -22,34 +22,14 @@ int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
 {
     struct epoll_event e = {.events = EPOLLIN};
 
-    vm->events_tail = &vm->events;
+    if (event_queue_init(&vm->events, err) < 0)
+        return err->code;
     vm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    vm->queue_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     vm->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (vm->epoll_fd < 0 || vm->queue_fd < 0 || vm->change_fd < 0 ||
-        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->queue_fd, &e) < 0)
+    if (vm->epoll_fd < 0 || vm->change_fd < 0 ||
+        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0)
         return hvp_fail(err, errno, "make the event descriptor: %m");
     return 0;
-}
-
-static void wake(int fd)
-{
-    uint64_t one = 1;
-
-    (void)!write(fd, &one, sizeof(one)); /* full only when it is readable anyway */
-}
-
-static void queue(struct lv_vm *vm, uint32_t kind, const char *msg)
-{
-    struct lv_event *e = calloc(1, sizeof(*e));
-
-    if (!e)
-        return; /* the state is right all the same */
-    e->ev = (struct hvp_event){.struct_size = sizeof(e->ev), .kind = kind, .status = -1};
-    snprintf(e->ev.msg, sizeof(e->ev.msg), "%s", msg);
-    *vm->events_tail = e;
-    vm->events_tail = &e->next;
-    wake(vm->queue_fd);
 }
 
 /* The VM has ended, told once, whoever notices first. The caller holds the lock. */
@@ -59,7 +39,7 @@ static void ended(struct lv_vm *vm, uint32_t kind, uint32_t state, const char *m
         return;
     vm->end_told = true;
     vm->state = state;
-    queue(vm, kind, msg);
+    event_queue_add(&vm->events, kind, -1, msg);
 }
 
 /* libvirt does not say why a guest stopped by itself; its kernel has, on the console. */
@@ -123,6 +103,7 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
 static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, void *opaque)
 {
     struct lv_vm *vm = opaque;
+    uint64_t one = 1;
     char name[24];
 
     (void)conn;
@@ -134,7 +115,7 @@ static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, 
             d->unplugged = true;
     }
     pthread_mutex_unlock(&vm->lock);
-    wake(vm->change_fd);
+    (void)!write(vm->change_fd, &one, sizeof(one)); /* full only when it is readable anyway */
 }
 
 static int watch(struct lv_vm *vm, int index, int event, virConnectDomainEventGenericCallback fn,
@@ -194,7 +175,7 @@ void lv_events_collect(struct lv_vm *vm)
         return;
     epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, vm->pidfd, NULL); /* it stays readable for ever */
     if (vm->dom && virConnectIsAlive(virDomainGetConnect(vm->dom)) == 1)
-        (void)readable(vm->queue_fd, LAST_WORDS_MS);
+        (void)readable(vm->events.fd, LAST_WORDS_MS);
     pthread_mutex_lock(&vm->lock);
     on_stopped(vm, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     pthread_mutex_unlock(&vm->lock);
@@ -209,37 +190,22 @@ int lv_event_fd(void *p, int *fd, struct hvp_error *err)
     return 0;
 }
 
-static struct lv_event *take(struct lv_vm *vm)
+static bool take(struct lv_vm *vm, struct hvp_event *ev)
 {
-    struct lv_event *e;
-    uint64_t count;
+    bool taken;
 
     pthread_mutex_lock(&vm->lock);
-    e = vm->events;
-    if (e)
-        vm->events = e->next;
-    if (!vm->events) {
-        vm->events_tail = &vm->events;
-        (void)!read(vm->queue_fd, &count, sizeof(count));
-    }
+    taken = event_queue_take(&vm->events, ev);
     pthread_mutex_unlock(&vm->lock);
-    return e;
+    return taken;
 }
 
 int lv_event_next(void *p, struct hvp_event *ev, struct hvp_error *err)
 {
     struct lv_vm *vm = p;
-    uint32_t size = ev->struct_size;
-    struct lv_event *e = take(vm);
 
-    if (!e) {
-        lv_events_collect(vm);
-        e = take(vm);
-    }
-    if (!e)
-        return hvp_fail(err, EAGAIN, "no event");
-    memcpy(ev, &e->ev, size < sizeof(e->ev) ? size : sizeof(e->ev));
-    ev->struct_size = size;
-    free(e);
-    return 0;
+    if (take(vm, ev))
+        return 0;
+    lv_events_collect(vm);
+    return take(vm, ev) ? 0 : hvp_fail(err, EAGAIN, "no event");
 }

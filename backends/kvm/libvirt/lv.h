@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include "common/deadline.h"
+#include "common/event_queue.h"
 #include "config.h"
 #include "domain.h"
 
@@ -28,11 +29,6 @@ struct lv_device {
     char ifname[LV_IFNAME_MAX + 1];
     bool has_secret, unplugging;
     bool unplugged; /* the guest has let go; under the VM's lock */
-};
-
-struct lv_event {
-    struct lv_event *next;
-    struct hvp_event ev;
 };
 
 #define LV_CALLBACKS 2
@@ -56,11 +52,10 @@ struct lv_vm {
     unsigned refs;
     uint32_t state;
     bool destroying, end_told;
-    struct lv_event *events, **events_tail;
+    struct event_queue events;
     struct lv_device *devices;
-    int queue_fd;  /* eventfd, readable while events wait */
     int change_fd; /* eventfd, readable after unplugged has changed */
-    int epoll_fd;  /* event_fd: queue_fd, and pidfd if need be */
+    int epoll_fd;  /* event_fd: the queue, and pidfd if need be */
 };
 
 /* loop.c: libvirt's event loop in a thread of its own, once per process. */

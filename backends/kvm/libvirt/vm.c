@@ -29,7 +29,8 @@ struct lv_vm *lv_vm_new(struct lv_inst *in, const char *uuid, struct hvp_error *
     pthread_mutex_init(&vm->lock, NULL);
     vm->inst = in;
     vm->refs = 1;
-    vm->pidfd = vm->epoll_fd = vm->queue_fd = vm->change_fd = -1;
+    vm->pidfd = vm->epoll_fd = vm->change_fd = -1;
+    vm->events = (struct event_queue)EVENT_QUEUE_INIT;
     vm->state = HVP_VM_CREATED;
     snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
     for (int i = 0; i < LV_CALLBACKS; i++)
@@ -48,12 +49,6 @@ static void free_vm(struct lv_vm *vm)
 
         vm->devices = d->next;
         free(d);
-    }
-    while (vm->events) {
-        struct lv_event *e = vm->events;
-
-        vm->events = e->next;
-        free(e);
     }
     free(vm->run_dir);
     free(vm->console_log);
@@ -84,10 +79,10 @@ void lv_vm_close(void *p)
     pthread_mutex_lock(&vm->lock);
     vm->destroying = true;
     util_close_ptr(&vm->epoll_fd);
-    util_close_ptr(&vm->queue_fd);
+    event_queue_done(&vm->events);
     util_close_ptr(&vm->change_fd);
     util_close_ptr(&vm->pidfd);
-    vm->epoll_fd = vm->queue_fd = vm->change_fd = vm->pidfd = -1;
+    vm->epoll_fd = vm->change_fd = vm->pidfd = -1;
     pthread_mutex_unlock(&vm->lock);
     if (vm->dom)
         virDomainFree(vm->dom);

@@ -74,6 +74,10 @@ wait "$killed" 2>/dev/null
 until_ok 20 no_processes_left
 same "its monitor and VM end with it" "" "$(leftover_processes)"
 check "gc takes what is left of the container" 0 '' av gc
+ANYVISOR_FAULT=monitor.template-save check "a builder that dies while it saves: the VM boots" 0 '^ran$' \
+    run_logged fault --bundle "$b" k2
+check "and says why" 0 'the VM boots' cat "$WORK/fault.log"
+check "what it left is dropped" 0 '' av template remove --all
 check "what it left is no template" 0 '^0$' templates '[.[]|select(.state=="ready")]|length'
 
 # --- two at once: one makes it, the other waits for it

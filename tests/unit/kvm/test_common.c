@@ -2,12 +2,14 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/child.h"
+#include "common/event_queue.h"
 #include "common/file.h"
 
 #define UUID "00000000-1111-2222-3333-444444444444"
@@ -123,6 +125,41 @@ TEST(the_last_line_of_a_log_is_one_printable_line)
             CHECK_STR_EQ(line, t[i].want);
         snprintf(path, sizeof(path), "/tmp/av-unit.XXXXXX");
     }
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+TEST(events_come_in_order_and_the_descriptor_tells_of_them)
+{
+    struct event_queue q = EVENT_QUEUE_INIT;
+    struct hvp_error err = {0};
+    struct hvp_event ev = {.struct_size = sizeof(ev)};
+    struct {
+        struct hvp_event ev;
+        char after;
+    } old = {.ev.struct_size = offsetof(struct hvp_event, msg), .after = 'x'};
+
+    event_queue_done(&q); /* never made */
+    CHECK_INT_EQ(event_queue_init(&q, &err), 0);
+    CHECK(!event_queue_take(&q, &ev) && !is_readable(q.fd));
+    event_queue_add(&q, HVP_EVENT_RESET, -1, "one");
+    event_queue_add(&q, HVP_EVENT_KILLED, 9, "two");
+    CHECK(event_queue_take(&q, &ev) && is_readable(q.fd));
+    CHECK_INT_EQ(ev.kind, HVP_EVENT_RESET);
+    CHECK_STR_EQ(ev.msg, "one");
+    /* A core of before msg gets no more than it has room for. */
+    CHECK(event_queue_take(&q, &old.ev) && !is_readable(q.fd));
+    CHECK_INT_EQ(old.ev.kind, HVP_EVENT_KILLED);
+    CHECK_INT_EQ(old.ev.status, 9);
+    CHECK_INT_EQ(old.ev.struct_size, offsetof(struct hvp_event, msg));
+    CHECK(old.ev.msg[0] == '\0' && old.after == 'x');
+    event_queue_add(&q, HVP_EVENT_RESET, -1, "left behind");
+    event_queue_done(&q);
 }
 
 TEST(a_listening_socket_is_private_and_connectable)
