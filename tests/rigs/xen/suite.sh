@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What ctest runs in the rig: a container in a domain of Xen, then the conformance kit. Without
-# arguments for PV, else for the types given (emulated PVH guests take minutes to boot).
+# arguments for PV, else for the types given (PVH needs a quiet machine: emulated, it runs out of time on a busy one).
 here=$(dirname "$0")
 failed=0
 
