@@ -270,10 +270,11 @@ static void warn_of_none(const struct carrying *c, const struct err *why)
                      c->scan.network.nics[i].name, why->msg);
 }
 
+/* A tap is a NIC of the guest, which must not see even one that carries nothing. */
 static bool nothing_to_do(const struct carrying *c)
 {
     for (size_t i = 0; i < c->scan.n_links; i++)
-        if (net_tap_number(c->scan.links[i].name) >= 0 && *c->scan.links[i].alias)
+        if (net_tap_number(c->scan.links[i].name) >= 0)
             return false;
     return c->scan.network.n_nics == 0;
 }
