@@ -48,8 +48,6 @@ def convert(words, rootfs, initrd, console, disk=None, *program):
         value = words[i + 1]
         if option == "-chardev":
             words[i + 1] = chardev(value, console)
-        elif option == "-netdev":
-            words[i + 1] = "user,restrict=on,id=" + value.split("id=")[1].split(",")[0]
         elif option == "-initrd":
             words[i + 1] = initrd
         elif option == "-netdev":
