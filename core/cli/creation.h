@@ -72,6 +72,9 @@ void creation_done(struct creation *c);
 /* End a child of ours that has been told, or has nothing more to live for. */
 void creation_end_child(struct child *child);
 
+/* creation_record.c: fill c->state from the choice and the bundle, or from the VM it joins. */
+int creation_record(struct creation *c, struct err *err);
+
 /* sandbox_start.c */
 int sandbox_spawn(const struct cli *cli, const char *state_dir, int *ret_sock,
                   struct child *ret_monitor, struct err *err);

@@ -92,6 +92,6 @@ int agent_call(struct process *p, uint16_t type, const struct wbuf *body, agent_
         free(call);
     else
         loop_arm(&m->loop, &call->late, deadline_in_ms(answer_ms(m)));
-    sandbox_channel_update(m);
+    agent_link_update(m);
     return r;
 }

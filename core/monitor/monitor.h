@@ -85,7 +85,7 @@ struct process {
     struct loop_timer grace; /* for its readers or the guest, after its exit */
 };
 
-/* One container (container.c). */
+/* One container (container.c, container_end.c). */
 struct container {
     struct container *next;
     struct monitor *m;
@@ -180,9 +180,15 @@ int agent_call(struct process *p, uint16_t type, const struct wbuf *body, agent_
 void sandbox_begin(struct monitor *m, struct reply_to to, const struct frame_head *h,
                    const uint8_t *body, int *fds, size_t n_fds);
 void sandbox_fail(struct monitor *m, const struct err *err);
-void sandbox_channel_update(struct monitor *m); /* after something was sent */
+void sandbox_hello(struct monitor *m, const struct msg_hello *hello);
 void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
 void sandbox_sweep(struct monitor *m);
+
+/* agent_link.c */
+int agent_link_open(struct monitor *m, struct err *err); /* over the booted VM's channel */
+void agent_link_update(struct monitor *m);               /* after something was sent */
+/* It is freed in the sweep, for it may be in the middle of a call. */
+void agent_link_lose(struct monitor *m, const struct err *err);
 
 /* template.c: the guest has booted: save it, answer, end. */
 void template_save(struct monitor *m);
@@ -215,8 +221,16 @@ struct container *container_find(struct monitor *m, const char *id);
 int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,
                      int *fds, size_t n_fds, struct err *err);
 void container_send_create(struct container *c);
-void container_plugged(struct container *c, const struct err *failure); /* NULL = all disks */
 void container_commit(struct container *c);
+void container_set_status(struct container *c, enum state_status status);
+void container_sweep(struct monitor *m);
+static inline struct process *init_of(const struct container *c)
+{
+    return c->processes;
+}
+
+/* container_end.c */
+void container_plugged(struct container *c, const struct err *failure); /* NULL = all disks */
 void container_undo(struct container *c);
 void container_kill(struct container *c);
 void container_expect_end(struct container *c); /* init has been sent a SIGKILL */
@@ -225,8 +239,7 @@ void container_delete(struct container *c, struct reply_to to);
 void container_init_exited(struct container *c);
 void container_vm_lost(struct container *c);
 void container_check(struct container *c); /* after a process has finished */
-void container_set_status(struct container *c, enum state_status status);
-void container_sweep(struct monitor *m);
+void container_late(void *ctx); /* the guest has not said in time what must have happened */
 
 /* process.c */
 struct process *process_new(struct container *c, bool init, int fds[4], bool terminal,

@@ -158,7 +158,7 @@ void process_signal(struct process *p, uint32_t signo, bool all)
         msg_signal_put(&w, &msg);
         (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);
         wbuf_done(&w);
-        sandbox_channel_update(p->c->m);
+        agent_link_update(p->c->m);
     }
 }
 
@@ -171,7 +171,7 @@ void process_resize(struct process *p)
     msg_resize_put(&w, &p->size);
     (void)channel_request(p->c->m->channel, FRAME_RESIZE, p->id, &w, NULL, NULL, NULL);
     wbuf_done(&w);
-    sandbox_channel_update(p->c->m);
+    agent_link_update(p->c->m);
 }
 
 /* Whoever killed the proxy meant the process. */

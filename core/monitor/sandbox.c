@@ -5,15 +5,11 @@
  * HELLO, AGENT until the answer to SETUP.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -27,7 +23,6 @@
 #define BOOT_TIMEOUT_MS 60000 /* when the CLI has not said */
 
 static void on_vm_event(void *ctx, uint32_t events);
-static void lose_channel(struct monitor *m, const struct err *err);
 
 /* The sentence, and what the guest has said last. */
 static void add_console(struct monitor *m, struct err *err)
@@ -57,7 +52,7 @@ void sandbox_fail(struct monitor *m, const struct err *err)
     for (struct container *c = m->containers; c; c = c->next)
         reply_err(m, &c->reply_create, &full);
     if (m->channel)
-        lose_channel(m, &full);
+        agent_link_lose(m, &full);
     teardown_begin(m);
 }
 
@@ -72,61 +67,6 @@ static void fail_now(struct monitor *m, enum err_phase phase, int code, const ch
 static enum err_phase phase_of_wait(const struct monitor *m)
 {
     return m->phase == MON_HELLO ? PHASE_KERNEL : PHASE_AGENT;
-}
-
-/* The channel. */
-
-void sandbox_channel_update(struct monitor *m)
-{
-    uint32_t events = EPOLLIN;
-
-    if (!m->channel || m->channel_lost)
-        return;
-    if (channel_events(m->channel) & POLLOUT)
-        events |= EPOLLOUT;
-    (void)loop_watch(&m->loop, &m->channel_source, events);
-}
-
-/* Freed in the sweep: the channel is in the middle of a call. */
-static void lose_channel(struct monitor *m, const struct err *err)
-{
-    if (m->channel_lost)
-        return;
-    m->channel_lost = true;
-    m->channel_err = *err;
-    if (m->phase == MON_HELLO && err->code != EPROTO) /* who breaks a protocol, has booted */
-        m->channel_err.phase = PHASE_KERNEL;
-    else if (!err->phase)
-        m->channel_err.phase = PHASE_AGENT;
-    (void)loop_watch(&m->loop, &m->channel_source, 0);
-}
-
-static void pump_stalled(struct monitor *m)
-{
-    if (!m->stdin_stalled || channel_congested(m->channel))
-        return;
-    m->stdin_stalled = false;
-    for (struct container *c = m->containers; c; c = c->next)
-        for (struct process *p = c->processes; p; p = p->next)
-            stdio_pump(p);
-}
-
-static void on_channel(void *ctx, uint32_t events)
-{
-    struct monitor *m = ctx;
-    struct err err = ERR_INIT;
-    int r = 0;
-
-    if (events & EPOLLOUT)
-        r = channel_on_writable(m->channel, &err);
-    if (r == 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-        r = channel_on_readable(m->channel, &err);
-    if (r < 0) {
-        lose_channel(m, &err);
-        return;
-    }
-    pump_stalled(m);
-    sandbox_channel_update(m);
 }
 
 /* All that the VM's processes have been told is lost with it. */
@@ -144,7 +84,7 @@ static void vm_lost(struct monitor *m, const struct err *err)
     add_console(m, &full);
     m->lost = full;
     if (m->channel)
-        lose_channel(m, &full);
+        agent_link_lose(m, &full);
     log_error("%s: %s", err_phase_name(full.phase), full.msg);
     conn_tell_end(m);
     for (struct container *c = m->containers; c; c = c->next) {
@@ -238,9 +178,8 @@ static void on_setup(void *ctx, const struct msg_reply *reply)
             container_send_create(c);
 }
 
-static void on_hello(void *ctx, const struct msg_hello *hello)
+void sandbox_hello(struct monitor *m, const struct msg_hello *hello)
 {
-    struct monitor *m = ctx;
     struct wbuf w = {0};
 
     if (m->phase != MON_HELLO)
@@ -261,81 +200,6 @@ static void on_hello(void *ctx, const struct msg_hello *hello)
         fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");
     wbuf_done(&w);
 }
-
-static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
-{
-    const struct msg_oom unknown = {.where = MSG_OOM_UNKNOWN};
-    struct process *p = process_find(ctx, id);
-
-    if (!p || p->exited)
-        return;
-    stdio_expect(p, STREAM_STDOUT, exited->left_stdout);
-    stdio_expect(p, STREAM_STDERR, exited->left_stderr);
-    if (exited->oom && p->init && !p->c->oom) {
-        p->c->oom = true;
-        events_oom(p->c, &unknown);
-    }
-    process_exited(p, exited->status);
-}
-
-static void on_oom(void *ctx, uint32_t id, const struct msg_oom *m)
-{
-    struct process *p = process_find(ctx, id);
-
-    if (!p || !p->init)
-        return;
-    p->c->oom = true;
-    events_oom(p->c, m);
-}
-
-static void on_log(void *ctx, const char *text)
-{
-    (void)ctx;
-    log_info("agent: %s", text);
-}
-
-static void on_data(void *ctx, uint32_t id, unsigned stream, const uint8_t *data, size_t n)
-{
-    struct process *p = process_find(ctx, id);
-
-    if (p)
-        stdio_data(p, stream, data, n);
-}
-
-static void on_eof(void *ctx, uint32_t id, unsigned stream)
-{
-    struct process *p = process_find(ctx, id);
-
-    if (p)
-        stdio_eof(p, stream);
-}
-
-static void on_credit(void *ctx, uint32_t id, unsigned stream)
-{
-    struct process *p = process_find(ctx, id);
-
-    if (p && stream == STREAM_STDIN)
-        stdio_pump(p);
-}
-
-static void on_gone(void *ctx, uint32_t id, unsigned stream)
-{
-    struct process *p = process_find(ctx, id);
-
-    if (p && stream == STREAM_STDIN)
-        stdio_stdin_gone(p);
-}
-
-static const struct channel_ops channel_ops = {
-    .hello = on_hello,
-    .exited = on_exited,
-    .oom = on_oom,
-    .log = on_log,
-    .data = on_data,
-    .eof = on_eof,
-    .credit = on_credit,
-    .gone = on_gone,
-};
 
 /* The VM's own events. */
 
@@ -421,15 +285,7 @@ static int watch_vm(struct monitor *m, struct err *err)
     m->vm_events = (struct loop_source){.fd = m->boot.event_fd, .fn = on_vm_event, .ctx = m};
     if ((r = loop_watch(&m->loop, &m->vm_events, EPOLLIN)) < 0)
         return err_set(err, -r, "watch the VM's events: %m");
-    r = channel_new(m->boot.channel_fd, &channel_ops, m, &m->channel, err);
-    if (r < 0)
-        return r;
-    m->boot.channel_fd = -1;
-    m->channel_source =
-        (struct loop_source){.fd = channel_fd(m->channel), .fn = on_channel, .ctx = m};
-    if ((r = loop_watch(&m->loop, &m->channel_source, EPOLLIN)) < 0)
-        return err_set(err, -r, "watch the agent's channel: %m");
-    return 0;
+    return agent_link_open(m, err);
 }
 
 static void boot_done(struct job *j)

@@ -145,7 +145,7 @@ static void pump(struct stdio_end *e, bool readable)
         if (r == 0 && loop_watch(&m->loop, &e->source, EPOLLIN) < 0)
             stdin_end(e);
     }
-    sandbox_channel_update(m);
+    agent_link_update(m);
 }
 
 static void on_in(void *ctx, uint32_t events)
@@ -199,7 +199,7 @@ static void reader_gone(struct stdio_end *e)
     end_close(e);
     if (m->channel && e->p->open && !e->guest_eof)
         (void)channel_send_close(m->channel, e->p->id, e->stream);
-    sandbox_channel_update(m);
+    agent_link_update(m);
 }
 
 static ssize_t write_some(struct stdio_end *e)
@@ -262,7 +262,7 @@ static void on_out(void *ctx, uint32_t events)
 
     (void)events;
     flush_out(e, true);
-    sandbox_channel_update(monitor_of(e));
+    agent_link_update(monitor_of(e));
 }
 
 void stdio_data(struct process *p, unsigned stream, const uint8_t *data, size_t n)

@@ -141,7 +141,7 @@ void teardown_begin(struct monitor *m)
         teardown_destroy(m);
         return;
     }
-    sandbox_channel_update(m);
+    agent_link_update(m);
     loop_arm(&m->loop, &m->deadline, deadline_in_ms(poweroff_ms(m)));
 }
 

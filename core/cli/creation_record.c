@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is written down of a container before anything of it exists. */
+#include <errno.h>
+#include <pwd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include "cli/creation.h"
+
+/* Beside the policy's overhead: what QEMU itself was seen to take, most of it translated code of an
+ * emulated CPU. A limit without it kills the VM of a container that stays within its own. */
+#define VMM_HEADROOM (128 * MIB)
+
+static char *now_rfc3339(void)
+{
+    struct timespec ts;
+    struct tm tm;
+    char text[32];
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+    return xasprintf("%s.%09ldZ", text, ts.tv_nsec);
+}
+
+static char *user_name(void)
+{
+    const struct passwd *pw = getpwuid(geteuid());
+
+    return pw ? xstrdup(pw->pw_name) : xasprintf("%u", (unsigned)geteuid());
+}
+
+/* A name for the plug-in's directory that nobody can guess or take before us. */
+static int new_run_dir_name(char **ret, struct err *err)
+{
+    uint64_t random;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return err_set(err, errno, "getrandom: %m");
+    *ret = xasprintf("%s/%016llx", layout_vm_dir(), (unsigned long long)random);
+    return 0;
+}
+
+static int fill_own_vm(const struct creation *c, struct state *s, struct err *err)
+{
+    const struct descriptor *d = c->choice.back_end;
+    const struct decision *decision = &c->choice.decision;
+
+    s->sandbox = xstrdup(c->id);
+    s->descriptor = xstrdup(d->name);
+    s->descriptor_file = xstrdup(d->file);
+    s->library = xstrdup(d->so);
+    s->arch = xstrdup(d->arch);
+    s->class_name = xstrdup(decision->cls);
+    s->vm_memory = decision->size.memory;
+    s->vm_vcpus = decision->size.vcpus;
+    if (!c->choice.workload.is_sandbox)
+        s->vm_overhead = decision->size.overhead + VMM_HEADROOM;
+    return new_run_dir_name(&s->run_dir, err);
+}
+
+static void fill_joined_vm(const struct state *owner, struct state *s)
+{
+    s->sandbox = xstrdup(owner->id);
+    s->descriptor = xstrdup(owner->descriptor);
+    s->descriptor_file = xstrdup(owner->descriptor_file);
+    s->library = xstrdup(owner->library);
+    s->arch = xstrdup(owner->arch);
+    s->class_name = xstrdup(owner->class_name);
+    s->vm_memory = owner->vm_memory;
+    s->vm_vcpus = owner->vm_vcpus;
+}
+
+int creation_record(struct creation *c, struct err *err)
+{
+    struct state *s = &c->state;
+    int r;
+
+    if (c->member)
+        fill_joined_vm(&c->owner.state, s);
+    else if ((r = fill_own_vm(c, s, err)) < 0)
+        return r;
+    s->id = xstrdup(c->id);
+    s->bundle = xstrdup(c->spec->bundle);
+    s->rootfs = xstrdup(c->spec->rootfs);
+    s->oci_version = xstrdup(c->spec->version);
+    s->created = now_rfc3339();
+    s->owner = user_name();
+    for (size_t i = 0; i < c->spec->annotations.n; i++)
+        kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
+    s->terminal = c->spec->process.terminal;
+    return proc_id_of(getpid(), &s->creator, err);
+}
