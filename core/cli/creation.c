@@ -169,13 +169,14 @@ static int with_monitors_words(const struct creation *c, int r, struct err *err)
     return r;
 }
 
-static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
+static int wait_reply(const struct creation *c, uint32_t seq, struct ipc_reply *ret,
+                      struct err *err)
 {
     uint64_t deadline = boot_deadline(c);
     int r = interrupt_wait(&c->interrupt, c->sock, deadline, err);
 
     if (r == 0)
-        r = ipc_wait(c->sock, seq, deadline, NULL, err);
+        r = ipc_wait(c->sock, seq, deadline, ret, err);
     if (r == -EPIPE)
         last_words_explain(c->cli, c->id, err);
     return r;
@@ -239,7 +240,7 @@ static int begin_vm(struct creation *c, struct err *err)
 static int settle_clone(struct creation *c, struct err *err)
 {
     struct err why = ERR_INIT;
-    int r = wait_reply(c, SEQ_SANDBOX, &why);
+    int r = wait_reply(c, SEQ_SANDBOX, NULL, &why);
 
     if (r == -EINTR)
         return *err = why, r;
@@ -254,6 +255,14 @@ static int settle_clone(struct creation *c, struct err *err)
         (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0)
         return r;
     return 1;
+}
+
+static int settle_boot(struct creation *c, struct err *err)
+{
+    cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
+    int r = wait_reply(c, SEQ_SANDBOX, &reply, err);
+
+    return r < 0 ? r : network_adopt(c->proxy.pid, &reply, err);
 }
 
 static int join_vm(struct creation *c, struct err *err)
@@ -283,8 +292,8 @@ static int make(struct creation *c, struct err *err)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
-    if ((booting && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
-        (r = wait_reply(c, SEQ_CREATE, err)) < 0)
+    if ((booting && (r = settle_boot(c, err)) < 0) ||
+        (r = wait_reply(c, SEQ_CREATE, NULL, err)) < 0)
         return r;
     disks_unname(&c->disks);
     if ((r = enter_root(c, err)) < 0 || (r = host_cgroups_booted(c, err)) < 0 ||

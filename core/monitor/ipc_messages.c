@@ -191,16 +191,26 @@ static int network_check(const void *obj)
 {
     const struct ipc_network *m = obj;
 
-    return m->id && m->n_nics <= IPC_NICS_MAX ? 0 : -EPROTO;
+    return m->id && m->n_nics <= IPC_NICS_MAX && m->step <= IPC_NETWORK_PLUG ? 0 : -EPROTO;
 }
 static const struct codec_field network_fields[] = {
     CODEC_F(1, STR, struct ipc_network, id),
     CODEC_FN(2, BYTES, struct ipc_network, network, network_len),
     CODEC_FSUBS(3, struct ipc_network, nics, n_nics, &nic_codec),
-    CODEC_F(4, U32, struct ipc_network, carriers),
+    CODEC_F(4, U32, struct ipc_network, step),
 };
 static const struct codec network_codec =
     CODEC_OF(struct ipc_network, network_fields, network_check);
+
+static int hostifs_check(const void *obj)
+{
+    return ((const struct ipc_hostifs *)obj)->v.n <= IPC_NICS_MAX ? 0 : -EPROTO;
+}
+static const struct codec_field hostifs_fields[] = {
+    CODEC_FSUBS(1, struct ipc_hostifs, v.v, v.n, &kv_codec),
+};
+static const struct codec hostifs_codec =
+    CODEC_OF(struct ipc_hostifs, hostifs_fields, hostifs_check);
 
 static int target_check(const void *obj)
 {
@@ -310,6 +320,21 @@ int ipc_network_get(struct wire body, struct ipc_network *ret)
 void ipc_network_done(struct ipc_network *m)
 {
     codec_done(&network_codec, m);
+}
+
+void ipc_hostifs_put(struct wbuf *w, const struct ipc_hostifs *m)
+{
+    codec_put(w, &hostifs_codec, m);
+}
+
+int ipc_hostifs_get(struct wire body, struct ipc_hostifs *ret)
+{
+    return codec_get(body, &hostifs_codec, ret);
+}
+
+void ipc_hostifs_done(struct ipc_hostifs *m)
+{
+    codec_done(&hostifs_codec, m);
 }
 
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m)

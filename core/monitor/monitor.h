@@ -214,6 +214,7 @@ void share_detach(struct monitor *m, struct container *c);
 
 /* network.c; both take over the descriptors */
 void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg);
+void network_reply(struct monitor *m, struct reply_to *to, const struct ipc_hostifs *hostifs);
 void network_take_taps(struct monitor *m, int *fds, size_t n);
 
 /* container.c */

@@ -172,7 +172,7 @@ static void on_setup(void *ctx, const struct msg_reply *reply)
         fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.setup'");
         return;
     }
-    reply_ok(m, &m->reply_sandbox, NULL, 0);
+    network_reply(m, &m->reply_sandbox, &m->boot.hostifs);
     for (struct container *c = m->containers; c; c = c->next)
         if (!c->dead && !c->sent && !c->deleting)
             container_send_create(c);

@@ -181,6 +181,27 @@ TEST(exec_target_event_and_timings_survive)
         wbuf_done(&w[i]);
 }
 
+TEST(names_of_interfaces_survive_and_are_not_more_than_there_are_nics)
+{
+    struct ipc_hostifs in = {0}, out;
+    struct wbuf w = {0};
+
+    kvs_add(&in.v, "net0", "vif1.0");
+    ipc_hostifs_put(&w, &in);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(w.data, w.len), &out), 0);
+    CHECK_STR_EQ(kvs_get(&out.v, "net0"), "vif1.0");
+    ipc_hostifs_done(&out);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(NULL, 0), &out), 0); /* of a back-end with taps */
+    CHECK_INT_EQ(out.v.n, 0);
+    wbuf_done(&w);
+    while (in.v.n <= IPC_NICS_MAX)
+        kvs_add(&in.v, "net0", "vif1.0");
+    ipc_hostifs_put(&w, &in);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(w.data, w.len), &out), -EPROTO);
+    ipc_hostifs_done(&in);
+    wbuf_done(&w);
+}
+
 TEST(a_signal_above_64_is_refused)
 {
     struct ipc_target in = {.id = (char *)"c", .signo = 65}, out;
