@@ -170,6 +170,8 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
     struct plugin *p = NULL;
     struct hvp_host host;
 
+    if (plugin_host_fits(d, NULL) < 0)
+        return; /* nor can it have left any */
     choice_host(g->cli, d->arch, &host, &guest_dir);
     if (plugin_open(d, &host, &p, &err) < 0 || plugin_vm_list(p, note_vm, &o, VM_MS, &err) < 0)
         complain(g, d->name, &err);
