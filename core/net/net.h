@@ -65,6 +65,10 @@ size_t net_count(const char *path);
 int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds,
                  struct err *err);
 
+/* All taps of ours into another namespace, whose path is given; the VM that has them sees nothing
+ * of it. -EBUSY: that one is carried into another VM. */
+int net_taps_move(struct net_ns *from, const char *to, struct err *err);
+
 /*
  * An interface of the caller's namespace, behind which is a NIC that the VMM has made, takes the
  * place of a tap of ours.

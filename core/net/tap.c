@@ -84,35 +84,56 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
     return 0;
 }
 
-/* It goes down on its way, and comes up when it is connected. */
-static int move(struct net_ns *ns, unsigned index, const char *as, struct err *err)
+/* Of the namespace that nl speaks to. It goes down on its way, and comes up when it is connected.
+ */
+static int move(struct netlink *nl, uint32_t index, const char *as, struct net_ns *to,
+                struct err *err)
 {
-    struct netlink own = {.fd = -1};
     struct netlink_msg m;
-    struct ifinfomsg *head;
-    int r = netlink_open(&own, err);
+    struct ifinfomsg *head = netlink_begin(&m, RTM_NEWLINK, 0, sizeof(*head));
+    int r;
 
-    if (r < 0)
-        return r;
-    head = netlink_begin(&m, RTM_NEWLINK, 0, sizeof(*head));
     head->ifi_index = (int)index;
     netlink_put_str(&m, IFLA_IFNAME, as);
-    netlink_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)ns->fd);
-    r = netlink_ask(&own, &m, err);
-    close_fd(&own.fd);
-    return r == -EEXIST ? err_set(err, EBUSY, OCCUPIED, as) : r;
+    netlink_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)to->fd);
+    r = netlink_ask(nl, &m, err);
+    if (r < 0)
+        return r == -EEXIST ? err_set(err, EBUSY, OCCUPIED, as) : r;
+    (void)silence_ipv6(to, as, NULL); /* a kernel may have no IPv6 */
+    return 0;
 }
 
 int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct err *err)
 {
     cleanup_free char *as = xasprintf(NET_TAP "%u", number);
     unsigned index = if_nametoindex(name);
-    int r = index ? move(ns, index, as, err) : err_set(err, errno, "look for it: %m");
+    struct netlink own = {.fd = -1};
+    int r = index ? netlink_open(&own, err) : err_set(err, errno, "look for it: %m");
 
+    if (r == 0)
+        r = move(&own, index, as, ns, err);
+    close_fd(&own.fd);
     if (r < 0) {
         err_in_phase(err, PHASE_NETWORK);
         return err_wrap(err, "interface '%s' of the VMM", name);
     }
-    (void)silence_ipv6(ns, as, NULL); /* a kernel may have no IPv6 */
     return 0;
+}
+
+int net_taps_move(struct net_ns *from, const char *to, struct err *err)
+{
+    cleanup_call(net_ns_close) struct net_ns target = NET_NS_INIT;
+    cleanup_call(net_scan_done) struct net_scan scan = {0};
+    int r = net_ns_open(to, &target, err);
+
+    if (r == 0)
+        r = net_scan(from, &scan, err);
+    for (size_t i = 0; i < scan.n_links && r == 0; i++) {
+        const struct net_link *l = &scan.links[i];
+
+        if (net_tap_number(l->name) >= 0 &&
+            (r = move(&from->nl, l->index, l->name, &target, err)) < 0)
+            (void)err_wrap(err, "move tap '%s'", l->name);
+    }
+    return r < 0 ? err_in_phase(err, PHASE_NETWORK) : 0;
 }

@@ -91,6 +91,38 @@ TEST(frames_pass_between_tap_and_interface_both_ways)
     rig_end(&ns);
 }
 
+TEST(a_tap_that_was_made_elsewhere_is_moved_and_carries)
+{
+    struct net_ns waiting, ns;
+    struct err err = ERR_INIT;
+    struct net_scan s;
+    struct frame f;
+    int tap = -1, other = -1, peer;
+
+    rig_begin(&waiting);
+    CHECK_OK(net_tap_make(&waiting, 0, 1, &tap, &err), err);
+    rig_begin(&ns);
+    CHECK_OK(net_taps_move(&waiting, OWN_NS, &err), err);
+    rig_scan(&waiting, &s);
+    CHECK(!net_scan_free_tap(&s));
+    net_scan_done(&s);
+    rig_scan(&ns, &s);
+    CHECK(net_scan_find(&s, "eth0") && net_scan_free_tap(&s));
+    CHECK_OK(net_connect(&ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
+    net_scan_done(&s);
+    peer = packet_socket("peer");
+    make_frame(&f, 19);
+    CHECK_INT_EQ(write(tap, &f, sizeof(f)), sizeof(f));
+    CHECK_INT_EQ(receive(peer, 0), 19);
+    CHECK_OK(net_tap_make(&waiting, 0, 1, &other, &err), err);
+    CHECK_ERR(net_taps_move(&waiting, OWN_NS, &err), -EBUSY);
+    close_fd(&other);
+    close_fd(&tap);
+    close_fd(&peer);
+    rig_end(&waiting);
+    rig_end(&ns);
+}
+
 TEST(a_tap_carries_the_name_mtu_and_state_of_its_interface)
 {
     struct net_ns ns;
