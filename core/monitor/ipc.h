@@ -64,6 +64,10 @@ enum ipc_type {
                   * ENOSYS: the back-end has no NICs; reply.body of PLUG = struct ipc_hostifs */
     /* CLI -> monitor */
     IPC_CONSOLE, /* fd: a socket, over which the console's descriptor comes before the reply */
+    IPC_HOLD, /* fd: anything, for who takes the VM. Its one container, which has ended, goes, and
+               * the VM is paused until IPC_TAKE. Its connection may close then */
+    IPC_TAKE, /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
+               * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
 };
 
 struct ipc_reply {
@@ -199,6 +203,12 @@ struct ipc_hostifs {
     struct kvs v;
 };
 
+/* What a VM that was held gets of a new one's struct ipc_sandbox. */
+struct ipc_take {
+    char *id;
+    uint32_t pod, log_level, boot_timeout_ms;
+};
+
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
 struct ipc_event {
     uint32_t kind;
@@ -233,6 +243,9 @@ void ipc_hostifs_done(struct ipc_hostifs *m);
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m);
 int ipc_target_get(struct wire body, struct ipc_target *ret);
 void ipc_target_done(struct ipc_target *m);
+void ipc_take_put(struct wbuf *w, const struct ipc_take *m);
+int ipc_take_get(struct wire body, struct ipc_take *ret);
+void ipc_take_done(struct ipc_take *m);
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m);
 int ipc_event_get(struct wire body, struct ipc_event *ret);
 void ipc_timings_put(struct wbuf *w, const struct ipc_timings *m);

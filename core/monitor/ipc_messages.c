@@ -226,6 +226,20 @@ static const struct codec_field target_fields[] = {
 };
 static const struct codec target_codec = CODEC_OF(struct ipc_target, target_fields, target_check);
 
+static int take_check(const void *obj)
+{
+    const struct ipc_take *m = obj;
+
+    return m->id && str_check_id(m->id, NULL) == 0 ? 0 : -EPROTO;
+}
+static const struct codec_field take_fields[] = {
+    CODEC_F(1, STR, struct ipc_take, id),
+    CODEC_F(2, U32, struct ipc_take, pod),
+    CODEC_F(3, U32, struct ipc_take, log_level),
+    CODEC_F(4, U32, struct ipc_take, boot_timeout_ms),
+};
+static const struct codec take_codec = CODEC_OF(struct ipc_take, take_fields, take_check);
+
 static const struct codec_field event_fields[] = {
     CODEC_F(1, U32, struct ipc_event, kind),
     CODEC_F(2, I32, struct ipc_event, status),
@@ -350,6 +364,21 @@ int ipc_target_get(struct wire body, struct ipc_target *ret)
 void ipc_target_done(struct ipc_target *m)
 {
     codec_done(&target_codec, m);
+}
+
+void ipc_take_put(struct wbuf *w, const struct ipc_take *m)
+{
+    codec_put(w, &take_codec, m);
+}
+
+int ipc_take_get(struct wire body, struct ipc_take *ret)
+{
+    return codec_get(body, &take_codec, ret);
+}
+
+void ipc_take_done(struct ipc_take *m)
+{
+    codec_done(&take_codec, m);
 }
 
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m)
