@@ -13,6 +13,7 @@
 #include "cli/from_template.h"
 #include "cli/last_words.h"
 #include "cli/pod.h"
+#include "cli/pool.h"
 
 #define CONFIG_COPY "config.json"
 #define SEQ_SANDBOX 1
@@ -40,6 +41,9 @@ void creation_done(struct creation *c)
     close_fd(&c->proxy.pidfd);
     strv_done(&c->cgroups);
     strv_done(&c->vm_cgroups);
+    strv_done(&c->pool_cgroups);
+    free(c->pool_member);
+    close_fd(&c->pool_pass);
     cgroup_scope_done(&c->scope);
     cgroup_scope_done(&c->vm_scope);
     cgroup_host_done(&c->cgroup_host);
@@ -125,8 +129,8 @@ static int begin(struct creation *c, struct err *err)
     int r;
 
     if ((r = check_user(err)) < 0 || (r = creation_record(c, err)) < 0 ||
-        (r = host_cgroups_find(c, err)) < 0 ||
-        (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
+        (r = host_cgroups_find(c, err)) < 0 || (r = pool_take(c, err)) < 0 ||
+        (r == 0 && (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0))
         return r;
     c->made_dir = true;
     if ((r = copy_config(c, err)) < 0 || (r = state_write(&c->dir, &c->state, err)) < 0)
@@ -226,8 +230,23 @@ static int begin_vm(struct creation *c, struct err *err)
 {
     int r;
 
+    if (c->pool_member)
+        return sandbox_spawn_proxy(c, err);
     if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
+        (r = choose_template(c, err)) < 0)
+        return r;
+    return sandbox_request(c, SEQ_SANDBOX, err);
+}
+
+/* As if there had been no pool. */
+static int begin_vm_anew(struct creation *c, const struct err *why, struct err *err)
+{
+    int r;
+
+    log_warn("the VM is none of the pool, of which one could not be taken: %s", why->msg);
+    if ((r = pool_abandon(c, err)) < 0 || (r = make_run_dir(c, err)) < 0 ||
+        (r = sandbox_spawn_monitor(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
         (r = choose_template(c, err)) < 0)
         return r;
     return sandbox_request(c, SEQ_SANDBOX, err);
@@ -271,6 +290,22 @@ static int join_vm(struct creation *c, struct err *err)
     return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : sandbox_spawn_proxy(c, err);
 }
 
+/* The plan is made while the VM wakes up. */
+static int plan_and_take(struct creation *c, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int asked = c->pool_member ? pool_ask(c, SEQ_SANDBOX, &why) : 0;
+    int r = container_plan(c, err);
+
+    if (r < 0 || !c->pool_member)
+        return r;
+    if (asked == 0)
+        asked = pool_settle(c, SEQ_SANDBOX, boot_deadline(c), &why);
+    if (asked == -EINTR)
+        return *err = why, asked;
+    return asked < 0 ? begin_vm_anew(c, &why, err) : 0;
+}
+
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
@@ -280,9 +315,10 @@ static int make(struct creation *c, struct err *err)
     sandbox_take_oom_score(c);
     if ((r = host_cgroups_make(c, err)) < 0 ||
         (r = disks_open(&c->disks, &c->choice, c->interrupt.fd, err)) < 0 ||
-        (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
-        (r = container_plan(c, err)) < 0)
+        (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 || (r = plan_and_take(c, err)) < 0)
         return r;
+    if (c->pool_member)
+        booting = false;
     if (c->cloning) {
         if ((r = settle_clone(c, err)) < 0)
             return r;
@@ -402,7 +438,9 @@ int creation_execute(struct creation *c, struct err *err)
     if (r == 0)
         r = make(c, err);
     if (r == 0)
-        r = commit(c, err);
+        r = c->complete ? c->complete(c, err) : commit(c, err);
+    if (r == 0 && !c->complete)
+        pool_refill(c);
     if (r < 0) {
         undo(c);
         /* A signal is taken in any case; where it was the reason it makes the sentence. */
