@@ -90,3 +90,16 @@ void sha256_hex(struct sha256 *s, char ret[SHA256_HEX])
     for (unsigned i = 0; i < 8; i++)
         snprintf(ret + 8 * i, SHA256_HEX - 8 * i, "%08x", s->h[i]);
 }
+
+void sha256_uuid(const char *name, char ret[SHA256_UUID])
+{
+    static const char variant[] = "89ab89ab89ab89ab";
+    char hex[SHA256_HEX];
+    struct sha256 s;
+
+    sha256_init(&s);
+    sha256_add(&s, name, strlen(name));
+    sha256_hex(&s, hex);
+    snprintf(ret, SHA256_UUID, "%.8s-%.4s-8%.3s-%c%.3s-%.12s", hex, hex + 8, hex + 13,
+             variant[hex[16] <= '9' ? hex[16] - '0' : hex[16] - 'a' + 10], hex + 17, hex + 20);
+}

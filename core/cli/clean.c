@@ -50,15 +50,17 @@ static int end_monitor(const struct container *c, struct err *err)
     return r < 0 ? r : end_process(&monitor, "the monitor", err);
 }
 
-/* *ret_found: its hypervisor knows of the VM, or that there is none. */
-static int destroy(const struct descriptor *d, const struct hvp_host *host, const char *ref,
-                   bool *ret_found, struct err *err)
+int vm_destroy_by_ref(const struct cli *cli, const struct descriptor *d, const char *ref,
+                      bool *ret_found, struct err *err)
 {
+    cleanup_free char *guest_dir = NULL;
     struct plugin *p = NULL;
     struct plugin_vm *vm = NULL;
-    int r = plugin_open(d, host, &p, err);
+    struct hvp_host host;
+    int r;
 
-    if (r < 0)
+    choice_host(cli, d->arch, &host, &guest_dir);
+    if ((r = plugin_open(d, &host, &p, err)) < 0)
         return r;
     r = plugin_vm_reopen(p, ref, VM_MS, &vm, err);
     *ret_found = r == 0 || r == -ENOENT;
@@ -78,8 +80,6 @@ static int destroy(const struct descriptor *d, const struct hvp_host *host, cons
 static int end_vm(const struct cli *cli, const struct container *c, bool force, struct err *err)
 {
     struct descriptor d = {0};
-    struct hvp_host host;
-    cleanup_free char *guest_dir = NULL;
     cleanup_free char *ref = NULL;
     bool found = false;
     int r = state_vm_read(c->dir.fd, &ref, err);
@@ -90,8 +90,7 @@ static int end_vm(const struct cli *cli, const struct container *c, bool force, 
         return r;
     r = descriptor_load(c->state.descriptor_file, cli->layout.backend_dir, &d, err);
     if (r == 0) {
-        choice_host(cli, d.arch, &host, &guest_dir);
-        r = destroy(&d, &host, ref, &found, err);
+        r = vm_destroy_by_ref(cli, &d, ref, &found, err);
         descriptor_done(&d);
     }
     if (r == 0)

@@ -10,6 +10,8 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/timing.h"
+#include "cli/lifecycle.h"
+#include "state/state.h"
 
 #define SEQ_BUILD 1
 #define BUILD_MARGIN_MS 30000 /* the monitor's own time limit comes first */
@@ -88,36 +90,56 @@ static int check_room(const struct template *t, struct err *err)
 }
 
 struct builder {
+    const struct creation *c;
     struct child monitor;
     struct network_nics nics; /* like those of c */
     int sock;
     char *state_dir, *run_dir;
+    bool ended; /* the monitor, and with it the VM */
 };
+
+/* A VM that lives without its monitor has the name of the next one. */
+static int end_left_vm(const struct creation *c, const char *state_dir, struct err *err)
+{
+    cleanup_fd int dir = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *ref = NULL;
+    bool found;
+
+    if (dir < 0 || state_vm_read(dir, &ref, NULL) < 0)
+        return 0;
+    return vm_destroy_by_ref(c->cli, c->choice.back_end, ref, &found, err);
+}
 
 static void builder_done(struct builder *b)
 {
+    struct err ignored = ERR_INIT;
+
     network_nics_done(&b->nics);
     close_fd(&b->sock);
     creation_end_child(&b->monitor);
     close_fd(&b->monitor.pidfd);
+    if (b->state_dir && !b->ended)
+        (void)end_left_vm(b->c, b->state_dir, &ignored);
     if (b->state_dir)
-        (void)path_remove_tree(AT_FDCWD, b->state_dir, NULL);
+        (void)path_remove_tree(AT_FDCWD, b->state_dir, &ignored);
     if (b->run_dir)
-        (void)path_remove_tree(AT_FDCWD, b->run_dir, NULL);
+        (void)run_dir_remove(b->run_dir, &ignored);
     free(b->state_dir);
     free(b->run_dir);
 }
 
 /* What a killed one has left goes first. */
-static int make_dirs(const struct template *t, struct builder *b, struct err *err)
+static int make_dirs(struct builder *b, struct err *err)
 {
+    const struct template *t = &b->c->template;
     cleanup_free char *owner = NULL;
     int r;
 
     b->state_dir = path_join(t->path, STATE_NAME);
     b->run_dir = xasprintf(RUN_DIR, layout_vm_dir(), RUN_DIR_HEX, t->name);
-    if ((r = path_remove_tree(AT_FDCWD, b->state_dir, err)) < 0 ||
-        (r = path_remove_tree(AT_FDCWD, b->run_dir, err)) < 0 ||
+    if ((r = end_left_vm(b->c, b->state_dir, err)) < 0 ||
+        (r = path_remove_tree(AT_FDCWD, b->state_dir, err)) < 0 ||
+        (r = run_dir_remove(b->run_dir, err)) < 0 ||
         (r = path_mkdirs(layout_vm_dir(), 0700, err)) < 0 ||
         (r = path_mkdirs(b->state_dir, 0700, err)) < 0 ||
         (r = path_mkdirs(b->run_dir, 0700, err)) < 0)
@@ -146,13 +168,13 @@ static int await_end(const struct creation *c, struct builder *b, char **ret_key
 
 static int build(struct creation *c, const struct kvs *facts, struct err *err)
 {
-    cleanup_call(builder_done) struct builder b = {.sock = -1, .monitor = {0, -1}};
+    cleanup_call(builder_done) struct builder b = {.c = c, .sock = -1, .monitor = {0, -1}};
     struct template_limits limits = limits_of(c);
     cleanup_free char *dir = NULL, *key = NULL, *id = xasprintf("template-%s", c->template.name);
     int r;
 
     (void)template_sweep(c->choice.config.templates.dir, &limits, c->template.name);
-    if ((r = check_room(&c->template, err)) < 0 || (r = make_dirs(&c->template, &b, err)) < 0 ||
+    if ((r = check_room(&c->template, err)) < 0 || (r = make_dirs(&b, err)) < 0 ||
         (r = template_begin(&c->template, &dir, err)) < 0 ||
         (c->nics.n &&
          (r = network_prepare_alone(c->choice.decision.size.vcpus, 1, &b.nics, err)) < 0) ||
@@ -163,6 +185,7 @@ static int build(struct creation *c, const struct kvs *facts, struct err *err)
     if ((r = sandbox_send(c, &place, &b.nics, b.sock, SEQ_BUILD, err)) < 0 ||
         (r = await_end(c, &b, &key, err)) < 0)
         return r;
+    b.ended = true;
     return template_publish(&c->template, facts, key, err);
 }
 

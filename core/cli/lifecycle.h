@@ -7,6 +7,8 @@
 #include "cli/cli.h"
 #include "oci/oci.h"
 
+struct descriptor;
+
 /* The container's configuration as it was at create. */
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err);
 
@@ -32,6 +34,12 @@ void damaged_recover(const struct cli *cli, const char *id, struct container *c)
 char *run_dir_owner(const char *run_dir);
 /* Those of a VM that has ended and whose state directory is gone. */
 int damaged_remove_run_dirs(const char *id, struct err *err);
+/*
+ * clean.c. The VM that its monitor has left behind; *ret_found: its hypervisor knows of it, or that
+ * there is none.
+ */
+int vm_destroy_by_ref(const struct cli *cli, const struct descriptor *d, const char *ref,
+                      bool *ret_found, struct err *err);
 /* With the mounts of the host that are below it (clean.c). */
 int run_dir_remove(const char *dir, struct err *err);
 

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <linux/nsfs.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/path.h"
+#include "base/sha256.h"
 #include "cli/creation.h"
 #include "cli/proxy_command.h"
 #include "cli/proxy_setup.h"
@@ -169,20 +169,6 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     return record_proxy(c, err);
 }
 
-static int new_uuid(char **ret, struct err *err)
-{
-    uint8_t b[16];
-
-    if (getrandom(b, sizeof(b), 0) != sizeof(b))
-        return err_set(err, errno, "getrandom: %m");
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    *ret = xasprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-                     b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-                     b[13], b[14], b[15]);
-    return 0;
-}
-
 static void copy_list(const struct strv *from, struct strv *to)
 {
     for (size_t i = 0; i < from->n; i++)
@@ -227,11 +213,16 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
     fill_metadata(c, m);
 }
 
-static void fill_place(const struct sandbox_place *p, struct ipc_sandbox *m)
+/* The UUID is known beforehand, also to who looks for the VM of a container that is gone. */
+static void fill_place(const struct sandbox_place *p, bool on_host, struct ipc_sandbox *m)
 {
     m->id = xstrdup(p->id);
+    m->uuid = xcalloc(1, SHA256_UUID);
+    sha256_uuid(p->state_dir, m->uuid);
     m->state_dir = xstrdup(p->state_dir);
     m->run_dir = xstrdup(p->run_dir);
+    if (on_host)
+        m->host_mounts = path_join(p->run_dir, CLI_HOST_MOUNTS);
     m->template_use = p->use;
     if (p->use == IPC_TEMPLATE_NONE)
         return;
@@ -239,13 +230,10 @@ static void fill_place(const struct sandbox_place *p, struct ipc_sandbox *m)
     m->template_key = xstrdup(p->template_key);
 }
 
-static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct err *err)
+static void fill_request(const struct creation *c, struct ipc_sandbox *m)
 {
     const struct descriptor *d = c->choice.back_end;
-    int r = new_uuid(&m->uuid, err);
 
-    if (r < 0)
-        return r;
     m->cache_dir =
         path_mkdirs(layout_cache_dir(), 0700, NULL) == 0 ? xstrdup(layout_cache_dir()) : NULL;
     m->descriptor = xstrdup(d->name);
@@ -262,11 +250,8 @@ static int fill_request(const struct creation *c, struct ipc_sandbox *m, struct 
         xasprintf("version=9p2000.L,msize=%" PRIu64 ",cache=%s,access=client",
                   c->choice.decision.storage.msize, c->choice.decision.storage.cache);
     m->share_model = xstrdup(c->choice.decision.storage.security_model);
-    if (d->host_mounts)
-        m->host_mounts = path_join(c->state.run_dir, CLI_HOST_MOUNTS);
     m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
     fill_vm(c, m);
-    return 0;
 }
 
 /* The lists that m borrows; their descriptors follow in this order. */
@@ -298,11 +283,9 @@ int sandbox_send(const struct creation *c, const struct sandbox_place *place,
                  const struct network_nics *nics, int sock, uint32_t seq, struct err *err)
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
-    int r = fill_request(c, &m, err);
 
-    if (r < 0)
-        return r;
-    fill_place(place, &m);
+    fill_request(c, &m);
+    fill_place(place, c->choice.back_end->host_mounts, &m);
     return send_request(&m, nics, NULL, sock, seq, err);
 }
 
@@ -318,7 +301,7 @@ static void fill_own(const struct creation *c, const char *live, struct ipc_sand
         .template_key = c->template.key,
     };
 
-    fill_place(&place, m);
+    fill_place(&place, c->choice.back_end->host_mounts, m);
     copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
     m->pod = c->choice.workload.is_sandbox;
     if (c->cloning)
@@ -329,10 +312,9 @@ int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
     cleanup_free char *live = c->cloning ? template_live(&c->template) : NULL;
-    int r = fill_request(c, &m, err);
+    int r;
 
-    if (r < 0)
-        return r;
+    fill_request(c, &m);
     fill_own(c, live, &m);
     r = send_request(&m, &c->nics, &c->disks, c->sock, seq, err);
     network_nics_done(&c->nics);

@@ -34,3 +34,13 @@ TEST(known_texts_have_their_hashes)
         CHECK_STR_EQ(hash(t[i].text, 7, hex), t[i].hash);
     }
 }
+
+TEST(a_name_has_one_uuid_that_says_of_what_kind_it_is)
+{
+    char uuid[SHA256_UUID];
+
+    sha256_uuid("abc", uuid);
+    CHECK_STR_EQ(uuid, "ba7816bf-8f01-8fea-8141-40de5dae2223");
+    sha256_uuid("", uuid);
+    CHECK_STR_EQ(uuid, "e3b0c442-98fc-8c14-9afb-f4c8996fb924");
+}
