@@ -6,11 +6,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "binary.h"
 #include "common/util.h"
+#include "key.h"
 #include "kvm.h"
 
 #define STATE_NAME "state"
@@ -151,45 +150,19 @@ int kvm_migrate_in(struct kvm_vm *vm, const char *dir, const struct deadline *d,
     return 0;
 }
 
-/* Two files are the same one, as far as this goes: name, size, time. */
-static void file_key(const char *path, char *buf, size_t len)
-{
-    struct stat st = {0};
-
-    if (path[0] && stat(path, &st) < 0)
-        st.st_size = -1;
-    snprintf(buf, len, "%" PRId64 ".%" PRId64, (int64_t)st.st_size, (int64_t)st.st_mtim.tv_sec);
-}
-
 /* Everything that QEMU compares when it loads a state, and what the guest has in its memory. */
 int kvm_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_t len,
                      struct hvp_error *err)
 {
     struct kvm_inst *in = inst;
     const struct kvm_config *k = &in->config;
-    char path[BINARY_PATH_MAX], build[80], kernel[48], initrd[48], devices[64] = "", note[256];
+    char path[BINARY_PATH_MAX], build[80], note[256];
     const struct machine *m;
     enum accel accel;
-    int n;
 
     if (kvm_machine(in, spec->machine, &m, err) < 0 || kvm_accel(in, &accel, note, 256, err) < 0 ||
         binary_find(k->qemu ? k->qemu : m->qemu, path, sizeof(path), err) < 0 ||
         binary_build_id(path, build, sizeof(build), err) < 0)
         return err->code;
-    file_key(spec->kernel, kernel, sizeof(kernel));
-    file_key(spec->initrd, initrd, sizeof(initrd));
-    for (size_t i = 0; i < spec->n_devices && i < sizeof(devices) - 1; i++)
-        devices[i] = (char)('0' + spec->devices[i]->kind);
-    n = snprintf(buf, len,
-                 "kvm1 qemu=%s machine=%s accel=%s cpu=%s vcpus=%u memory=%" PRIu64
-                 "/%d firmware=%s kernel=%s initrd=%s channels=%u ports=%u devices=%s",
-                 build, m->name, accel_name(accel),
-                 spec->cpu_model[0] ? spec->cpu_model
-                 : k->cpu           ? k->cpu
-                                    : "default",
-                 spec->vcpus, spec->memory, k->memory, k->firmware ? k->firmware : "auto", kernel,
-                 initrd, spec->n_channels, k->hotplug_ports, devices);
-    if (n < 0 || (size_t)n >= len)
-        return hvp_fail(err, ENAMETOOLONG, "the template's key needs %d bytes", n);
-    return 0;
+    return key_text("kvm1", k, m->name, build, accel, spec, buf, len, err);
 }
