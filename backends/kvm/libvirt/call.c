@@ -109,7 +109,7 @@ static void *thread(void *arg)
 }
 
 /* Signals are for others, but for the one that core's filter sends to who breaks its rules. */
-static int start(struct lv_call *c)
+int lv_thread(void *(*run)(void *), void *arg, pthread_t *ret_id)
 {
     pthread_attr_t attr;
     sigset_t all, old;
@@ -119,12 +119,23 @@ static int start(struct lv_call *c)
     sigfillset(&all);
     sigdelset(&all, SIGSYS);
     pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    c->refs++;
+    if (!ret_id)
+        pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    r = pthread_create(&id, &attr, thread, c);
+    r = pthread_create(&id, &attr, run, arg);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     pthread_attr_destroy(&attr);
+    if (r == 0 && ret_id)
+        *ret_id = id;
+    return r;
+}
+
+static int start(struct lv_call *c)
+{
+    int r;
+
+    c->refs++;
+    r = lv_thread(thread, c, NULL);
     if (r)
         c->refs--;
     return r;

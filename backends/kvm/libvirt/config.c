@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "common/util.h"
 
 #define URI_DEFAULT "qemu:///system"
@@ -26,7 +27,18 @@ void lv_config_init(struct lv_config *c)
     kvm_config_init(&c->kvm);
 }
 
-/* Others could not be reached by way of a local socket and a local QEMU. */
+/* What people try, and what there is for it. */
+static const char *instead_of(const char *uri)
+{
+    if (strncmp(uri, "qemu:///embed", 13) == 0)
+        return "libvirt's embedded driver is one process's with its folder, while each VM has a "
+               "monitor of its own: the back-end 'kvm' runs QEMU without a daemon";
+    if (strncmp(uri, "xen:", 4) == 0)
+        return "VMs of Xen are driven without libvirt, by the back-end 'xen'";
+    return "it is neither qemu:///system nor qemu:///session nor one of them with qemu+unix: and a "
+           "socket";
+}
+
 static int set_uri(struct lv_config *c, const char *value, struct hvp_error *err)
 {
     static const char *const starts[] = {"qemu:///system", "qemu:///session", "qemu+unix:///system",
@@ -38,10 +50,7 @@ static int set_uri(struct lv_config *c, const char *value, struct hvp_error *err
         if (strncmp(value, starts[i], n) == 0 && (!value[n] || value[n] == '?'))
             return kvm_config_text(&c->uri, "uri", value, err);
     }
-    return hvp_fail(err, EINVAL,
-                    "'uri: %.200s' is neither qemu:///system nor qemu:///session nor one of them "
-                    "with qemu+unix: and a socket",
-                    value);
+    return hvp_fail(err, EINVAL, "'uri: %.100s': %s", value, instead_of(value));
 }
 
 static int set_path(char **to, const char *key, const char *value, struct hvp_error *err)
@@ -77,19 +86,13 @@ void lv_config_done(struct lv_config *c)
     lv_config_init(c);
 }
 
-bool lv_config_is_system(const struct lv_config *c)
-{
-    return strstr(c->uri ? c->uri : URI_DEFAULT, ":///system") != NULL;
-}
-
 /* Newer installations have a daemon for QEMU alone, older ones one for everything. */
-static const char *find_socket(const char *dir, char *path, size_t len)
+static const char *find_socket(const char *dir, char *path, size_t len, struct stat *st)
 {
     static const char *const names[] = {"virtqemud-sock", "libvirt-sock"};
-    struct stat st;
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if ((size_t)snprintf(path, len, "%s/%s", dir, names[i]) < len && stat(path, &st) == 0)
+        if ((size_t)snprintf(path, len, "%s/%s", dir, names[i]) < len && stat(path, st) == 0)
             return path;
     return NULL;
 }
@@ -97,18 +100,24 @@ static const char *find_socket(const char *dir, char *path, size_t len)
 int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_error *err)
 {
     const char *uri = c->uri ? c->uri : URI_DEFAULT;
+    struct stat st;
     char path[256];
     int n;
 
     if (!c->sockets || strchr(uri, '?') || strncmp(uri, "qemu+unix:", 10) == 0) {
         n = snprintf(buf, len, "%s", uri);
     } else {
-        if (!find_socket(c->sockets, path, sizeof(path)))
+        if (!find_socket(c->sockets, path, sizeof(path), &st))
             return hvp_fail(
                 err, ENOTCONN,
                 "libvirt's daemon does not run: neither virtqemud-sock nor libvirt-sock "
                 "is in '%.200s' (key 'sockets')",
                 c->sockets);
+        if (st.st_uid != 0 && st.st_uid != geteuid())
+            return hvp_fail(err, EPERM,
+                            "libvirt's daemon at '%.200s' is user %u's, and so would be its QEMU, "
+                            "which could not serve a container's files: it takes root's daemon",
+                            path, st.st_uid);
         n = snprintf(buf, len, "qemu+unix://%s?socket=%s", uri + strlen("qemu://"), path);
     }
     return (size_t)n < len ? 0 : hvp_fail(err, ENAMETOOLONG, "the URI '%.200s' is too long", uri);

@@ -22,7 +22,5 @@ void lv_config_done(struct lv_config *c);
 
 /* What to connect to: the URI, with the socket that is in the folder `sockets`. */
 int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_error *err);
-/* True where libvirtd runs as root for all users, false for a user's own. */
-bool lv_config_is_system(const struct lv_config *c);
 
 #endif

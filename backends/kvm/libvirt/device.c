@@ -80,12 +80,17 @@ static void add_share(struct xml *x, const struct hvp_share *s, const struct lv_
     xml_close(x);
 }
 
+/* A name has no room for a UUID, of which any part may be another one's: its FNV-1a has. */
 void lv_ifname(const struct hvp_nic *n, const char *uuid, unsigned number, char *buf)
 {
+    uint32_t hash = 2166136261u;
+
+    for (; *uuid; uuid++)
+        hash = (hash ^ (unsigned char)*uuid) * 16777619u;
     if (n->ifname)
         snprintf(buf, LV_IFNAME_MAX + 1, "%s", n->ifname);
     else
-        snprintf(buf, LV_IFNAME_MAX + 1, "av%.8s-%u", uuid, number);
+        snprintf(buf, LV_IFNAME_MAX + 1, "av%08x-%u", hash, number);
 }
 
 /* type='ethernet': a tap that libvirt makes and connects to nothing. */

@@ -10,13 +10,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 #include "common/file.h"
 #include "common/util.h"
 #include "lv.h"
 
-/* From QEMU's end to libvirt's word about it: some ms. */
-#define LAST_WORDS_MS 2000
+/* From QEMU's end to libvirt's word about it: a second or two, more when the host is busy. */
+#define LAST_WORDS_S 10
 
 int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
 {
@@ -26,8 +27,10 @@ int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
         return err->code;
     vm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     vm->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (vm->epoll_fd < 0 || vm->change_fd < 0 ||
-        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0)
+    vm->patience_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (vm->epoll_fd < 0 || vm->change_fd < 0 || vm->patience_fd < 0 ||
+        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0 ||
+        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->patience_fd, &e) < 0)
         return hvp_fail(err, errno, "make the event descriptor: %m");
     return 0;
 }
@@ -42,8 +45,8 @@ static void ended(struct lv_vm *vm, uint32_t kind, uint32_t state, const char *m
     event_queue_add(&vm->events, kind, -1, msg);
 }
 
-/* libvirt does not say why a guest stopped by itself; its kernel has, on the console. */
-static void stopped_itself(struct lv_vm *vm)
+/* Why a guest stopped by itself libvirt does not say; its kernel has, on the console. */
+static bool told_on_console(struct lv_vm *vm)
 {
     const char *log = vm->console_log ? vm->console_log : "";
     char line[200], msg[256];
@@ -53,16 +56,20 @@ static void stopped_itself(struct lv_vm *vm)
         ended(vm, HVP_EVENT_PANIC, HVP_VM_CRASHED, msg);
     } else if (file_tail_line(log, "reboot: Restarting system", line, sizeof(line))) {
         ended(vm, HVP_EVENT_RESET, HVP_VM_STOPPED, "the guest reset itself");
-    } else {
+    } else if (file_tail_line(log, "reboot: Power down", line, sizeof(line))) {
         ended(vm, HVP_EVENT_POWEROFF, HVP_VM_STOPPED, "the guest powered off");
+    } else {
+        return false;
     }
+    return true;
 }
 
 static void on_stopped(struct lv_vm *vm, int detail)
 {
     switch (detail) {
     case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
-        stopped_itself(vm);
+        if (!told_on_console(vm))
+            ended(vm, HVP_EVENT_POWEROFF, HVP_VM_STOPPED, "the guest powered off");
         break;
     case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
         ended(vm, HVP_EVENT_PANIC, HVP_VM_CRASHED, "the guest's kernel panicked");
@@ -161,23 +168,36 @@ void lv_events_unwatch(struct lv_vm *vm)
     }
 }
 
-static bool readable(int fd, int ms)
+static bool readable(int fd)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    return fd >= 0 && poll(&p, 1, ms) > 0;
+    return fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-/* libvirt knows better why: it is given a moment, unless it is away. */
+/* Who has destroyed it only libvirt knows: it is given a moment, unless it is away. */
+static void wait_for_word(struct lv_vm *vm)
+{
+    const struct itimerspec soon = {.it_value = {.tv_nsec = 1}},
+                            later = {.it_value = {.tv_sec = LAST_WORDS_S}};
+    bool alive = vm->dom && virConnectIsAlive(virDomainGetConnect(vm->dom)) == 1;
+
+    (void)timerfd_settime(vm->patience_fd, 0, alive ? &later : &soon, NULL);
+}
+
 void lv_events_collect(struct lv_vm *vm)
 {
-    if (!readable(vm->pidfd, 0))
+    bool over = readable(vm->patience_fd);
+
+    if (!over && (vm->gone || !readable(vm->pidfd)))
         return;
-    epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, vm->pidfd, NULL); /* it stays readable for ever */
-    if (vm->dom && virConnectIsAlive(virDomainGetConnect(vm->dom)) == 1)
-        (void)readable(vm->events.fd, LAST_WORDS_MS);
+    epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, over ? vm->patience_fd : vm->pidfd, NULL);
     pthread_mutex_lock(&vm->lock);
-    on_stopped(vm, VIR_DOMAIN_EVENT_STOPPED_FAILED);
+    vm->gone = true;
+    if (over)
+        on_stopped(vm, VIR_DOMAIN_EVENT_STOPPED_FAILED);
+    else if (!told_on_console(vm))
+        wait_for_word(vm);
     pthread_mutex_unlock(&vm->lock);
 }
 

@@ -5,12 +5,11 @@
  */
 #include <errno.h>
 #include <libvirt/virterror.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include "lv.h"
 
-#define SETTLE_S 1
+#define SETTLE_S 5
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int loop_error;
@@ -34,21 +33,11 @@ static void *run(void *arg)
 
 static void start(void)
 {
-    sigset_t all, old;
-    pthread_t id;
-
     virSetErrorFunc(NULL, be_quiet);
-    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
         loop_error = EIO;
-        return;
-    }
-    sigfillset(&all);
-    sigdelset(&all, SIGSYS);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    loop_error = pthread_create(&id, NULL, run, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!loop_error)
-        pthread_detach(id);
+    else
+        loop_error = lv_thread(run, NULL, NULL);
 }
 
 int lv_loop_start(struct hvp_error *err)
@@ -59,29 +48,41 @@ int lv_loop_start(struct hvp_error *err)
     return 0;
 }
 
-static void on_turn(int timer, void *opaque)
+static void never(int timer, void *opaque)
+{
+    (void)timer;
+    (void)opaque;
+}
+
+static void on_freed(void *opaque)
 {
     (void)opaque;
-    virEventRemoveTimeout(timer);
     pthread_mutex_lock(&turn_lock);
     turns++;
     pthread_cond_broadcast(&turned);
     pthread_mutex_unlock(&turn_lock);
 }
 
-/* One turn of the loop; it may be stuck, and then it is not waited for. */
+/*
+ * What is removed the loop frees when it has nothing more urgent to do, timers for one: so it is
+ * the freeing of one that is waited for, which comes after all that was removed before. The loop
+ * may be stuck, and then it is not.
+ */
 static void wait_turn(void)
 {
     struct timespec end;
     unsigned before;
+    int timer;
 
     clock_gettime(CLOCK_MONOTONIC, &end);
     end.tv_sec += SETTLE_S;
     pthread_mutex_lock(&turn_lock);
     before = turns;
     pthread_mutex_unlock(&turn_lock);
-    if (virEventAddTimeout(0, on_turn, NULL, NULL) < 0)
+    timer = virEventAddTimeout(-1, never, NULL, on_freed);
+    if (timer < 0)
         return;
+    virEventRemoveTimeout(timer);
     pthread_mutex_lock(&turn_lock);
     while (turns == before &&
            pthread_cond_clockwait(&turned, &turn_lock, CLOCK_MONOTONIC, &end) == 0)

@@ -44,7 +44,8 @@ struct lv_vm {
     uint32_t n_channels;
     unsigned next_number;
     pid_t pid; /* of QEMU; 0 = unknown */
-    int pidfd; /* watched while there is no connection that could tell; -1 = none */
+    int pidfd; /* watched beside libvirt, which may be away; -1 = none */
+    bool gone; /* the process has ended */
     virDomainPtr dom;
     int callbacks[LV_CALLBACKS]; /* ids on dom's connection; -1 = not registered */
 
@@ -54,8 +55,9 @@ struct lv_vm {
     bool destroying, end_told;
     struct event_queue events;
     struct lv_device *devices;
-    int change_fd; /* eventfd, readable after unplugged has changed */
-    int epoll_fd;  /* event_fd: the queue, and pidfd if need be */
+    int change_fd;   /* eventfd, readable after unplugged has changed */
+    int patience_fd; /* timer: for how long libvirt's word about the end is waited for */
+    int epoll_fd;    /* event_fd: the queue, pidfd, patience_fd */
 };
 
 /* loop.c: libvirt's event loop in a thread of its own, once per process. */
@@ -71,11 +73,15 @@ int lv_attach(struct lv_vm *vm, const struct deadline *d, struct hvp_error *err)
 void lv_disconnect(struct lv_inst *in);
 
 /* call.c: one call of libvirt's API with a time limit, which that has not. */
+/* A thread without signals, detached where ret_id is NULL; 0 or a positive errno. */
+int lv_thread(void *(*run)(void *), void *arg, pthread_t *ret_id);
+
 struct lv_call {
     /* in; the objects are the call's own references */
     virConnectPtr conn;
     virDomainPtr dom;
     char *text;
+    char uuid[37];
     unsigned flags;
     uint64_t number;
     /* out */
@@ -110,9 +116,7 @@ int lv_events_init(struct lv_vm *vm, struct hvp_error *err);
 int lv_events_watch(struct lv_vm *vm, struct hvp_error *err);
 void lv_events_unwatch(struct lv_vm *vm);
 void lv_vm_unref(void *vm);
-/* The connection is lost: QEMU's process itself is watched until there is another one. */
-void lv_events_lost(struct lv_vm *vm);
-/* Take in what the process tells while libvirt cannot. */
+/* Take in what the process tells, or that libvirt has not said more about its end. */
 void lv_events_collect(struct lv_vm *vm);
 int lv_event_fd(void *vm, int *fd, struct hvp_error *err);
 int lv_event_next(void *vm, struct hvp_event *ev, struct hvp_error *err);
@@ -122,9 +126,22 @@ int lv_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp_
 int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **ret,
                struct hvp_error *err);
 
-/* vm.c */
+/* create.c */
 int lv_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,
                  struct hvp_error *err);
+int lv_vm_restore(void *inst, const struct hvp_vm_spec *spec, const char *dir, uint32_t flags,
+                  uint32_t timeout_ms, void **vm, struct hvp_error *err);
+
+/* save.c */
+int lv_vm_save(void *vm, const char *dir, uint32_t flags, uint32_t timeout_ms,
+               struct hvp_error *err);
+/* vm->dom becomes the domain `xml`, whose UUID is vm's, with the memory that was saved in dir. */
+int lv_restore(struct lv_vm *vm, const char *dir, const char *xml, const struct deadline *d,
+               struct hvp_error *err);
+int lv_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_t len,
+                    struct hvp_error *err);
+
+/* vm.c */
 int lv_vm_start(void *vm, uint32_t timeout_ms, struct hvp_error *err);
 int lv_vm_pause(void *vm, uint32_t timeout_ms, struct hvp_error *err);
 int lv_vm_resume(void *vm, uint32_t timeout_ms, struct hvp_error *err);

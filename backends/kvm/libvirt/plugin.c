@@ -64,6 +64,9 @@ static const struct hvp_plugin plugin = {
     .device_detach = lv_device_detach,
     .device_update = lv_device_update,
     .nic_hostif = lv_nic_hostif,
+    .vm_save = lv_vm_save,
+    .vm_restore = lv_vm_restore,
+    .template_key = lv_template_key,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

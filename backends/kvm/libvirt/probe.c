@@ -6,12 +6,13 @@
 #include "lv.h"
 
 /*
- * Not here: templates, for a saved image of libvirt belongs to the UUID that it was saved from;
- * device addresses, for libvirt does not know the numbers that the guest gives to its buses; vsock.
+ * Not here: device addresses, for libvirt does not know the numbers that the guest gives to its
+ * buses; vsock.
  */
 #define CAPS_ALWAYS                                                                                \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_HOSTIF |                \
-     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS)
+     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS |   \
+     HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE)
 
 /* The boards whose devices domain.c can place. */
 int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **ret,

@@ -34,6 +34,23 @@ TEST(keys_are_taken_or_refused_by_name)
     }
 }
 
+TEST(where_libvirt_is_no_way_the_way_is_named)
+{
+    static const char *const t[][2] = {{"xen:///system", "'xen'"},
+                                       {"qemu:///embed?root=/x", "'kvm'"},
+                                       {"test:///default", "qemu:///system"}};
+    struct hvp_error err = {.struct_size = sizeof(err)};
+    struct lv_config c;
+
+    lv_config_init(&c);
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        CHECK_INT_EQ(lv_config_set(&c, "x86_64", "uri", t[i][0], &err), -EINVAL);
+        CHECK_CONTAINS(err.msg, t[i][0]);
+        CHECK_CONTAINS(err.msg, t[i][1]);
+    }
+    lv_config_done(&c);
+}
+
 static void touch(const char *dir, const char *name, bool there)
 {
     char path[256];
@@ -55,7 +72,6 @@ TEST(the_socket_of_the_newer_daemon_is_preferred)
     CHECK(mkdtemp(dir) != NULL);
     CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
     CHECK_STR_EQ(uri, "qemu:///system");
-    CHECK(lv_config_is_system(&c));
     CHECK_INT_EQ(lv_config_set(&c, "x86_64", "sockets", dir, &err), 0);
     CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), -ENOTCONN);
     CHECK(strstr(err.msg, dir) != NULL);
@@ -67,11 +83,16 @@ TEST(the_socket_of_the_newer_daemon_is_preferred)
     CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
     snprintf(want, sizeof(want), "qemu+unix:///system?socket=%s/virtqemud-sock", dir);
     CHECK_STR_EQ(uri, want);
+    if (geteuid() == 0) { /* who else could give a file away? */
+        snprintf(want, sizeof(want), "%s/virtqemud-sock", dir);
+        CHECK_INT_EQ(chown(want, 1, 0), 0);
+        CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), -EPERM);
+        CHECK_CONTAINS(err.msg, "user 1's");
+    }
     /* A socket in the URI itself is what is meant. */
     CHECK_INT_EQ(lv_config_set(&c, "x86_64", "uri", "qemu+unix:///session?socket=/s", &err), 0);
     CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), 0);
     CHECK_STR_EQ(uri, "qemu+unix:///session?socket=/s");
-    CHECK(!lv_config_is_system(&c));
     lv_config_done(&c);
     touch(dir, "libvirt-sock", false);
     touch(dir, "virtqemud-sock", false);

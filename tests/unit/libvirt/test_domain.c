@@ -218,7 +218,7 @@ TEST(nics_are_taps_that_libvirt_makes)
     setup(&s);
     device(&s, &n.d, 0);
     CHECK(has(&s, "<interface type='ethernet'><mac address='02:00:00:00:00:ab'/>"
-                  "<target dev='av0e8b5c5e-27'/>"));
+                  "<target dev='av4985b08d-27'/>"));
     CHECK(has(&s, "<driver name='qemu' queues='2'/><link state='down'/><mtu size='1400'/>"));
     n.ifname = "tap-of-a-very-long-name";
     device(&s, &n.d, -EINVAL);
