@@ -91,14 +91,18 @@ void container_sweep(struct monitor *m)
     }
 }
 
-/* How the program wants its streams is in the plan, which else is the agent's business. */
-static int look_into_plan(const struct ipc_create *msg, bool *ret_stdin, struct err *err)
+/* How the program wants its streams, and whether START has a prelude, is in the plan, which else is
+ * the agent's business. */
+static int look_into_plan(const struct ipc_create *msg, bool *ret_stdin, bool *ret_nfs,
+                          struct err *err)
 {
     struct plan_container plan;
 
     if (plan_container_get(wire_over(msg->plan, msg->plan_len), &plan) < 0)
         return err_set(err, EPROTO, "the plan of container '%s' is malformed", msg->id);
     *ret_stdin = plan.process.flags & PLAN_P_STDIN;
+    for (size_t i = 0; i < plan.n_mounts; i++)
+        *ret_nfs = *ret_nfs || plan.mounts[i].kind == PLAN_M_NFS;
     plan_container_done(&plan);
     return 0;
 }
@@ -156,16 +160,17 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq, stru
                      int *fds, size_t n_fds, struct err *err)
 {
     struct container *c;
-    bool want_stdin = false;
+    bool want_stdin = false, nfs = false;
     int r;
 
     if (m->phase == MON_READY)
         m->timings.create_asked = now_ns();
     if ((r = check_create(m, msg, n_fds, err)) < 0 ||
-        (r = look_into_plan(msg, &want_stdin, err)) < 0)
+        (r = look_into_plan(msg, &want_stdin, &nfs, err)) < 0)
         return r;
     c = container_new(m, msg, steal_fd(&fds[4]));
     c->creator = creator->number;
+    c->nfs = nfs;
     c->n_disks = msg->n_disks;
     c->disks = steal_ptr(&msg->disks);
     msg->n_disks = 0;

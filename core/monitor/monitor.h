@@ -101,6 +101,7 @@ struct container {
     size_t n_disks, n_plugged;
     bool plugging; /* the worker is at its disks: it must stay */
     bool sent;     /* CREATE is with the agent */
+    bool nfs;      /* the guest mounts volumes for it before START */
     bool deleting, dead, oom;
     bool agent_silent; /* it has not yet said that it took the SIGKILL */
     uint64_t kill_deadline;

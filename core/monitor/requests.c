@@ -152,6 +152,17 @@ static void on_started(struct process *p, const struct msg_reply *reply, struct 
     reply_agent(m, to, reply, PHASE_PROCESS);
 }
 
+/* Its volumes on servers first. Without them the container stays as it was made. */
+static void on_mounted(struct process *p, const struct msg_reply *reply, struct reply_to *to)
+{
+    struct err err = ERR_INIT;
+
+    if (reply->code)
+        reply_agent(p->c->m, to, reply, PHASE_STORAGE);
+    else if (agent_call(p, FRAME_START, NULL, on_started, *to, &err) < 0)
+        reply_err(p->c->m, to, &err);
+}
+
 static void on_paused(struct process *p, const struct msg_reply *reply, struct reply_to *to)
 {
     if (reply->code == 0 && p->c->status == STATE_RUNNING)
@@ -217,7 +228,10 @@ static void take_start(struct request *q, struct container *c, const struct ipc_
         refuse(q, EINVAL, "cannot start an already running container");
     else {
         q->m->timings.start_asked = now_ns();
-        call_init(q, c, FRAME_START, NULL, on_started);
+        if (c->nfs)
+            call_init(q, c, FRAME_MOUNT, NULL, on_mounted);
+        else
+            call_init(q, c, FRAME_START, NULL, on_started);
     }
 }
 

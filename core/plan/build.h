@@ -47,6 +47,12 @@ struct plan_disk {
     uint64_t upper_size;            /* of this size; 0 = the guest's choice */
 };
 
+/* mounts[index] is on a server of the network: source "HOST:/PATH". Strings are borrowed. */
+struct plan_nfs {
+    size_t index;
+    char *source, *data;
+};
+
 struct plan_input {
     const char *id;   /* the OCI id; checked by the caller */
     const char *arch; /* the guest's, as uname -m: seccomp is compiled for it */
@@ -58,6 +64,8 @@ struct plan_input {
     const char *state_json; /* for startContainer hooks; NULL = none */
     const struct plan_disk *disks;
     size_t n_disks;
+    const struct plan_nfs *nfs;
+    size_t n_nfs;
     void *ctx; /* of the callbacks */
     /* Look at a bind source. 0 or -errno with a sentence. NULL: every source is a directory. */
     int (*source)(void *ctx, const char *path, struct plan_source *ret, struct err *err);

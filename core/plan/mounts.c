@@ -293,10 +293,51 @@ static int mount_disk(struct builder *b, struct mount_job *j, const struct plan_
     return 0;
 }
 
+static const struct plan_nfs *find_nfs(const struct builder *b, size_t index)
+{
+    for (size_t i = 0; i < b->in->n_nfs; i++)
+        if (b->in->nfs[i].index == index)
+            return &b->in->nfs[i];
+    return NULL;
+}
+
+static int mount_nfs(struct builder *b, struct mount_job *j, const struct plan_nfs *nfs)
+{
+    struct plan_mount *p;
+
+    if (b->c->ns[PLAN_NS_NET] != PLAN_NS_VM)
+        return refuse(
+            b, j,
+            "an NFS volume is mounted over the network of the sandbox, and this container "
+            "has a network namespace of its own within it");
+    p = add_mount(b, j, PLAN_M_NFS, nfs->source);
+    p->type = xstrdup("nfs4");
+    p->data = xstrdup(nfs->data);
+    return 0;
+}
+
+/* It would be hidden by a volume that is mounted after it. */
+static int check_above(struct builder *b, const struct mount_job *j)
+{
+    for (size_t i = 0; i < b->c->n_mounts; i++) {
+        const struct plan_mount *above = &b->c->mounts[i];
+        cleanup_free char *why = NULL;
+
+        if (above->kind != PLAN_M_NFS || !is_below(j->dest, above->dest))
+            continue;
+        why = xasprintf("it lies in the NFS volume on '%s', which is mounted after it, when the "
+                        "container starts",
+                        above->dest);
+        return refuse(b, j, why);
+    }
+    return 0;
+}
+
 static int build_mount(struct builder *b, size_t index)
 {
     struct mount_job j = {.m = &b->spec->mounts[index], .index = index};
     const struct plan_disk *disk = builder_disk(b, PLAN_DISK_MOUNT, index);
+    const struct plan_nfs *nfs = find_nfs(b, index);
     int r = mount_words_parse(j.m, index, &j.words, b->err);
 
     if (r < 0)
@@ -304,6 +345,10 @@ static int build_mount(struct builder *b, size_t index)
     j.dest = clean_path(j.m->destination);
     if (strcmp(j.dest, "/") == 0)
         r = refuse(b, &j, "a mount over the container's root is not supported");
+    else if (nfs)
+        r = mount_nfs(b, &j, nfs);
+    else if ((r = check_above(b, &j)) < 0)
+        ;
     else if (disk)
         r = mount_disk(b, &j, disk);
     else

@@ -102,6 +102,8 @@ struct container {
     uint32_t wait_seq;          /* CREATE that waits for disks; 0 = none */
     size_t n_disk_mounts;       /* of the plan's first mounts, those on disks are mounted */
     bool root_used, upper_used; /* disks of the root are mounted */
+    struct nfs_job *nfs;        /* a MOUNT that is under way; NULL = none */
+    size_t n_nfs_mounts;        /* of the plan's first mounts, those of servers are mounted */
 };
 
 struct shm {
@@ -113,6 +115,7 @@ struct shm {
 struct disk;
 struct network_wait;
 struct disk_alias;
+struct nfs_job;
 
 struct agent {
     struct surroundings at;
@@ -268,6 +271,11 @@ int layers_prepare(struct agent *a, struct container *c, struct err *err);
 void layers_release(struct agent *a, struct container *c);
 int layers_root(const struct container *c, struct err *err); /* in the child */
 
+/* nfs.c. nfs_mount: 1: done; 0: it will reply */
+bool nfs_wanted(const struct plan_container *c);
+int nfs_mount(struct agent *a, struct container *c, uint32_t seq, struct err *err);
+void nfs_cancel(struct agent *a, struct container *c);
+
 /* network.c. 1: done; 0: it takes *n over and will reply */
 int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err);
 
@@ -332,6 +340,8 @@ int rootfs_switch(int root, struct err *err);
 int devices_make(struct job *j, int root, struct err *err);
 int devices_mask(struct job *j, int root, struct err *err);
 int mounts_make(struct job *j, int root, struct err *err);
+/* A detached mount in its place, with what the plan says of it. */
+int mounts_put(int mount, int dest, const struct plan_mount *m, struct err *err);
 int mounts_console(struct job *j, int root, struct err *err);
 int terminal_open(struct job *j, int root, struct err *err);
 int terminal_claim(struct job *j, struct err *err);

@@ -145,6 +145,12 @@ static int look_up(const struct job *j, struct found_program *ret, struct err *e
     return r < 0 ? r : back;
 }
 
+/* Both may be on a volume that is not mounted before START. */
+static bool looks_later(const struct job *j)
+{
+    return !j->exec && nfs_wanted(&j->c->plan);
+}
+
 static int prepare(struct job *j, struct found_program *ret, struct plan_list *env, struct err *err)
 {
     int r = namespaces_enter(j, err);
@@ -156,7 +162,7 @@ static int prepare(struct job *j, struct found_program *ret, struct plan_list *e
         r = terminal_claim(j, err);
     if (r == 0)
         r = program_env(env, j->p->uid, err);
-    if (r == 0)
+    if (r == 0 && !looks_later(j))
         r = look_up(j, ret, err);
     return r;
 }
@@ -187,6 +193,8 @@ void child_main(struct job *j)
         report(j, 0, NULL);
         await(j, CTL_START);
     }
+    if (looks_later(j) && (r = look_up(j, &program, &err)) < 0)
+        fail(j, r, &err);
     if (!j->exec && (r = hooks_run(&j->c->plan, &err)) < 0)
         fail(j, r, &err);
     if ((r = credentials_take(j->p, &err)) < 0)

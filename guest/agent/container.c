@@ -40,6 +40,7 @@ void container_discard(struct agent *a, struct container *c)
         *at = c->next;
     if (c->owes_freeze)
         channel_reply(a, c->id, c->freeze_seq, -ESRCH, NULL);
+    nfs_cancel(a, c);
     cgroup_kill(c, SIGKILL);
     r = cgroup_remove(a, c);
     if (r < 0)

@@ -183,6 +183,13 @@ static int attributes(int mount, const struct plan_mount *m, struct err *err)
     return 0;
 }
 
+int mounts_put(int mount, int dest, const struct plan_mount *m, struct err *err)
+{
+    if (sys_move_mount(mount, dest) < 0)
+        return err_set(err, errno, "put it in its place: %m");
+    return attributes(mount, m, err);
+}
+
 static int one(struct job *j, int root, const struct plan_mount *m, struct err *err)
 {
     bool file = (m->flags & PLAN_MF_IS_FILE) && (m->kind == PLAN_M_SHARE || m->kind == PLAN_M_BIND);
@@ -194,14 +201,12 @@ static int one(struct job *j, int root, const struct plan_mount *m, struct err *
     dest = file ? inroot_file(root, m->dest, err) : inroot_dir(root, m->dest, err);
     if (dest < 0)
         return err->code ? dest : err_set(err, -dest, "open '%s': %m", m->dest);
+    if (m->kind == PLAN_M_NFS)
+        return 0; /* nfs.c mounts it, later: the root may be read-only by then */
     r = make(j, root, m, &mount, err);
     if (r == 0 && (m->flags & PLAN_MF_COPYUP))
         r = copy_up(root, m, mount, err);
-    if (r < 0)
-        return r;
-    if (sys_move_mount(mount, dest) < 0)
-        return err_set(err, errno, "put it in its place: %m");
-    return attributes(mount, m, err);
+    return r < 0 ? r : mounts_put(mount, dest, m, err);
 }
 
 int mounts_make(struct job *j, int root, struct err *err)

@@ -69,6 +69,18 @@ static int do_start(struct agent *a, const struct frame_head *h, struct wire bod
     return r < 0 ? r : LATER;
 }
 
+static int do_mount(struct agent *a, const struct frame_head *h, struct wire body, struct err *err)
+{
+    struct container *c;
+    int r = find_container(a, h->id, &c, err);
+
+    (void)body;
+    if (r < 0)
+        return r;
+    r = nfs_mount(a, c, h->seq, err);
+    return r < 0 ? r : r > 0 ? 0 : LATER;
+}
+
 static int do_exec(struct agent *a, const struct frame_head *h, struct wire body, struct err *err)
 {
     struct msg_exec m;
@@ -234,21 +246,14 @@ static const struct {
     handler run;
     const char *name;
 } table[] = {
-    {FRAME_SETUP, do_setup, "setup"},
-    {FRAME_CREATE, do_create, "create"},
-    {FRAME_START, do_start, "start"},
-    {FRAME_EXEC, do_exec, "exec"},
-    {FRAME_SIGNAL, do_signal, "signal"},
-    {FRAME_RESIZE, do_resize, "resize"},
-    {FRAME_PAUSE, do_pause, "pause"},
-    {FRAME_RESUME, do_resume, "resume"},
-    {FRAME_UPDATE, do_update, "update"},
-    {FRAME_STATS, do_stats, "stats"},
-    {FRAME_PS, do_ps, "ps"},
-    {FRAME_DELETE, do_delete, "delete"},
-    {FRAME_POWEROFF, do_poweroff, "poweroff"},
-    {FRAME_NETWORK, do_network, "network"},
-    {FRAME_PING, do_ping, "ping"},
+    {FRAME_SETUP, do_setup, "setup"},       {FRAME_CREATE, do_create, "create"},
+    {FRAME_START, do_start, "start"},       {FRAME_MOUNT, do_mount, "mount"},
+    {FRAME_EXEC, do_exec, "exec"},          {FRAME_SIGNAL, do_signal, "signal"},
+    {FRAME_RESIZE, do_resize, "resize"},    {FRAME_PAUSE, do_pause, "pause"},
+    {FRAME_RESUME, do_resume, "resume"},    {FRAME_UPDATE, do_update, "update"},
+    {FRAME_STATS, do_stats, "stats"},       {FRAME_PS, do_ps, "ps"},
+    {FRAME_DELETE, do_delete, "delete"},    {FRAME_POWEROFF, do_poweroff, "poweroff"},
+    {FRAME_NETWORK, do_network, "network"}, {FRAME_PING, do_ping, "ping"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */

@@ -48,7 +48,7 @@ static int mount_check(const void *obj)
 {
     const struct plan_mount *m = obj;
 
-    if (m->kind < PLAN_M_FS || m->kind > PLAN_M_DISK || !m->dest)
+    if (m->kind < PLAN_M_FS || m->kind > PLAN_M_NFS || !m->dest)
         return -EPROTO;
     if (m->kind == PLAN_M_FS && !m->type)
         return -EPROTO;

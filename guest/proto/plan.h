@@ -65,6 +65,7 @@ enum plan_mount_kind {
     PLAN_M_SHM,    /* bind the sandbox's tmpfs named source; data = its options */
     PLAN_M_CGROUP, /* cgroup v2 of this container */
     PLAN_M_DISK,   /* the file system on the disk with serial number source, or subdir of it */
+    PLAN_M_NFS,    /* source "HOST:/PATH", mounted by FRAME_MOUNT with the options data */
 };
 enum {
     PLAN_MF_COPYUP = 1,  /* tmpfs: keep what was at dest (tmpcopyup) */

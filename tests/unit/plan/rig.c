@@ -48,6 +48,15 @@ void rig_disks(const struct plan_disk *disks, size_t n)
     n_given_disks = n;
 }
 
+static const struct plan_nfs *given_nfs;
+static size_t n_given_nfs;
+
+void rig_nfs(const struct plan_nfs *nfs, size_t n)
+{
+    given_nfs = nfs;
+    n_given_nfs = n;
+}
+
 static void clear(void)
 {
     oci_spec_free(rig.spec);
@@ -60,6 +69,8 @@ static void clear(void)
                                  .state_json = "{}",
                                  .disks = given_disks,
                                  .n_disks = n_given_disks,
+                                 .nfs = given_nfs,
+                                 .n_nfs = n_given_nfs,
                                  .source = fake_source,
                                  .resolve_ns = fake_resolve};
 }

@@ -18,6 +18,8 @@ extern struct rig rig;
 
 /* Disks that stand for parts of the bundles built from now on. */
 void rig_disks(const struct plan_disk *disks, size_t n);
+/* Their mounts of servers. */
+void rig_nfs(const struct plan_nfs *nfs, size_t n);
 
 /*
  * The minimal bundle with the given members added at the top level and in `linux` (both may be

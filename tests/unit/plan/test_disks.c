@@ -2,6 +2,7 @@
 /* What travels as a disk: root, mounts, devices. */
 #include "rig.h"
 #include <errno.h>
+#include "base/cleanup.h"
 #include "test.h"
 
 TEST(a_root_on_a_disk_is_not_in_the_share)
@@ -45,6 +46,27 @@ TEST(a_mount_on_a_disk_keeps_its_place_and_flags)
     CHECK_U64_EQ(rig.c.mounts[0].ms_flags, 3); /* MS_RDONLY, MS_NOSUID */
     CHECK_INT_EQ(rig.c.mounts[1].kind, PLAN_M_SHARE);
     CHECK_INT_EQ(rig.shares.n, 2);
+}
+
+TEST(a_volume_of_a_server_is_mounted_by_the_guest_and_hides_no_other)
+{
+    char source[] = "h:/srv", data[] = "addr=192.0.2.1,soft";
+    const struct plan_nfs nfs = {.source = source, .data = data};
+    const char *mount = "{\"destination\":\"/d\",\"type\":\"anyvisor.network\","
+                        "\"source\":\"nfs://h/srv\",\"options\":[\"ro\",\"soft\"]}";
+    cleanup_free char *alone = xasprintf("\"mounts\":[%s]", mount);
+    cleanup_free char *above =
+        xasprintf("\"mounts\":[%s,{\"destination\":\"/d/t\",\"type\":\"tmpfs\"}]", mount);
+
+    rig_nfs(&nfs, 1);
+    rig_must(alone, NULL);
+    CHECK_INT_EQ(rig.c.mounts[0].kind, PLAN_M_NFS);
+    CHECK_STR_EQ(rig.c.mounts[0].source, "h:/srv");
+    CHECK_STR_EQ(rig.c.mounts[0].data, "addr=192.0.2.1,soft");
+    CHECK_U64_EQ(rig.c.mounts[0].ms_flags, 1);
+    CHECK_ERR(rig_build(above, NULL), -ENOTSUP);
+    CHECK_CONTAINS(rig.err.msg, "'/d/t': it lies in the NFS volume on '/d'");
+    rig_nfs(NULL, 0);
 }
 
 TEST(a_disk_mount_without_a_disk_is_refused)
