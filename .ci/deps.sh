@@ -23,7 +23,7 @@ test_packages=(
     catatonit conmon containerd containernetworking-plugins crun docker.io iproute2 iptables netavark podman
     procps python3-docker python3-grpcio runc slirp4netns strace uidmap valgrind g++ man-db scdoc
     libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev
-    ceph-common ceph-mon ceph-osd gnutls-bin nbdkit qemu-block-extra qemu-utils tgt
+    ceph-common ceph-mon ceph-osd gnutls-bin nbdkit nfs-ganesha nfs-ganesha-vfs qemu-block-extra qemu-utils tgt
     e2fsprogs erofs-utils squashfs-tools xfsprogs
     gcc-s390x-linux-gnu linux-libc-dev-s390x-cross qemu-system-misc
     gcc-aarch64-linux-gnu linux-libc-dev-arm64-cross qemu-system-arm

@@ -27,6 +27,8 @@ int container_plan(struct creation *c, struct err *err)
     in.state_json = state_json;
     in.disks = c->disks.uses;
     in.n_disks = c->disks.n_uses;
+    in.nfs = c->disks.nfs;
+    in.n_nfs = c->disks.n_nfs;
     if (c->member) {
         in.sandbox = c->owner.state.id;
         in.resolve_ns = pod_resolve_ns;

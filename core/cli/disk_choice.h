@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * disk_choice.h - how the disks of one bundle are chosen: the root (disk_root.c), its mounts
- * (disk_volumes.c) and its devices (disk_devices.c), with what they share (disks.c). For these
- * four.
+ * (disk_volumes.c, disk_nfs.c) and its devices (disk_devices.c), with what they share (disks.c).
+ * For these five.
  */
 #ifndef CLI_DISK_CHOICE_H
 #define CLI_DISK_CHOICE_H
@@ -41,5 +41,7 @@ int disk_add_mounted(struct chooser *k, const struct storage_facts *f, const cha
 int disk_choose_root(struct chooser *k);
 int disk_choose_mount(struct chooser *k, size_t i);
 int disk_choose_devices(struct chooser *k);
+/* mounts[i], whose source is an nfs: URI */
+int disk_choose_nfs(struct chooser *k, size_t i);
 
 #endif

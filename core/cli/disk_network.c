@@ -119,9 +119,11 @@ static int fill(struct disk *d, const struct choice *c, struct storage_uri *u,
     int r;
 
     if (u->protocol == STORAGE_NFS)
-        return err_set_phase(err, PHASE_STORAGE, ENOTSUP,
-                             "NFS is not available yet: the guest, which mounts it, has no network "
-                             "path to the server; let the host mount it and bind the directory");
+        return err_set_phase(
+            err, PHASE_STORAGE, ENOTSUP,
+            "a root file system cannot be on NFS, for a guest has its network only "
+            "when the container starts; use nbd:, iscsi: or rbd:, or let the host "
+            "mount it where the bundle has its rootfs");
     if (strcmp(format, "raw") != 0 && strcmp(format, "qcow2") != 0)
         return err_set_phase(err, PHASE_CONFIG, EINVAL, "format '%s' is neither raw nor qcow2",
                              format);

@@ -79,14 +79,18 @@ static int let_all_go(const struct disks *d, struct err *err)
 int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct err *err)
 {
     size_t n = 0;
+    int r = disks_resolve(d, err);
 
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < d->n; i++)
         n += ipc_disk_fds(&d->v[i].ipc);
     d->fds = xcalloc(n + 1, sizeof(*d->fds));
     for (size_t i = 0; i < d->n; i++) {
         bool network = d->v[i].origin == DISK_NETWORK;
-        int r = network ? disk_network_open(&d->v[i], d->fds, &d->n_fds, err)
-                        : open_disk(&d->v[i], c, cancel_fd, &d->fds[d->n_fds], err);
+
+        r = network ? disk_network_open(&d->v[i], d->fds, &d->n_fds, err)
+                    : open_disk(&d->v[i], c, cancel_fd, &d->fds[d->n_fds], err);
 
         if (r < 0)
             return r;

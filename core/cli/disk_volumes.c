@@ -145,14 +145,18 @@ static int choose_disk_mount(struct chooser *k, size_t i, bool words, bool image
 {
     const struct oci_mount *m = &k->spec->mounts[i];
     const char *type = m->type ? m->type : "";
+    bool network = strcmp(type, DISK_NETWORK_TYPE) == 0;
     cleanup_call(disk_words_done) struct disk_words w = {0};
     cleanup_free char *path =
         m->source && *m->source != '/' ? path_join(k->spec->bundle, m->source) : xstrdup(m->source);
-    int r = words ? disk_words_parse(&m->options, &w, k->err) : 0;
+    int r;
 
+    if (network && m->source && str_starts_with(m->source, "nfs:"))
+        return disk_choose_nfs(k, i);
+    r = words ? disk_words_parse(&m->options, &w, k->err) : 0;
     if (r < 0)
         return r;
-    if (strcmp(type, DISK_NETWORK_TYPE) == 0)
+    if (network)
         return choose_network(k, i, &w);
     if (w.secret)
         return err_set_phase(k->err, PHASE_CONFIG, EINVAL, "only network volumes have a secret");

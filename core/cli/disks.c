@@ -27,8 +27,14 @@ void disks_done(struct disks *d)
         kvs_done(&k->ipc.files);
         free(k->ipc.source);
     }
+    for (size_t i = 0; i < d->n_nfs; i++) {
+        free(d->nfs[i].source);
+        free(d->nfs[i].data);
+    }
     free(d->v);
     free(d->uses);
+    free(d->nfs);
+    strv_done(&d->nfs_hosts);
     strv_done(&d->why);
     *d = (struct disks){0};
 }

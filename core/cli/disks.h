@@ -45,7 +45,10 @@ struct disks {
     int *fds; /* for the monitor, in the order of ipc.h; open after disks_open */
     size_t n_fds;
     bool sent;
-    struct strv why; /* "rootfs: block: ...": what was decided, for explain */
+    struct plan_nfs *nfs; /* volumes that the guest mounts; strings are ours */
+    size_t n_nfs;
+    struct strv nfs_hosts; /* of each, as the URI names it */
+    struct strv why;       /* "rootfs: block: ...": what was decided, for explain */
 };
 
 /* Look at rootfs, mounts and devices of the bundle and decide. Errors name the mount. */
@@ -81,6 +84,9 @@ int disk_network_fill(struct disk *d, const struct choice *c, const char *uri,
                       const struct disk_words *w, const char *secret, struct err *err);
 /* Secret, sockets and files of a network disk, in the order of ipc.h. */
 int disk_network_open(const struct disk *d, int *fds, size_t *n_fds, struct err *err);
+
+/* disk_nfs.c: the addresses of NFS servers. A guest asks no name server. */
+int disks_resolve(struct disks *d, struct err *err);
 
 /* disk_words.c: what one asks of a disk. */
 struct disk_words {

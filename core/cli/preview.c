@@ -38,6 +38,8 @@ static int make_plan(struct preview *p, struct planned *ret, struct err *err)
     }
     in.disks = p->disks->uses;
     in.n_disks = p->disks->n_uses;
+    in.nfs = p->disks->nfs;
+    in.n_nfs = p->disks->n_nfs;
     planning_tmp(&d->storage.tmp, of ? of->vm_memory : d->size.memory, p->spec);
     r = plan_build(p->spec, &in, &ret->plan, &ret->shares, err);
     return r < 0 ? err_in_phase(err, PHASE_CONFIG) : 0;

@@ -155,14 +155,9 @@ void policy_lint(const struct config *c, struct strv *problems, struct strv *not
     lint_allow(allow_file, &c->allow, problems);
     for (size_t i = 0; i < c->n_classes; i++) {
         const struct config_class *cls = &c->classes[i];
-        cleanup_free char *where =
-            xasprintf("%s:%u:%u: class '%s'", cls->file, cls->line, cls->column, cls->name);
 
         lint_class(c, i, problems);
         lint_sizes(c, cls, problems);
         lint_allow(cls->file, &cls->allow, problems);
-        for (size_t k = 0; k < cls->n_volumes; k++)
-            if (str_starts_with(cls->volumes[k].source, "nfs:"))
-                strv_addf(notes, "%s: NFS is not available yet: its workloads are refused", where);
     }
 }

@@ -79,6 +79,11 @@ static char *try_network(const struct storage_facts *f, struct storage_choice *r
 {
     if (!f->uri)
         return xstrdup("it has no network address");
+    if (f->files && !f->nics)
+        return xstrdup("the back-end has no NICs, over which the guest could mount it");
+    if (f->files)
+        return take(ret, STORAGE_SERVER,
+                    xstrdup("the guest mounts it over the container's network"));
     if (!f->disks)
         return xstrdup("the back-end cannot plug disks");
     return take(ret, STORAGE_DISK, xstrdup("a disk that the VMM opens over the network"));

@@ -34,7 +34,7 @@ int storage_image_format(const char *path, const char *word, const char **ret, s
 /* Whether a raw image or device holds a file system that cannot be written: squashfs, erofs. */
 bool storage_image_readonly(const char *path);
 
-enum storage_way { STORAGE_SHARE = 1, STORAGE_DISK, STORAGE_TREE_IMAGE };
+enum storage_way { STORAGE_SHARE = 1, STORAGE_DISK, STORAGE_TREE_IMAGE, STORAGE_SERVER };
 
 /* What storage_decide looks at; gathered by the caller. */
 struct storage_facts {
@@ -46,6 +46,8 @@ struct storage_facts {
     bool ours;   /* the mount was made for this container */
     bool images; /* images of directories can be made */
     bool disks;  /* the back-end can plug disks, as far as is known */
+    bool files;  /* the volume is one of files (NFS), which the guest mounts */
+    bool nics;   /* the back-end has NICs, as far as is known */
 };
 
 struct storage_choice {

@@ -34,7 +34,7 @@ static const struct {
     {"nbd+unix:", STORAGE_NBD, take_unix, {"format", "timeout", "socket"}},
     {"iscsi:", STORAGE_ISCSI, take_iscsi, {"format", "timeout", "initiator"}},
     {"rbd:", STORAGE_RBD, take_rbd, {"format", "user", "conf"}},
-    {"nfs:", STORAGE_NFS, take_nfs, {"timeout", "version"}},
+    {"nfs:", STORAGE_NFS, take_nfs, {NULL}},
 };
 
 static int scheme_of(const char *text)
@@ -217,25 +217,16 @@ static int take_rbd(struct parser *p)
 
 static int take_nfs(struct parser *p)
 {
-    static const char *const versions[] = {"3", "4", "4.0", "4.1", "4.2"};
-    const char *version = kvs_get(&p->parts.query, "version");
-    bool known = !version;
     int r = check_host(p);
 
     if (r < 0 || (r = no_user(p)) < 0)
         return r;
-    for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
-        known = known || strcmp(versions[i], version) == 0;
-    if (!known)
-        return bad(p, "version is 3, 4, 4.0, 4.1 or 4.2, not '%.20s'", version);
     if (*p->parts.path != '/')
         return bad(p, "it needs the exported directory: nfs://HOST/PATH");
     p->u->server = xstrdup(p->parts.host);
     p->u->path = xstrdup(p->parts.path);
     if (p->parts.port)
         kvs_add(&p->u->options, "port", p->parts.port);
-    if (version)
-        kvs_add(&p->u->options, "version", version);
     return 0;
 }
 

@@ -6,9 +6,9 @@
  *     nbd://HOST[:PORT]/EXPORT             nbds://[USER@]HOST[:PORT]/EXPORT?tls-hostname=NAME
  *     nbd+unix:///EXPORT?socket=PATH       iscsi://[USER@]HOST[:PORT]/TARGET/LUN?initiator=NAME
  *     rbd:POOL/[NAMESPACE/]IMAGE?user=USER&conf=PATH
- *     nfs://HOST[:PORT]/PATH?version=4.2
+ *     nfs://HOST[:PORT]/PATH
  *
- * All but nfs: also take format=raw|qcow2, and all but rbd: timeout=SECONDS.
+ * All but nfs: also take format=raw|qcow2, and all but rbd: and nfs: timeout=SECONDS.
  */
 #ifndef STORAGE_URI_H
 #define STORAGE_URI_H

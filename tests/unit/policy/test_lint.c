@@ -152,13 +152,3 @@ TEST(mistakes_are_told_with_their_place)
         CHECK(!strstr(found, "note:"));
     }
 }
-
-TEST(what_is_not_available_yet_is_a_note)
-{
-    cleanup_free char *found = lint("classes: [{name: a, selectable: true,\n"
-                                    "  volumes: [{destination: /d, source: 'nfs://h/x'},\n"
-                                    "            {destination: /e, source: 'nbd://h/x'}]}]\n");
-
-    CHECK_STR_EQ(found, "note: f.yaml:2:11: class 'a': NFS is not available yet: its workloads are "
-                        "refused\n");
-}

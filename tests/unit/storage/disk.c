@@ -97,6 +97,8 @@ TEST(the_first_word_that_can_carry_the_source_counts)
          "no n"},
         {{"network"}, {.uri = "nbd://h/e", .disks = true}, STORAGE_DISK, "over the network"},
         {{"block", "9pfs"}, {.uri = "nbd://h/e", .disks = true}, 0, "block: a network volume"},
+        {{"network"}, {.uri = "nfs://h/e", .files = true, .nics = true}, STORAGE_SERVER, "mounts"},
+        {{"network"}, {.uri = "nfs://h/e", .files = true, .disks = true}, 0, "has no NICs"},
         {{"block"},
          {.rootfs = true, .kind = STORAGE_DIR, .disks = true, .images = true},
          STORAGE_TREE_IMAGE,
