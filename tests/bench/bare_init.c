@@ -4,7 +4,8 @@
  * It loads the modules that the agent loads before its HELLO, mounts the share that anyvisor would
  * give the guest, runs the program and switches the machine off. Built static with musl.
  * Arguments, which the kernel passes on, are another program than /bin/true; a disk, where there is
- * one, is an ext4 on /disk.
+ * one, is an ext4 on /disk.  "--clone" is a template's: it waits for a byte on the agent's port
+ * before it mounts, and sends the status back instead of switching off.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define ROOT "/root"
+#define PORT "/dev/vport0p1"
 
 static void load_boot_modules(void)
 {
@@ -53,9 +55,41 @@ static int run_program(char *const argv[])
     return pid > 0 && waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
+static int mount_root(void)
+{
+    if (mount("share", ROOT, "9p", 0,
+              "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=client") < 0) {
+        fprintf(stderr, "bare_init: mount the share: %m\n");
+        return -1;
+    }
+    if (access("/dev/vda", F_OK) == 0 && mount("/dev/vda", ROOT "/disk", "ext4", 0, NULL) < 0) {
+        fprintf(stderr, "bare_init: mount the disk: %m\n");
+        return -1;
+    }
+    return 0;
+}
+
+/* Whoever has the other end of the port makes clones of this moment, and kills the VM after it. */
+static void be_template(char *const argv[])
+{
+    int port = open(PORT, O_RDWR | O_CLOEXEC), status;
+    char byte = 'r';
+
+    if (port < 0 || write(port, &byte, 1) != 1 || read(port, &byte, 1) != 1) {
+        fprintf(stderr, "bare_init: port '" PORT "': %m\n");
+        return;
+    }
+    status = mount_root() < 0 ? -1 : run_program(argv);
+    byte = status == 0 ? '0' : '1';
+    if (write(port, &byte, 1) == 1)
+        pause();
+}
+
 int main(int argc, char **argv)
 {
     static char *true_argv[] = {(char *)"/bin/true", NULL};
+    int clone = argc > 1 && strcmp(argv[1], "--clone") == 0;
+    char **program = argc > 1 + clone ? argv + 1 + clone : true_argv;
 
     mkdir("/dev", 0755);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -63,13 +97,10 @@ int main(int argc, char **argv)
     mount("proc", "/proc", "proc", 0, NULL);
     load_boot_modules();
     mkdir(ROOT, 0755);
-    if (mount("share", ROOT, "9p", 0,
-              "trans=virtio,version=9p2000.L,msize=512000,cache=mmap,access=client") < 0)
-        fprintf(stderr, "bare_init: mount the share: %m\n");
-    else if (access("/dev/vda", F_OK) == 0 && mount("/dev/vda", ROOT "/disk", "ext4", 0, NULL) < 0)
-        fprintf(stderr, "bare_init: mount the disk: %m\n");
-    else
-        printf("bare_init: status %d\n", run_program(argc > 1 ? argv + 1 : true_argv));
+    if (clone)
+        be_template(program);
+    else if (mount_root() == 0)
+        printf("bare_init: status %d\n", run_program(program));
     fflush(stdout);
     umount2(ROOT "/disk", 0);
     umount2(ROOT, 0);

@@ -4,7 +4,7 @@
 #
 #   run.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [NAME...]
 #
-# NAME: cold clone clones state exec second cpu memory wakeups (default: all). Subject and floor take turns, so that what
+# NAME: cold clone clones burst idle state exec second cpu memory wakeups (default: all). Subject and floor take turns, so that what
 # else the machine does hits both. Exit status 0 = every figure was taken; whether it meets its
 # target is in the table, for a busy machine proves nothing.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,13 +34,15 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#names[@]} -gt 0 ] || names=(cold clone clones state exec second cpu memory wakeups)
+[ ${#names[@]} -gt 0 ] || names=(cold clone clones burst idle state exec second cpu memory wakeups)
 [ -z "$build" ] || export AV_BUILD=$build
 
 # shellcheck source=../integration/lib.sh
 . "$here/../integration/lib.sh"
 # shellcheck source=figures.sh
 . "$here/figures.sh"
+# shellcheck source=clones.sh
+. "$here/clones.sh"
 setup "$backend"
 IDLE_S=10
 [ -z "$smoke" ] || IDLE_S=1
@@ -64,10 +66,10 @@ end_both() {
     av delete --force "$1"
 }
 
-prepare_baseline() {
-    "$here/initrd.sh" "$(image_of "$WORK/b/cold")" "$TOOLS/bare_init" "$WORK/bare.cpio" || return 1
+prepare_baseline() {  # prepare_baseline BUNDLE: into WORK/qemu
+    "$here/initrd.sh" "$(image_of "$1")" "$TOOLS/bare_init" "$WORK/bare.cpio" || return 1
     start_idle idle
-    python3 "$here/baseline.py" "$(qemu_of idle)" "$WORK/b/cold/rootfs" "$WORK/bare.cpio" \
+    python3 "$here/baseline.py" "$(qemu_of idle)" "$1/rootfs" "$WORK/bare.cpio" \
         "$WORK/console" > "$WORK/qemu"
     av delete --force idle
     [ -s "$WORK/qemu" ]
@@ -84,7 +86,7 @@ bench_cold() {
         row 'cold run (fake; floor: crun)' ms "$WORK/cold" 1 "$WORK/cold.floor" -
         return
     fi
-    if ! prepare_baseline; then no_figure 'cold run' 'no bare QEMU (cpio, python3, musl-gcc?)'; MISSING=1; return; fi
+    if ! prepare_baseline "$b"; then no_figure 'cold run' 'no bare QEMU (cpio, python3, musl-gcc?)'; MISSING=1; return; fi
     mapfile -d '' qemu < "$WORK/qemu"
     for ((i = 0; i < $(times 7); i++)); do
         meter "$WORK/cold.floor" "${qemu[@]}"
@@ -92,65 +94,6 @@ bench_cold() {
         meter "$WORK/cold" "$AV" --root "$ROOT" run --bundle "$b" cold
     done
     row 'cold run' ms "$WORK/cold" 1 "$WORK/cold.floor" 1.15
-}
-
-# From here on VMs are clones (or, with `off`, no more); false where the back-end has none.
-templates() {
-    printf '  template: %s\ntemplates: {dir: "%s"}\n' "$1" "$WORK/templates" > "$WORK/etc/conf.d/template.yaml"
-    sed -i '1i version: 1\ndefaults:' "$WORK/etc/conf.d/template.yaml"
-    [ "$1" = off ] || av template build "$(fresh_bundle clone '["/bin/true"]')" > /dev/null 2>&1
-}
-
-# What a phase of a clone's start took, by `anyvisor timings`, into one file each.
-clone_phases() {
-    local b
-    b=$(fresh_bundle clone '["sleep","1000"]')
-    av create --bundle "$b" clone > /dev/null 2>&1 < /dev/null
-    av start clone
-    av timings --format json clone | jq -r '.phases[] | "\(.name) \(.took_us)"' |
-        while read -r phase us; do echo "$us" >> "$WORK/clone.phase.$phase"; done
-    av delete --force clone
-}
-
-bench_clone() {
-    local b i phase
-    mkdir -p "$WORK/etc/conf.d"
-    if ! templates shared; then no_figure 'clone run' "back-end $BACKEND has no templates"; templates off; return; fi
-    b=$(fresh_bundle clone '["/bin/true"]')
-    for ((i = 0; i < $(times 15); i++)); do
-        meter "$WORK/clone" "$AV" --root "$ROOT" run --bundle "$b" clone
-        meter "$WORK/clone.crun" "${CRUN[@]}" run --bundle "$b" clone
-        [ ! -x "$(command -v runc)" ] || meter "$WORK/clone.runc" runc --root "$WORK/runc" run --bundle "$b" clone
-    done
-    for ((i = 0; i < $(times 5); i++)); do clone_phases; done
-    row 'clone run (floor: crun)' ms "$WORK/clone" 1 "$WORK/clone.crun" -
-    [ ! -s "$WORK/clone.runc" ] || row 'clone run (floor: runc)' ms "$WORK/clone" 1 "$WORK/clone.runc" -
-    for phase in plugin_loaded vm_created vm_started hello setup created started; do
-        row "  $phase" ms "$WORK/clone.phase.$phase" 1 - -
-    done
-    templates off
-}
-
-# KiB of memory that would be free without the sandbox: a shared page counts for its share.
-pss_kib() {
-    local p
-    for p in $(qemu_of "$1") "$(monitor_of "$1")" "$(proxy_of "$1")"; do cat "/proc/$p/smaps_rollup"; done |
-        awk '/^Pss:/ { s += $2 } END { print s }'
-}
-
-bench_clones() {
-    local i n
-    n=$(times 5)
-    mkdir -p "$WORK/etc/conf.d"
-    if ! templates shared; then no_figure 'memory of a clone' "back-end $BACKEND has no templates"; templates off; return; fi
-    for ((i = 1; i <= n; i++)); do start_idle "idle$i"; done
-    for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/pss"; done
-    for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
-    templates off
-    start_idle idle
-    pss_kib idle > "$WORK/pss.floor"
-    av delete --force idle
-    row 'idle clone, PSS (floor: booted)' KiB "$WORK/pss" 1 "$WORK/pss.floor" -
 }
 
 bench_state() {

@@ -1,0 +1,159 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # MISSING and here are those of run.sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# clones.sh - the figures of VMs that are clones of a template. Sourced by run.sh.
+#
+# Other work on the machine moves times by a factor of two, CPU time far less: so starts are run by
+# taskcpu, which counts all processes that they leave behind, too.
+
+# From here on VMs are clones (or, with `off`, no more); false where the back-end has none.
+templates() {
+    mkdir -p "$WORK/etc/conf.d"
+    printf '  template: %s\ntemplates: {dir: "%s"}\n' "$1" "$WORK/templates" > "$WORK/etc/conf.d/template.yaml"
+    sed -i '1i version: 1\ndefaults:' "$WORK/etc/conf.d/template.yaml"
+    [ "$1" = off ] || av template build "$(fresh_bundle clone '["/bin/true"]')" > /dev/null 2>&1
+}
+
+# metered FILE CMD...: a sample of wall time, and one of CPU time in FILE.cpu: "ALL VMM".
+metered() {
+    local file=$1
+    shift
+    rm -f "$WORK/tasks"
+    "$TOOLS/taskcpu" -o "$WORK/tasks" "$TOOLS/meter" -o "$file" "$@" > "$WORK/out" 2>&1 < /dev/null ||
+        printf '# %s: %s\n' "${file##*/}" "$(tail -n 3 "$WORK/out" | tr '\n' ' ')" >&2
+    [ ! -s "$WORK/tasks" ] ||
+        awk '{ all += $NF } /^(qemu|CPU |IO )/ { vmm += $NF } END { print all, vmm + 0 }' "$WORK/tasks" >> "$file.cpu"
+}
+
+# What a phase of a clone's start took, by `anyvisor timings`, into one file each.
+clone_phases() {
+    local b
+    b=$(fresh_bundle clone '["sleep","1000"]')
+    av create --bundle "$b" clone > /dev/null 2>&1 < /dev/null
+    av start clone
+    av timings --format json clone | jq -r '.phases[] | "\(.name) \(.took_us)"' |
+        while read -r phase us; do echo "$us" >> "$WORK/clone.phase.$phase"; done
+    av delete --force clone
+}
+
+# Its template is saved from bare QEMU with the same machine; WORK/bare is then to be cloned.
+prepare_bare_clone() {
+    mkdir -p "$WORK/bare"
+    prepare_baseline "$1" && python3 "$here/bare_clone.py" save "$WORK/qemu" "$WORK/bare"
+}
+
+bare_clone() {
+    python3 "$here/bare_clone.py" clone "$WORK/qemu" "$WORK/bare" >> "$WORK/clone.bare"
+}
+
+clone_rows() {
+    local phase i=3
+    row 'clone run (floor: crun)' ms "$WORK/clone" 1 "$WORK/clone.crun" -
+    [ ! -s "$WORK/clone.runc" ] || row 'clone run (floor: runc)' ms "$WORK/clone" 1 "$WORK/clone.runc" -
+    if [ -s "$WORK/clone.bare" ]; then
+        row 'clone run (floor: bare QEMU)' ms "$WORK/clone" 1 "$WORK/clone.bare" 1.3
+        awk '{ print $2, $2 }' "$WORK/clone.bare" > "$WORK/clone.bare.cpu"
+        row '  CPU of all' ms "$WORK/clone.cpu" 1 "$WORK/clone.bare.cpu" 1.3
+        row '  CPU of QEMU' ms "$WORK/clone.cpu" 2 "$WORK/clone.bare.cpu" -
+    fi
+    for phase in plugin_loaded vm_created vm_started hello setup created started; do
+        row "  $phase" ms "$WORK/clone.phase.$phase" 1 - -
+    done
+    [ -s "$WORK/clone.bare" ] || return
+    for phase in greeting loaded resumed answered ended; do
+        row "  bare QEMU: $phase" ms "$WORK/clone.bare" $((i++)) - -
+    done
+}
+
+bench_clone() {
+    local b i bare
+    b=$(fresh_bundle clone '["/bin/true"]')
+    bare=
+    if [ "$BACKEND" != fake ]; then
+        if prepare_bare_clone "$b"; then bare=1; else no_figure 'bare clone' 'no bare QEMU (cpio, python3, musl-gcc?)'; MISSING=1; fi
+    fi
+    if ! templates shared; then no_figure 'clone run' "back-end $BACKEND has no templates"; templates off; return; fi
+    for ((i = 0; i < $(times 15); i++)); do
+        [ -z "$bare" ] || bare_clone
+        metered "$WORK/clone" "$AV" --root "$ROOT" run --bundle "$b" clone
+        meter "$WORK/clone.crun" "${CRUN[@]}" run --bundle "$b" clone
+        [ ! -x "$(command -v runc)" ] || meter "$WORK/clone.runc" runc --root "$WORK/runc" run --bundle "$b" clone
+    done
+    for ((i = 0; i < $(times 5); i++)); do clone_phases; done
+    clone_rows
+    templates off
+}
+
+processes_of() {
+    qemu_of "$1"
+    monitor_of "$1"
+    proxy_of "$1"
+}
+
+# KiB of memory that would be free without the sandbox: a shared page counts for its share.
+pss_kib() {
+    local p
+    for p in $(processes_of "$1"); do cat "/proc/$p/smaps_rollup"; done |
+        awk '/^Pss:/ { s += $2 } END { print s }'
+}
+
+bench_clones() {
+    local i n
+    n=$(times 5)
+    if ! templates shared; then no_figure 'memory of a clone' "back-end $BACKEND has no templates"; templates off; return; fi
+    for ((i = 1; i <= n; i++)); do start_idle "idle$i"; done
+    for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/pss"; done
+    for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
+    templates off
+    start_idle idle
+    pss_kib idle > "$WORK/pss.floor"
+    av delete --force idle
+    row 'idle clone, PSS (floor: booted)' KiB "$WORK/pss" 1 "$WORK/pss.floor" -
+}
+
+# Many at once must not cost more than one after the other: no storm, no lock that spins.
+bench_burst() {
+    local b i n
+    n=$(times 20)
+    if ! templates shared; then no_figure 'burst' "back-end $BACKEND has no templates"; templates off; return; fi
+    for ((i = 1; i <= n; i++)); do
+        b=$(fresh_bundle "burst$i" '["/bin/true"]')
+        printf '"%s" --root "%s" run --bundle "%s" burst%s &\n' "$AV" "$ROOT" "$b" "$i"
+    done > "$WORK/burst.sh"
+    echo wait >> "$WORK/burst.sh"
+    for ((i = 1; i <= n; i++)); do
+        metered "$WORK/single" "$AV" --root "$ROOT" run --bundle "$WORK/b/burst$i" "burst$i"
+    done
+    metered "$WORK/burst" bash "$WORK/burst.sh"
+    awk '{ s += $1 } END { print s }' "$WORK/single.cpu" > "$WORK/burst.floor"
+    row "CPU of $n starts at once" ms "$WORK/burst.cpu" 1 "$WORK/burst.floor" 1.2
+    templates off
+}
+
+cpu_us() {  # of all threads of the processes
+    local p
+    for p in "$@"; do cat "/proc/$p"/task/*/schedstat; done | awk '{ s += $1 } END { printf "%d\n", s / 1000 }'
+}
+
+# PSS of one of them when there are a fifth and when there are all: the same is linear.
+bench_idle() {
+    local i j n few pids=() before
+    n=$(times 50)
+    few=$(((n + 4) / 5))
+    if ! templates shared; then no_figure 'idle sandboxes' "back-end $BACKEND has no templates"; templates off; return; fi
+    for ((i = 1; i <= n; i++)); do
+        start_idle "idle$i"
+        mapfile -t -O ${#pids[@]} pids < <(processes_of "idle$i")
+        [ "$i" = "$few" ] || continue
+        for ((j = 1; j <= few; j++)); do pss_kib "idle$j" >> "$WORK/idle.few"; done
+    done
+    for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/idle.all"; done
+    before=$(cpu_us "${pids[@]}")
+    sleep "$IDLE_S"                          # the span that is measured
+    echo $((($(cpu_us "${pids[@]}") - before) / n)) > "$WORK/idle.cpu"
+    for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
+    templates off
+    row "one of $n idle, PSS (floor: of $few)" KiB "$WORK/idle.all" 1 "$WORK/idle.few" 1.05
+    row "CPU of each in ${IDLE_S} s of idling" ms "$WORK/idle.cpu" 1 - 1 max
+}
