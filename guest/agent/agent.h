@@ -91,6 +91,7 @@ struct container {
     int cgroup_fd;        /* directory; -1 without cgroup v2 */
     char cgroup_name[32];
     int devfilter_fd;               /* attached BPF program, or -1 */
+    bool devfilter_plain;           /* it is that of a spare cgroup */
     bool devfilter_changed;         /* it is no longer that of the plan */
     int watch_memory, watch_events; /* inotify watch descriptors, -1 = none */
     uint64_t oom_kills, ooms;       /* of memory.events, as last told */
@@ -120,10 +121,11 @@ struct nfs_job;
 struct agent {
     struct surroundings at;
     int epoll, null_fd, kmsg_fd;
-    int proc_fd;       /* procfs of our own pid namespace, detached */
-    int pidns_fd;      /* our pid namespace, to come back to */
-    int cgroup_fd;     /* below it containers get their cgroups; -1 = no cgroup v2 */
-    char *cgroup_made; /* fake: the directory to remove at the end */
+    int proc_fd;             /* procfs of our own pid namespace, detached */
+    int pidns_fd;            /* our pid namespace, to come back to */
+    int cgroup_fd;           /* below it containers get their cgroups; -1 = no cgroup v2 */
+    char *cgroup_made;       /* fake: the directory to remove at the end */
+    struct container *spare; /* its cgroup only: made before a container needs it; NULL = used */
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
     struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
@@ -228,6 +230,7 @@ void streams_done(struct agent *a, struct process *p);
 
 /* cgroup.c */
 int cgroup_open(struct agent *a, struct err *err);
+int cgroup_make(struct agent *a, struct container *c, struct err *err); /* without limits */
 int cgroup_create(struct agent *a, struct container *c, struct err *err);
 int cgroup_apply(struct agent *a, struct container *c, const struct plan_cgroup *plan,
                  struct err *err);
@@ -243,9 +246,17 @@ int cgroup_remove(struct agent *a, struct container *c);
 int cgroup_each_pid(int dir, int (*each)(void *arg, pid_t pid), void *arg);
 void cgroup_done(struct agent *a);
 
+/* spare.c */
+void spare_make(struct agent *a);
+bool spare_take(struct agent *a, struct container *c);
+void spare_drop(struct agent *a);
+
 /* devfilter.c */
 int devfilter_attach(const struct agent *a, struct container *c,
                      const struct plan_device_rule *rules, size_t n, struct err *err);
+/* Of a spare cgroup: the filter that most containers want, and none instead of it. */
+void devfilter_prepare(struct container *c);
+void devfilter_drop_plain(struct container *c);
 
 /* stats.c, ps.c */
 void stats_gather(const struct container *c, struct msg_stats *ret);

@@ -163,6 +163,28 @@ static void on_inotify(struct agent *a, struct source *s, uint32_t events)
     }
 }
 
+/* inotify knows only paths; the detached mount has none but from within. */
+static int watch(struct agent *a, int dir, const char *file)
+{
+    int wd = fchdir(dir) < 0 ? -1 : inotify_add_watch(a->inotify.fd, file, IN_MODIFY);
+
+    (void)!chdir("/");
+    return wd;
+}
+
+int cgroup_make(struct agent *a, struct container *c, struct err *err)
+{
+    snprintf(c->cgroup_name, sizeof(c->cgroup_name), "c%u", c->id);
+    if (mkdirat(a->cgroup_fd, c->cgroup_name, 0755) < 0)
+        return err_set(err, errno, "make cgroup '%s': %m", c->cgroup_name);
+    c->cgroup_fd = openat(a->cgroup_fd, c->cgroup_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (c->cgroup_fd < 0)
+        return err_set(err, errno, "open cgroup '%s': %m", c->cgroup_name);
+    c->watch_events = watch(a, c->cgroup_fd, "cgroup.events");
+    c->watch_memory = watch(a, c->cgroup_fd, "memory.events");
+    return 0;
+}
+
 int cgroup_open(struct agent *a, struct err *err)
 {
     cleanup_fd int root = -1, in = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
@@ -182,30 +204,19 @@ int cgroup_open(struct agent *a, struct err *err)
         agent_debug(a, "%s: containers have no cgroup", err->msg);
         r = 0;
     }
+    if (r == 0)
+        spare_make(a);
     return r;
-}
-
-/* inotify knows only paths; the detached mount has none but from within. */
-static int watch(struct agent *a, int dir, const char *file)
-{
-    int wd = fchdir(dir) < 0 ? -1 : inotify_add_watch(a->inotify.fd, file, IN_MODIFY);
-
-    (void)!chdir("/");
-    return wd;
 }
 
 int cgroup_create(struct agent *a, struct container *c, struct err *err)
 {
+    int r;
+
     if (a->cgroup_fd < 0)
         return 0;
-    snprintf(c->cgroup_name, sizeof(c->cgroup_name), "c%u", c->id);
-    if (mkdirat(a->cgroup_fd, c->cgroup_name, 0755) < 0)
-        return err_set(err, errno, "make cgroup '%s': %m", c->cgroup_name);
-    c->cgroup_fd = openat(a->cgroup_fd, c->cgroup_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (c->cgroup_fd < 0)
-        return err_set(err, errno, "open cgroup '%s': %m", c->cgroup_name);
-    c->watch_events = watch(a, c->cgroup_fd, "cgroup.events");
-    c->watch_memory = watch(a, c->cgroup_fd, "memory.events");
+    if (!spare_take(a, c) && (r = cgroup_make(a, c, err)) < 0)
+        return r;
     return cgroup_apply(a, c, &c->plan.cgroup, err);
 }
 
@@ -227,8 +238,10 @@ int cgroup_apply(struct agent *a, struct container *c, const struct plan_cgroup 
         else if (r < 0)
             return err_set(err, -r, "write '%s' to cgroup file '%s': %m", f->value, f->key);
     }
-    if (plan->n_rules == 0)
+    if (plan->n_rules == 0) {
+        devfilter_drop_plain(c);
         return 0;
+    }
     r = devfilter_attach(a, c, plan->rules, plan->n_rules, err);
     return r < 0 && a->at.machine ? r : 0;
 }
@@ -370,6 +383,7 @@ void cgroup_done(struct agent *a)
                 (void)waitid(P_PID, (id_t)p->pid, NULL, WEXITED);
         (void)cgroup_remove(a, c);
     }
+    spare_drop(a);
     /* By way of its parent, while we hold its lock. */
     snprintf(path, sizeof(path), "../%s", a->cgroup_made ? a->cgroup_made : "");
     (void)unlinkat(a->cgroup_fd, path, AT_REMOVEDIR);

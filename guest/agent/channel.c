@@ -243,7 +243,7 @@ static void read_in(struct agent *a)
         frame_reader_commit(&ch->reader, (size_t)n);
         if (take_frames(a) < 0) {
             agent_debug(a, "garbage on the channel, ending the session");
-            frame_reader_done(&ch->reader);
+            frame_reader_reset(&ch->reader);
             disconnected(a);
         }
     }
@@ -262,7 +262,7 @@ static void channel_ready(struct agent *a, struct source *s, uint32_t events)
     /* A port's hang-up is the last host's: the next one's bytes may be there already. */
     if (is_port(a) && (events & EPOLLHUP)) {
         disconnected(a);
-        frame_reader_done(&ch->reader);
+        frame_reader_reset(&ch->reader);
     }
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         read_in(a); /* a socket's end is in what it reads */

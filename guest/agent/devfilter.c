@@ -24,6 +24,9 @@ static const struct plan_device_rule standard[] = {
     {1, 'c', 1, 9, 7},   {1, 'c', 5, 0, 7},   {1, 'c', 5, 2, 7}, {1, 'c', 136, -1, 7},
 };
 
+/* What engines ask for that give no device of the host: nothing else. */
+static const struct plan_device_rule plain[] = {{0, 'a', -1, -1, ACCESS_ALL, NULL}};
+
 struct program {
     struct bpf_insn *v;
     size_t n;
@@ -85,15 +88,41 @@ static int decides_everything(const struct plan_device_rule *r)
     return r->type == 'a' && r->access == ACCESS_ALL;
 }
 
-/* The verifier refuses unreachable code: what comes before a rule for everything is left out. */
+/* It would allow only what a standard rule, tested before it, allows already. */
+static bool is_standard(const struct plan_device_rule *r)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(standard); i++) {
+        const struct plan_device_rule *s = &standard[i];
+
+        if (r->allow && r->type == s->type && !(r->access & ~s->access) &&
+            (s->major < 0 || r->major == s->major) && (s->minor < 0 || r->minor == s->minor))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * The rules that can decide something; returns how many. The verifier refuses unreachable code:
+ * what comes before a rule for everything is left out.
+ */
+static size_t needed(const struct plan_device_rule *rules, size_t n, struct plan_device_rule *ret)
+{
+    size_t first = n, k = 0;
+
+    while (first > 0 && !decides_everything(&rules[first - 1]))
+        first--;
+    for (size_t i = first ? first - 1 : 0; i < n; i++)
+        if (!is_standard(&rules[i]))
+            ret[k++] = rules[i];
+    return k;
+}
+
 static void emit_rules(struct program *p, const struct plan_device_rule *rules, size_t n)
 {
-    for (size_t i = n; i-- > 0;) {
+    for (size_t i = n; i-- > 0;)
         emit_rule(p, &rules[i]);
-        if (decides_everything(&rules[i]))
-            return;
-    }
-    emit_verdict(p, 0);
+    if (n == 0 || !decides_everything(&rules[0]))
+        emit_verdict(p, 0);
 }
 
 static int load(const struct program *p, struct err *err)
@@ -156,14 +185,42 @@ static int load_rules(const struct plan_device_rule *rules, size_t n, struct err
     return load(&p, err);
 }
 
+void devfilter_prepare(struct container *c)
+{
+    struct err err = ERR_INIT;
+    cleanup_fd int fd = load_rules(plain, ARRAY_SIZE(plain), &err);
+
+    if (fd < 0 || attach(c->cgroup_fd, fd, BPF_PROG_ATTACH) < 0)
+        return;
+    c->devfilter_fd = steal_fd(&fd);
+    c->devfilter_plain = true;
+}
+
+void devfilter_drop_plain(struct container *c)
+{
+    if (!c->devfilter_plain)
+        return;
+    (void)attach(c->cgroup_fd, c->devfilter_fd, BPF_PROG_DETACH);
+    close_fd(&c->devfilter_fd);
+    c->devfilter_plain = false;
+}
+
 /* A filter before this one is replaced without a moment in between. */
 int devfilter_attach(const struct agent *a, struct container *c,
                      const struct plan_device_rule *rules, size_t n, struct err *err)
 {
     bool again = c->devfilter_fd >= 0; /* one program is not attached twice */
+    bool was_plain = c->devfilter_plain;
+    cleanup_free struct plan_device_rule *v = calloc(n, sizeof(*v));
     cleanup_fd int fd = again ? -1 : same_filter(a, rules, n);
+    size_t n_needed = v ? needed(rules, n, v) : 0;
 
-    if (fd < 0 && (fd = load_rules(rules, n, err)) < 0)
+    if (!v)
+        return err_set(err, ENOMEM, "device filter: %m");
+    c->devfilter_plain = false;
+    if (was_plain && n_needed == ARRAY_SIZE(plain) && same_rules(v, plain, n_needed))
+        return 0;
+    if (fd < 0 && (fd = load_rules(v, n_needed, err)) < 0)
         return fd;
     if (attach(c->cgroup_fd, fd, BPF_PROG_ATTACH) < 0)
         return err_set(err, errno, "attach device filter: %m");
@@ -171,6 +228,6 @@ int devfilter_attach(const struct agent *a, struct container *c,
         (void)attach(c->cgroup_fd, c->devfilter_fd, BPF_PROG_DETACH);
     close_fd(&c->devfilter_fd);
     c->devfilter_fd = steal_fd(&fd);
-    c->devfilter_changed = again;
+    c->devfilter_changed = again && !was_plain;
     return 0;
 }

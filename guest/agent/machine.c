@@ -106,6 +106,7 @@ int machine_boot(struct agent *a, struct err *err)
     read_cmdline(a);
     if (a->at.debug)
         a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+    machine_loopback_up(); /* here and not at the set-up: a template's clones have it then */
     (void)mkdir(AGENT_RUN, 0711);
     (void)mkdir(SHARE_DIR, 0755);
     booted = modules_preload(a);
@@ -200,7 +201,8 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
             if (modules_group(a, m->modules.v[i], err) < 0)
                 agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
     }
-    machine_loopback_up();
+    if (!a->at.machine)
+        machine_loopback_up();
     if (m->hostname && sethostname(m->hostname, strlen(m->hostname)) < 0)
         return err_set(err, errno, "set hostname '%s': %m", m->hostname);
     return open_share(a, m, err);

@@ -58,6 +58,11 @@ void frame_reader_done(struct frame_reader *r)
     memset(r, 0, sizeof(*r));
 }
 
+void frame_reader_reset(struct frame_reader *r)
+{
+    r->used = r->len = 0;
+}
+
 static int reader_resize(struct frame_reader *r, size_t cap)
 {
     uint8_t *p = realloc(r->buf, cap);

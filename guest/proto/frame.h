@@ -80,6 +80,7 @@ struct frame_reader {
     size_t len, cap, used;
 };
 void frame_reader_done(struct frame_reader *r);
+void frame_reader_reset(struct frame_reader *r); /* forget what is in it, keep the buffer */
 /* Room for at least min bytes; the caller reads into it and calls commit. NULL without memory. */
 uint8_t *frame_reader_space(struct frame_reader *r, size_t min, size_t *ret_room);
 void frame_reader_commit(struct frame_reader *r, size_t n);
