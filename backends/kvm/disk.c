@@ -110,7 +110,7 @@ static int check_iscsi(const struct hvp_disk *k, struct hvp_error *err)
 
 static int check_rbd(const struct hvp_disk *k, struct hvp_error *err)
 {
-    static const char *const words[] = {"pool", "namespace", "image", "user", "conf", NULL};
+    static const char *const words[] = {"pool", "namespace", "image", "user", "conf", "mon", NULL};
     const char *conf = option(k, "conf");
 
     if (options_check(k->d.tag, k->options, k->n_options, words, err) < 0)
@@ -222,6 +222,35 @@ static void add_iscsi(struct json_object *o, const struct hvp_disk *k)
     json_add_int(o, "timeout", number(k, "timeout", TIMEOUT_DEFAULT));
 }
 
+/* "HOST:PORT,[V6]:PORT" to the list that QEMU wants. */
+static struct json_object *monitors(const char *text)
+{
+    struct json_object *list = json_object_new_array();
+    size_t n;
+
+    for (; *text; text += n, text += *text == ',') {
+        struct json_object *o = json_object_new_object();
+        const char *colon, *host = text;
+        char buf[256];
+        size_t len;
+
+        n = strcspn(text, ",");
+        colon = memrchr(text, ':', n);
+        len = colon ? (size_t)(colon - text) : n;
+        if (len > 1 && host[0] == '[' && host[len - 1] == ']') {
+            host++;
+            len -= 2;
+        }
+        snprintf(buf, sizeof(buf), "%.*s", (int)len, host);
+        json_add_text(o, "host", buf);
+        snprintf(buf, sizeof(buf), "%.*s", colon ? (int)(text + n - colon - 1) : 0,
+                 colon ? colon + 1 : "");
+        json_add_text(o, "port", buf);
+        json_object_array_add(list, o);
+    }
+    return list;
+}
+
 static void add_rbd(struct json_object *o, const struct hvp_disk *k)
 {
     char id[HVP_TAG_MAX + 3];
@@ -232,6 +261,8 @@ static void add_rbd(struct json_object *o, const struct hvp_disk *k)
     copy_option(o, k, "image");
     copy_option(o, k, "conf");
     copy_option(o, k, "user");
+    if (option(k, "mon"))
+        json_object_object_add(o, "server", monitors(option(k, "mon")));
     if (k->secret_file)
         json_add_text(o, "key-secret", name(k, 's', id));
 }

@@ -76,6 +76,13 @@ static void strv_take(struct strv *s, char *text)
     s->v[s->n] = NULL;
 }
 
+void str_forget(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret)); /* memset would not survive the optimizer */
+    free(secret);
+}
+
 void strv_add(struct strv *s, const char *text)
 {
     strv_take(s, xstrdup(text ? text : ""));

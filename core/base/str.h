@@ -27,6 +27,9 @@ void strv_addf(struct strv *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 bool strv_has(const struct strv *s, const char *text);
 void strv_done(struct strv *s);
 
+/* Frees a secret, overwritten before; NULL is fine. */
+void str_forget(char *secret);
+
 /* Ordered key/value pairs that own their strings. {0} is an empty list. */
 struct kv {
     char *key, *value;

@@ -94,8 +94,8 @@ int creation_prepare(struct creation *c, struct err *err)
     r = c->member ? choose_member(c, err) : choose_vm(c, err);
     if (r < 0)
         return r;
-    disks_add_class_volumes(c->spec, &c->choice);
-    return disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
+    r = disks_add_volumes(c->spec, &c->choice, err);
+    return r < 0 ? r : disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
 }
 
 static int copy_config(struct creation *c, struct err *err)
@@ -270,7 +270,7 @@ static int make(struct creation *c, struct err *err)
 
     sandbox_take_oom_score(c);
     if ((r = host_cgroups_make(c, err)) < 0 ||
-        (r = disks_open(&c->disks, &c->choice, c->interrupt.fd, err)) < 0 ||
+        (r = disks_open(&c->disks, &c->choice, c->dir.path, c->interrupt.fd, err)) < 0 ||
         (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
         (r = container_plan(c, err)) < 0)
         return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * disk_choice.h - how the disks of one bundle are chosen: the root (disk_root.c), its mounts
- * (disk_volumes.c, disk_nfs.c) and its devices (disk_devices.c), with what they share (disks.c).
- * For these five.
+ * (disk_volumes.c, disk_nfs.c, disk_cinder.c) and its devices (disk_devices.c), with what they
+ * share (disks.c).
+ * For these six.
  */
 #ifndef CLI_DISK_CHOICE_H
 #define CLI_DISK_CHOICE_H
@@ -43,5 +44,12 @@ int disk_choose_mount(struct chooser *k, size_t i);
 int disk_choose_devices(struct chooser *k);
 /* mounts[i], whose source is an nfs: URI */
 int disk_choose_nfs(struct chooser *k, size_t i);
+
+/* A connection_info by its name: where a pattern of storage.images fits. */
+bool disk_is_connection(const char *source);
+int disk_choose_cinder(struct chooser *k, size_t i, struct disk_words *w);
+/* mounts[i] as what is found at the URI, or as the image or device of that path. */
+int disk_choose_uri(struct chooser *k, size_t i, const char *uri, struct disk_words *w);
+int disk_choose_image(struct chooser *k, size_t i, const char *path, struct disk_words *w);
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/path.h"
 #include "cli/disks.h"
 #include "storage/disk.h"
@@ -22,10 +23,13 @@ static size_t class_volumes(const struct choice *c)
     return c->workload.is_sandbox ? 0 : c->decision.storage.n_extra;
 }
 
-void disks_add_class_volumes(struct oci_spec *spec, const struct choice *c)
+int disks_add_volumes(struct oci_spec *spec, const struct choice *c, struct err *err)
 {
     size_t n = class_volumes(c);
+    int r = c->workload.is_sandbox ? 0 : disks_add_wishes(spec, c, err);
 
+    if (r < 0)
+        return r;
     if (n)
         spec->mounts = xreallocarray(spec->mounts, spec->n_mounts + n, sizeof(*spec->mounts));
     for (size_t i = 0; i < n; i++) {
@@ -42,6 +46,7 @@ void disks_add_class_volumes(struct oci_spec *spec, const struct choice *c)
         if (v->type)
             strv_addf(&m->options, "fs=%s", v->type);
     }
+    return 0;
 }
 
 const struct config_volume *disks_class_volume(const struct oci_spec *spec, const struct choice *c,
@@ -59,7 +64,7 @@ static int find_secret(const struct choice *c, const struct disk_words *w, const
     if (secret && strstr(secret, "//"))
         return err_set_phase(err, PHASE_CONFIG, EINVAL, "the path '%s' has a '//' in it", secret);
     if (secret || !w->secret) {
-        *ret = xstrdup(secret);
+        *ret = xstrdup(secret ? secret : w->secret_text ? "(of the connection_info)" : NULL);
         return 0;
     }
     if (!*w->secret || *w->secret == '.' || strchr(w->secret, '/'))
@@ -109,8 +114,8 @@ static int check_secret(const struct storage_uri *u, const char *secret, struct 
                                   "storage.secrets_dir (for nbds: a directory)");
 }
 
-static int fill(struct disk *d, const struct choice *c, struct storage_uri *u,
-                const struct disk_words *w, char **secret, struct err *err)
+static int fill(struct disk *d, const struct choice *c, struct storage_uri *u, struct disk_words *w,
+                char **secret, struct err *err)
 {
     static const uint32_t protocols[] = {[STORAGE_NBD] = HVP_PROTO_NBD,
                                          [STORAGE_ISCSI] = HVP_PROTO_ISCSI,
@@ -130,6 +135,7 @@ static int fill(struct disk *d, const struct choice *c, struct storage_uri *u,
     if ((r = check_secret(u, *secret, err)) < 0 ||
         (r = check_protocol(c, protocols[u->protocol], err)) < 0)
         return r;
+    d->secret = steal_ptr(&w->secret_text);
     d->source = xstrdup(u->shown);
     d->ipc.source = xstrdup(u->shown);
     d->ipc.protocol = protocols[u->protocol];
@@ -140,8 +146,8 @@ static int fill(struct disk *d, const struct choice *c, struct storage_uri *u,
     return 0;
 }
 
-int disk_network_fill(struct disk *d, const struct choice *c, const char *uri,
-                      const struct disk_words *w, const char *secret, struct err *err)
+int disk_network_fill(struct disk *d, const struct choice *c, const char *uri, struct disk_words *w,
+                      const char *secret, struct err *err)
 {
     struct storage_uri u = {0};
     cleanup_free char *file = NULL;
@@ -186,12 +192,25 @@ static int open_one(const char *path, bool secret, bool dir, int *fds, size_t *n
     return r;
 }
 
-int disk_network_open(const struct disk *d, int *fds, size_t *n_fds, struct err *err)
+/* The monitor mounts files: this one has a name until it has done so. */
+static int name_secret(struct disk *d, const char *dir, struct err *err)
 {
-    int r = 0;
+    cleanup_free char *path = xasprintf("%s/secret.%s", dir, d->ipc.tag);
+    cleanup_fd int fd =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 
-    if (d->ipc.secret_file)
-        r = open_one(d->ipc.secret_file, true, false, fds, n_fds, err);
+    if (fd < 0)
+        return err_set_phase(err, PHASE_STORAGE, errno, "make '%s': %m", path);
+    d->name = steal_ptr(&path);
+    return fd_write_all(fd, d->secret, strlen(d->secret), err);
+}
+
+int disk_network_open(struct disk *d, const char *dir, int *fds, size_t *n_fds, struct err *err)
+{
+    int r = d->secret ? name_secret(d, dir, err) : 0;
+
+    if (r == 0 && d->ipc.secret_file)
+        r = open_one(d->secret ? d->name : d->ipc.secret_file, true, false, fds, n_fds, err);
     for (size_t i = 0; i < d->ipc.files.n && r == 0; i++) {
         const struct kv *file = &d->ipc.files.v[i];
         const char *below = strstr(file->value, "//");

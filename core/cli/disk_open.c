@@ -76,7 +76,8 @@ static int let_all_go(const struct disks *d, struct err *err)
     return r;
 }
 
-int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct err *err)
+int disks_open(struct disks *d, const struct choice *c, const char *dir, int cancel_fd,
+               struct err *err)
 {
     size_t n = 0;
     int r = disks_resolve(d, err);
@@ -89,7 +90,7 @@ int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct er
     for (size_t i = 0; i < d->n; i++) {
         bool network = d->v[i].origin == DISK_NETWORK;
 
-        r = network ? disk_network_open(&d->v[i], d->fds, &d->n_fds, err)
+        r = network ? disk_network_open(&d->v[i], dir, d->fds, &d->n_fds, err)
                     : open_disk(&d->v[i], c, cancel_fd, &d->fds[d->n_fds], err);
 
         if (r < 0)

@@ -37,7 +37,7 @@ static int add_scratch(struct chooser *k, size_t i, struct disk_words *w)
 }
 
 /* A class's own volumes are not asked about: whoever wrote them wants them. */
-static int choose_network(struct chooser *k, size_t i, struct disk_words *w)
+int disk_choose_uri(struct chooser *k, size_t i, const char *uri, struct disk_words *w)
 {
     const struct oci_mount *m = &k->spec->mounts[i];
     const struct config_volume *v = disks_class_volume(k->spec, k->c, i);
@@ -45,7 +45,7 @@ static int choose_network(struct chooser *k, size_t i, struct disk_words *w)
     cleanup_free char *place = xasprintf("mounts[%zu] '%s'", i, m->destination);
     cleanup_call(storage_choice_done) struct storage_choice choice = {0};
     cleanup_call(strv_done) struct strv network = {0};
-    struct storage_facts f = {.uri = m->source ? m->source : "", .disks = disk_can_plug(k->c)};
+    struct storage_facts f = {.uri = uri, .disks = disk_can_plug(k->c)};
     struct disk *d;
     int r;
 
@@ -53,7 +53,7 @@ static int choose_network(struct chooser *k, size_t i, struct disk_words *w)
     if ((r = storage_decide(v ? &network : k->c->decision.storage.volumes, &f, &choice, k->err)) <
             0 ||
         (r = disk_add(k, DISK_NETWORK, NULL, what, &d)) < 0 ||
-        (r = disk_network_fill(d, k->c, f.uri, w, v ? v->secret : NULL, k->err)) < 0)
+        (r = disk_network_fill(d, k->c, uri, w, v ? v->secret : NULL, k->err)) < 0)
         return r;
     disk_apply_words(d, w);
     disk_use(d, PLAN_DISK_MOUNT, i);
@@ -134,6 +134,14 @@ static int choose_bind(struct chooser *k, size_t i, const char *path, bool image
     return r;
 }
 
+int disk_choose_image(struct chooser *k, size_t i, const char *path, struct disk_words *w)
+{
+    struct storage_facts f = {.disks = disk_can_plug(k->c), .as_disk = true};
+    int r = disk_look_at(path, &f.ours, k->spec->bundle, &f, k->err);
+
+    return r < 0 ? r : decide_volume(k, i, &f, path, w);
+}
+
 static bool is_bind(const struct oci_mount *m)
 {
     return m->source && (strcmp(m->type ? m->type : "", "bind") == 0 ||
@@ -157,7 +165,9 @@ static int choose_disk_mount(struct chooser *k, size_t i, bool words, bool image
     if (r < 0)
         return r;
     if (network)
-        return choose_network(k, i, &w);
+        return disk_choose_uri(k, i, m->source ? m->source : "", &w);
+    if (strcmp(type, DISK_CINDER_TYPE) == 0 || (image && disk_is_connection(m->source)))
+        return disk_choose_cinder(k, i, &w);
     if (w.secret)
         return err_set_phase(k->err, PHASE_CONFIG, EINVAL, "only network volumes have a secret");
     if (strcmp(type, DISK_SCRATCH_TYPE) == 0)
@@ -173,7 +183,7 @@ int disk_choose_mount(struct chooser *k, size_t i)
     const struct strv *words = k->c->decision.storage.volumes;
     const char *type = m->type ? m->type : "";
     bool ours = strcmp(type, DISK_MOUNT_TYPE) == 0 || strcmp(type, DISK_SCRATCH_TYPE) == 0 ||
-                strcmp(type, DISK_NETWORK_TYPE) == 0;
+                strcmp(type, DISK_NETWORK_TYPE) == 0 || strcmp(type, DISK_CINDER_TYPE) == 0;
     bool bind = is_bind(m), image = bind && is_image(k, m->source);
     int r = 0;
 

@@ -116,6 +116,7 @@ void disk_words_done(struct disk_words *w)
     free(w->fs);
     free(w->subdir);
     free(w->secret);
+    str_forget(w->secret_text);
     free(w->data);
     *w = (struct disk_words){0};
 }

@@ -20,6 +20,7 @@ void disks_done(struct disks *d)
         free(k->fs);
         free(k->data);
         free(k->subdir);
+        str_forget(k->secret);
         free(k->ipc.tag);
         free(k->ipc.path);
         free(k->ipc.secret_file);

@@ -16,6 +16,7 @@
                         */
 
 #define DISK_NETWORK_TYPE "anyvisor.network" /* source: a URI of storage/uri.h */
+#define DISK_CINDER_TYPE "anyvisor.cinder"   /* source: a connection_info, file or JSON */
 
 enum disk_origin {
     DISK_NODE,    /* a block device */
@@ -32,6 +33,7 @@ struct disk {
     uint64_t size; /* of a scratch disk */
     char *name;    /* its file until the monitor has it */
     char *fs, *data, *subdir;
+    char *secret; /* of a network volume, where it is no file yet; never to be shown */
     struct ipc_disk ipc;
     bool used;            /* by the plan itself; else it is the writable layer of the root */
     struct plan_disk use; /* strings borrowed from here */
@@ -54,8 +56,10 @@ struct disks {
 /* Look at rootfs, mounts and devices of the bundle and decide. Errors name the mount. */
 int disks_choose(const char *id, const struct oci_spec *spec, const struct choice *c,
                  struct disks *ret, struct err *err);
-/* Open images and devices, make scratch disks and images: -EINTR once cancel_fd is readable. */
-int disks_open(struct disks *d, const struct choice *c, int cancel_fd, struct err *err);
+/* Open images and devices, make scratch disks and images: -EINTR once cancel_fd is readable.
+ * Secrets that are no files yet become some in dir, until disks_unname. */
+int disks_open(struct disks *d, const struct choice *c, const char *dir, int cancel_fd,
+               struct err *err);
 void disks_close(struct disks *d);  /* the descriptors: the monitor has its own */
 void disks_unname(struct disks *d); /* scratch files live on in the VM alone */
 void disks_done(struct disks *d);
@@ -70,20 +74,23 @@ struct ipc_disk *disks_ipc(const struct disks *d);
 /* disk_network.c */
 
 /*
- * The volumes of the class become mounts at the end of the bundle's; those of a pod's first
- * container, which runs nothing, do not. To be called before disks_choose and the plan.
+ * The volumes of annotations and of the class become mounts at the end of the bundle's; those of a
+ * pod's first container, which runs nothing, do not. To be called before disks_choose and the plan.
  */
-void disks_add_class_volumes(struct oci_spec *spec, const struct choice *c);
+int disks_add_volumes(struct oci_spec *spec, const struct choice *c, struct err *err);
 /* The class's volume that became mounts[index]; NULL = the bundle's own mount. */
 const struct config_volume *disks_class_volume(const struct oci_spec *spec, const struct choice *c,
                                                size_t index);
 
 struct disk_words;
 /* Make d the volume at the URI; secret is a path of the operator's or NULL. */
-int disk_network_fill(struct disk *d, const struct choice *c, const char *uri,
-                      const struct disk_words *w, const char *secret, struct err *err);
-/* Secret, sockets and files of a network disk, in the order of ipc.h. */
-int disk_network_open(const struct disk *d, int *fds, size_t *n_fds, struct err *err);
+int disk_network_fill(struct disk *d, const struct choice *c, const char *uri, struct disk_words *w,
+                      const char *secret, struct err *err);
+/* Secret, sockets and files of a network disk, in the order of ipc.h; dir as in disks_open. */
+int disk_network_open(struct disk *d, const char *dir, int *fds, size_t *n_fds, struct err *err);
+
+/* disk_cinder.c: the granted annotations that ask for volumes. */
+int disks_add_wishes(struct oci_spec *spec, const struct choice *c, struct err *err);
 
 /* disk_nfs.c: the addresses of NFS servers. A guest asks no name server. */
 int disks_resolve(struct disks *d, struct err *err);
@@ -91,7 +98,8 @@ int disks_resolve(struct disks *d, struct err *err);
 /* disk_words.c: what one asks of a disk. */
 struct disk_words {
     char *format, *fs, *subdir, *data;
-    char *secret; /* of a network volume: name of a file in storage.secrets_dir */
+    char *secret;      /* of a network volume: name of a file in storage.secrets_dir */
+    char *secret_text; /* instead of one: the secret itself, from a connection_info */
     uint64_t size;
     uint32_t cache; /* HVP_CACHE_* */
     bool readonly, writable, discard;

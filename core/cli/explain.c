@@ -42,10 +42,10 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (o->cls)
         cli->cls = o->cls;
     r = choice_make(cli, &c, spec, true, err);
-    if (r == 0) {
-        disks_add_class_volumes(spec, &c);
+    if (r == 0)
+        r = disks_add_volumes(spec, &c, err);
+    if (r == 0)
         r = disks_choose(EXPLAIN_ID, spec, &c, &disks, err);
-    }
     if (r < 0 && !json && !c.decision.cls)
         return r;
     preview.failure = r < 0 ? err->msg : NULL;

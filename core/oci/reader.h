@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * reader.h - typed access to json-c objects that knows the path of the key it is at.
- * For the parsers of core/oci only. The first mistake sticks: after it every call does nothing, so
- * that parsers read straight through and ask once, at the end.
+ * For the parsers of core/oci and of storage/connection.c. The first mistake sticks: after it every
+ * call does nothing, so that parsers read straight through and ask once, at the end.
  */
 #ifndef OCI_READER_H
 #define OCI_READER_H

@@ -12,15 +12,17 @@ enum kind {
     ALWAYS, /* a fact that rules judge, no wish */
     AMOUNT, /* a size or count: min and max bound it */
     TEXT,   /* values bound it */
+    SECRET, /* the same, but it may hold a password: never shown */
 };
 
 static const struct {
     const char *key; /* pattern */
     enum kind kind;
 } known[] = {
-    {POLICY_ANNOTATION_CLASS, ALWAYS},     {POLICY_ANNOTATION_ARCH, ALWAYS},
-    {POLICY_ANNOTATION_MEMORY, AMOUNT},    {POLICY_ANNOTATION_VCPUS, AMOUNT},
-    {POLICY_ANNOTATION_KERNEL_ARGS, TEXT}, {POLICY_ANNOTATION_ROOTFS, TEXT},
+    {POLICY_ANNOTATION_CLASS, ALWAYS},      {POLICY_ANNOTATION_ARCH, ALWAYS},
+    {POLICY_ANNOTATION_MEMORY, AMOUNT},     {POLICY_ANNOTATION_VCPUS, AMOUNT},
+    {POLICY_ANNOTATION_KERNEL_ARGS, TEXT},  {POLICY_ANNOTATION_ROOTFS, TEXT},
+    {POLICY_ANNOTATION_CINDER "*", SECRET},
 };
 
 static const struct config_allow *allowed(const struct config_allow_list *l, const char *key)
@@ -52,7 +54,8 @@ static int check_amount(const struct config_allow *a, const struct kv *wish, str
     return 0;
 }
 
-static int check_text(const struct config_allow *a, const struct kv *wish, struct err *err)
+static int check_text(const struct config_allow *a, const struct kv *wish, bool secret,
+                      struct err *err)
 {
     for (size_t i = 0; i < a->values.n; i++)
         if (fnmatch(a->values.v[i], wish->value, 0) == 0)
@@ -60,8 +63,9 @@ static int check_text(const struct config_allow *a, const struct kv *wish, struc
     if (a->values.n == 0)
         return 0;
     return err_set_phase(err, PHASE_POLICY, EPERM,
-                         "annotation %s: '%s' is none of the values that annotations.allow lists",
-                         wish->key, wish->value);
+                         "annotation %s: %s%s%s is none of the values that annotations.allow lists",
+                         wish->key, secret ? "it" : "'", secret ? "" : wish->value,
+                         secret ? "" : "'");
 }
 
 static int grant(const struct config_allow_list *l, const struct kv *wish, enum kind kind,
@@ -74,7 +78,7 @@ static int grant(const struct config_allow_list *l, const struct kv *wish, enum 
         strv_addf(&d->notes, "annotation %s is not in annotations.allow, ignoring", wish->key);
         return 0;
     }
-    r = kind == AMOUNT ? check_amount(a, wish, err) : check_text(a, wish, err);
+    r = kind == AMOUNT ? check_amount(a, wish, err) : check_text(a, wish, kind == SECRET, err);
     if (r == 0)
         kvs_add(&d->granted, wish->key, wish->value);
     return r;
@@ -108,10 +112,11 @@ void policy_annotation_kinds(const char *pattern, bool *ret_amount, bool *ret_te
 {
     *ret_amount = *ret_text = false;
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-        bool fits = fnmatch(pattern, known[i].key, 0) == 0;
+        bool fits =
+            fnmatch(pattern, known[i].key, 0) == 0 || fnmatch(known[i].key, pattern, 0) == 0;
 
         *ret_amount |= fits && known[i].kind == AMOUNT;
-        *ret_text |= fits && known[i].kind == TEXT;
+        *ret_text |= fits && (known[i].kind == TEXT || known[i].kind == SECRET);
     }
 }
 

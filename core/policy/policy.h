@@ -22,6 +22,8 @@
 #define POLICY_ANNOTATION_KERNEL_ARGS "org.anyvisor.vm.kernel_args"
 /* An image file or block device with the root file system: "PATH,OPTION...". */
 #define POLICY_ANNOTATION_ROOTFS "org.anyvisor.rootfs"
+/* Volumes of OpenStack's Cinder, one for each key that begins so (storage/connection.h). */
+#define POLICY_ANNOTATION_CINDER "org.anyvisor.cinder"
 #define POLICY_CLASS_DEFAULT "default" /* the name of what matches no class */
 #define POLICY_MEMORY_DEFAULT (2 * GIB)
 #define POLICY_MEMORY_MIN (128 * MIB)

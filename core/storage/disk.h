@@ -21,6 +21,10 @@ struct storage_mount {
 void storage_mount_parse(const char *mountinfo, const char *path, struct storage_mount *ret);
 int storage_mount_at(const char *path, struct storage_mount *ret, struct err *err);
 void storage_mount_done(struct storage_mount *m);
+/* Where the file system of that source and a type that begins so is mounted as a whole
+ * ("/srv/nfs"); malloc'ed, *ret NULL = nowhere. */
+char *storage_mount_find(const char *mountinfo, const char *source, const char *fs_type);
+int storage_mount_of(const char *source, const char *fs_type, char **ret, struct err *err);
 /* overlay's option ("lowerdir"), unescaped; NULL = has none. Malloc'ed. */
 char *storage_mount_option(const char *mountinfo, const char *path, const char *key);
 

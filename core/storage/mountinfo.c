@@ -181,6 +181,31 @@ int storage_mount_at(const char *path, struct storage_mount *ret, struct err *er
     return 0;
 }
 
+char *storage_mount_find(const char *mountinfo, const char *source, const char *fs_type)
+{
+    char *point = NULL;
+
+    for (const char *p = mountinfo; *p && !point; p = next_line(p)) {
+        struct line l;
+
+        if (line_parse(p, &l) && strcmp(l.source, source) == 0 &&
+            str_starts_with(l.type, fs_type) && strcmp(l.root, "/") == 0)
+            point = steal_ptr(&l.point);
+        line_done(&l);
+    }
+    return point;
+}
+
+int storage_mount_of(const char *source, const char *fs_type, char **ret, struct err *err)
+{
+    cleanup_free char *text = NULL;
+    int r = path_read(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL, err);
+
+    if (r == 0)
+        *ret = storage_mount_find(text, source, fs_type);
+    return r;
+}
+
 void storage_mount_done(struct storage_mount *m)
 {
     free(m->fs_type);

@@ -33,7 +33,7 @@ static const struct {
     {"nbds:", STORAGE_NBD, take_nbd, {"format", "timeout", "tls-hostname"}},
     {"nbd+unix:", STORAGE_NBD, take_unix, {"format", "timeout", "socket"}},
     {"iscsi:", STORAGE_ISCSI, take_iscsi, {"format", "timeout", "initiator"}},
-    {"rbd:", STORAGE_RBD, take_rbd, {"format", "user", "conf"}},
+    {"rbd:", STORAGE_RBD, take_rbd, {"format", "user", "conf", "mon"}},
     {"nfs:", STORAGE_NFS, take_nfs, {NULL}},
 };
 
@@ -187,13 +187,35 @@ static int take_iscsi(struct parser *p)
     return 0;
 }
 
+/* "HOST:PORT,[V6]:PORT": the characters of check_host, and a port behind each. */
+static int take_monitors(struct parser *p, const char *list)
+{
+    for (const char *rest = list; rest; rest = strchr(rest, ',')) {
+        cleanup_free char *one = NULL;
+        const char *colon;
+        uint64_t port;
+
+        rest += *rest == ',';
+        one = xstrndup(rest, strcspn(rest, ","));
+        colon = strrchr(one, ':');
+        if (!colon || colon == one || *one == '-' || str_to_u64(colon + 1, 1, 65535, &port) < 0 ||
+            one[strspn(one,
+                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]")])
+            return bad(p, "mon is HOST:PORT, or several with commas between them");
+    }
+    kvs_add(&p->u->options, "mon", list);
+    return 0;
+}
+
 /* '@' begins a snapshot and ':' QEMU's own options, in other programs' way to write this. */
 static int take_rbd(struct parser *p)
 {
     static const char *const with_namespace[] = {"pool", "namespace", "image"};
     static const char *const without[] = {"pool", "image"};
     const char *path = p->parts.path, *user = kvs_get(&p->parts.query, "user");
+    const char *mon = kvs_get(&p->parts.query, "mon");
     size_t n = 1;
+    int r;
 
     for (const char *c = path; *c; c++)
         n += *c == '/';
@@ -211,6 +233,8 @@ static int take_rbd(struct parser *p)
     }
     if (user)
         kvs_add(&p->u->options, "user", user);
+    if (mon && (r = take_monitors(p, mon)) < 0)
+        return r;
     p->u->needs_secret = user != NULL;
     return absolute(p, "conf", &p->u->conf);
 }

@@ -5,7 +5,7 @@
  *
  *     nbd://HOST[:PORT]/EXPORT             nbds://[USER@]HOST[:PORT]/EXPORT?tls-hostname=NAME
  *     nbd+unix:///EXPORT?socket=PATH       iscsi://[USER@]HOST[:PORT]/TARGET/LUN?initiator=NAME
- *     rbd:POOL/[NAMESPACE/]IMAGE?user=USER&conf=PATH
+ *     rbd:POOL/[NAMESPACE/]IMAGE?user=USER&conf=PATH&mon=HOST:PORT,HOST:PORT
  *     nfs://HOST[:PORT]/PATH
  *
  * All but nfs: also take format=raw|qcow2, and all but rbd: and nfs: timeout=SECONDS.

@@ -149,6 +149,18 @@ static int split_host(const struct uri_text *p, const char *text, size_t n, stru
     return decode(p, text, n, &ret->host);
 }
 
+/* libiscsi's own way to write a password is USER%PASSWORD; %3A is the ':' of a user like
+ * iqn.2001-04.com.example:node. */
+static bool has_percent(const char *text, const char *end)
+{
+    while (text < end && (text = memchr(text, '%', (size_t)(end - text)))) {
+        if (strncasecmp(text, "%3a", 3) != 0)
+            return true;
+        text += 3;
+    }
+    return false;
+}
+
 static int split_authority(const struct uri_text *p, const char *text, size_t n,
                            struct uri_parts *ret)
 {
@@ -158,9 +170,8 @@ static int split_authority(const struct uri_text *p, const char *text, size_t n,
     ret->has_authority = true;
     if (!at)
         return split_host(p, text, n, ret);
-    /* libiscsi's own way to write a password is USER%PASSWORD. */
     if (memchr(text, ':', (size_t)(at - text)) ||
-        (strcmp(p->scheme, "iscsi:") == 0 && memchr(text, '%', (size_t)(at - text))))
+        (strcmp(p->scheme, "iscsi:") == 0 && has_percent(text, at)))
         return uri_bad(
             p, "a password does not belong into a URI, which logs and state files show; put "
                "it into a file and name that as the volume's secret");

@@ -29,7 +29,7 @@ IPC_USERS = {"cli", "proxy", "shim"}
 # Prefix of a header -> the only places that may include it ("backends/x", "guest/x", a module).
 THIRD = {
     "anyvisor/hvp.h": {"plugin", "monitor", "backends"},
-    "json-c/": {"oci", "state", "cli", "backends/kvm"},   # QMP is JSON
+    "json-c/": {"oci", "state", "cli", "storage", "backends/kvm"},   # QMP and connection_info are JSON
     "yaml.h": {"config"},
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},

@@ -128,6 +128,18 @@ static void add_iscsi(struct xml *x, const struct hvp_disk *k, const char *uuid)
     }
 }
 
+static void add_monitors(struct xml *x, const char *list)
+{
+    while (list && *list) {
+        size_t n = strcspn(list, ",");
+        char one[300];
+
+        snprintf(one, sizeof(one), "%.*s", (int)n, list);
+        add_portal(x, one);
+        list += n + (list[n] == ',');
+    }
+}
+
 static void add_rbd(struct xml *x, const struct hvp_disk *k, const char *uuid)
 {
     const char *space = option(k, "namespace"), *conf = option(k, "conf");
@@ -135,6 +147,7 @@ static void add_rbd(struct xml *x, const struct hvp_disk *k, const char *uuid)
     xml_attr(x, "protocol", "rbd");
     xml_attrf(x, "name", "%s/%s%s%s", option(k, "pool"), space ? space : "", space ? "/" : "",
               option(k, "image"));
+    add_monitors(x, option(k, "mon"));
     if (conf)
         xml_empty(x, "config", "file", conf, NULL);
     add_auth(x, k, "ceph", uuid);

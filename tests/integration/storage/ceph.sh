@@ -19,7 +19,6 @@ rbd import --no-progress "$WORK/new.img" "$CEPH_POOL/data"
 ceph auth get-or-create client.guest mon 'profile rbd' osd "profile rbd pool=$CEPH_POOL" > /dev/null
 ceph auth print-key client.guest > "$WORK/key"
 install -m 0700 -d "$WORK/etc/secrets"
-install -m 0600 "$WORK/key" "$WORK/etc/secrets/ceph"
 ceph auth get-or-create client.other mon 'profile rbd' > /dev/null
 ceph auth print-key client.other > "$WORK/other"
 unset CEPH_CONF                         # the VMM has what it is told and nothing else
@@ -39,8 +38,15 @@ check "what is no key" 1 "disk 'disk': .*Base64" disk hot "${image[@]}" --secret
 check "no such image" 1 "disk 'disk': .*No such file" disk cold rbd "pool=$CEPH_POOL" image=none \
     user=guest "conf=$WORK/ceph/client.conf" --secret "$WORK/key"
 
-# A container; the store goes in mid-write and comes back: the guest waits.
-volume='.mounts += [{type:"anyvisor.network",destination:"/v",options:["secret=ceph"],source:"rbd:'"$CEPH_POOL/data?user=guest&conf=$WORK/ceph/client.conf"'"}]'
+check "the same by its monitors alone" 0 '^opened' disk cold rbd "pool=$CEPH_POOL" image=data user=guest \
+    mon=127.0.0.1:3300 --secret "$WORK/key"
+
+# A container, with the volume as Cinder describes it; the store goes in mid-write and comes back: the guest waits.
+uuid=$(jq -r .data.secret_uuid "$HERE/../data/cinder/rbd.json")
+install -m 0600 "$WORK/key" "$WORK/etc/secrets/$uuid"
+jq ".data += {name:\"$CEPH_POOL/data\", hosts:[\"127.0.0.1\"], ports:[\"3300\"], auth_username:\"guest\"}" \
+    "$HERE/../data/cinder/rbd.json" > "$WORK/rbd.json"
+volume='.mounts += [{type:"anyvisor.cinder",destination:"/v",source:"'"$WORK/rbd.json"'"}]'
 cat >> "$ANYVISOR_CONFIG" <<X
   storage: {volumes: [network, 9pfs]}
 X

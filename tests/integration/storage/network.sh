@@ -9,8 +9,8 @@ setup "${1:?usage: network.sh BACKEND}"
 PASSWORD=correct-horse-battery
 
 cat >> "$WORK/etc/anyvisor.yaml" <<X
-  storage: {rootfs: [network, 9pfs], volumes: [network, 9pfs]}
-annotations: {allow: [{key: org.anyvisor.rootfs, values: ["nbd+unix:///root?*"]}]}
+  storage: {rootfs: [network, 9pfs], volumes: [network, block, 9pfs], images: ["$WORK/etc/cinder/*.json"]}
+annotations: {allow: [{key: org.anyvisor.rootfs, values: ["nbd+unix:///root?*"]}, {key: "org.anyvisor.cinder.*"}]}
 classes:
   - name: data
     selectable: true
@@ -22,6 +22,18 @@ mkdir -m 0700 "$WORK/etc/secrets" "$WORK/nbd"
 install -m 0600 /dev/stdin "$WORK/etc/secrets/chap" <<< "$PASSWORD"
 install -m 0600 /dev/stdin "$WORK/etc/secrets/wrong" <<< wrong-horse-battery
 install -m 0644 /dev/stdin "$WORK/etc/secrets/open" <<< "$PASSWORD"
+
+# cinder LUN JQ-FILTER: Cinder's connection_info of a unit of TARGET, with Nova's connector.
+cinder() {
+    jq -c --arg iqn "$TARGET" --argjson lun "$1" ".data.target_iqn=\$iqn | .data.target_lun=\$lun |
+        .data.target_portal=\"127.0.0.1:3260\" | .data.auth_username=\"alice\" |
+        .connector.initiator=\"iqn.2026-11.org.anyvisor:node\" | $2" "$HERE/../data/cinder/iscsi.json"
+}
+mkdir "$WORK/etc/cinder"
+install -m 0600 /dev/stdin "$WORK/etc/cinder/two.json" <<< "$(cinder 2 ".data.auth_password=\"$PASSWORD\"")"
+install -m 0644 /dev/stdin "$WORK/etc/cinder/open.json" < "$WORK/etc/cinder/two.json"
+jq -c --arg f "$WORK/local.img" '.data.device_path=$f' "$HERE/../data/cinder/local.json" > "$WORK/etc/cinder/local.json"
+cp "$HERE/../data/cinder/nfs.json" "$WORK/etc/cinder/nfs.json"
 
 new_image() {  # new_image FILE [TREE]: ext4 of 32 MiB
     rm -f "$1"
@@ -47,6 +59,7 @@ run() {        # run NAME JQ-FILTER: a container to its end
 new_image "$WORK/unix.img"
 new_image "$WORK/tls.img"
 new_image "$WORK/iscsi.img"
+for file in two three local; do new_image "$WORK/$file.img"; done
 new_image "$WORK/root.img" "$WORK/rootfs"
 tls_credentials "$WORK/tls" store.test
 cp -r "$WORK/tls/client" "$WORK/etc/secrets/tls"
@@ -55,15 +68,20 @@ nbd_server unix "$WORK/unix.img" --unix "$WORK/nbd/data"
 nbd_server root "$WORK/root.img" --readonly --unix "$WORK/nbd/root"
 nbd_server tls "$WORK/tls.img" --ipaddr 127.0.0.1 --port 10809 --tls=require --tls-verify-peer \
     --tls-certificates="$WORK/tls/server"
-iscsi_server "$WORK/iscsi.img" alice "$PASSWORD"
+iscsi_server "$WORK/iscsi.img" alice "$PASSWORD" "$WORK/two.img" "$WORK/three.img"
 UNIX="nbd+unix:///?socket=$WORK/nbd/data"
 TLS="nbds://127.0.0.1/?tls-hostname=store.test"
 
-# --- one VM with everything: root over NBD, volumes over a socket, TLS and iSCSI (by the class)
-all=$(bundle all "$(sh_args 'for d in /unix /tls /class; do echo "on $d" > $d/file; done; sync
+# --- one VM with everything: root over NBD, volumes over a socket, TLS and iSCSI (by the class), and
+# Cinder's: a file with the password, a device, an annotation that names the secret
+all=$(bundle all "$(sh_args 'for d in /unix /tls /class /two /local /three; do echo "on $d" > $d/file; done; sync
     mount | grep -E " (/|/unix|/tls|/class) "; cat /etc/passwd | head -n 1; echo ready; sleep 1000') |
     $(volume /unix "$UNIX") | $(volume /tls "$TLS" secret=tls noatime) |
-    .annotations={\"org.anyvisor.class\":\"data\",
+    .mounts += [{type:\"anyvisor.cinder\", source:\"$WORK/etc/cinder/two.json\", destination:\"/two\"},
+                {type:\"bind\", source:\"$WORK/etc/cinder/local.json\", destination:\"/local\", options:[\"rbind\"]}] |
+    .annotations={\"org.anyvisor.cinder.3\":({destination:\"/three\", options:[\"secret=chap\",\"noatime\"],
+                      connection_info:$(cinder 3 'del(.data.auth_password)')} | tojson),
+                  \"org.anyvisor.class\":\"data\",
                   \"org.anyvisor.rootfs\":\"nbd+unix:///root?socket=$WORK/nbd/root\"}")
 rm -rf "$all/rootfs/etc"                # the host's directory is not what the guest sees
 check "explain names each volume without its user" 0 'network: a disk that the VMM opens' \
@@ -93,7 +111,7 @@ stop_server "$WORK/unix.pid"
 stop_server "$WORK/tgt.pid"
 rm -f "$WORK/nbd/data"
 nbd_server unix "$WORK/unix.img" --unix "$WORK/nbd/data"
-iscsi_server "$WORK/iscsi.img" alice "$PASSWORD"
+iscsi_server "$WORK/iscsi.img" alice "$PASSWORD" "$WORK/two.img" "$WORK/three.img"
 wait "$writer"
 same "restarts of the servers in mid-write are survived" "class unix" "$(sort "$WORK/write.out" | xargs)"
 check "a container with volumes is deleted" 0 '' av delete --force all
@@ -101,7 +119,28 @@ same "NBD: what was written is on the server" "on /unix" "$(in_image "$WORK/unix
 same "NBD: each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/unix.img" log)"
 same "iSCSI: each line of the restart is there" "$(seq 40)" "$(in_image "$WORK/iscsi.img" log)"
 same "NBD over TLS: what was written is on the server" "on /tls" "$(in_image "$WORK/tls.img" file)"
+for file in two three local; do
+    same "Cinder: what was written to $file is there" "on /$file" "$(in_image "$WORK/$file.img" file)"
+done
 same "iSCSI: what was written is on the server" "on /class" "$(in_image "$WORK/iscsi.img" file)"
+
+# --- what Cinder's volumes may not be
+refused() {    # refused WHAT SENTENCE JQ-FILTER
+    check "$1" 1 "$2" said_explain "$3"
+}
+said_explain() { av explain "$(bundle "e$BASHPID" "$1")" 2>&1 | tee -a "$WORK/said"; return "${PIPESTATUS[0]}"; }
+cinder_mount() { jq -rn --arg s "$1" '".mounts += [" + ({type:"anyvisor.cinder",source:$s,destination:"/v"} | tojson) + "]"'; }
+refused "a password in a file for everybody" "storage: .*open.json' holds a password and is open to every user" \
+    "$(cinder_mount "$WORK/etc/cinder/open.json")"
+refused "a password in config.json" "config: .*a password in config.json is everybody's to read" \
+    "$(cinder_mount "$(cinder 2 ".data.auth_password=\"$PASSWORD\"")")"
+refused "an NFS export that the host has not mounted" "storage: .*not mounted the NFS export '10.0.0.9:/srv/cinder'" \
+    "$(cinder_mount "$WORK/etc/cinder/nfs.json")"
+refused "a volume of another kind" "config: .*driver_volume_type: only rbd, iscsi, nfs and local" \
+    "$(cinder_mount '{"driver_volume_type":"fibre_channel","data":{}}')"
+check "explain shows Cinder's volume and not its password" 0 "disk: +.*iscsi://127.0.0.1:3260/$TARGET/2" \
+    said_explain "$(cinder_mount "$WORK/etc/cinder/two.json")"
+check "no password was said" 1 '' grep -F "$PASSWORD" "$WORK/said"
 
 # --- a server that stays away: the guest is told, and the VM goes on
 run gone "a server that goes for good is an I/O error" 0 'Input/output error' \

@@ -44,14 +44,19 @@ nbd_server() {
     start_server "$WORK/$name.pid" nbdkit --foreground --pidfile "$WORK/$name.pid" "$@" file "$file"
 }
 
-# iscsi_server FILE USER PASSWORD: tgt at 127.0.0.1:3260 with FILE as LUN 1 of TARGET.
+# iscsi_server FILE USER PASSWORD [FILE...]: tgt at 127.0.0.1:3260 with FILE as LUN 1 of TARGET, and
+# others as LUN 2, 3...
 iscsi_server() {
+    local file lun=2
     export TGT_IPC_SOCKET=$WORK/tgt.sock
     setpriv --pdeathsig KILL tgtd --foreground --iscsi portal=127.0.0.1:3260 > "$WORK/tgt.log" 2>&1 &
     echo $! > "$WORK/tgt.pid"
     until_ok 10 tgtadm --op show --mode sys || return 1
     tgtadm --lld iscsi --op new --mode target --tid 1 --targetname "$TARGET"
     tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun 1 --backing-store "$1"
+    for file in "${@:4}"; do
+        tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun "$((lun++))" --backing-store "$file"
+    done
     tgtadm --lld iscsi --op new --mode account --user "$2" --password "$3"
     tgtadm --lld iscsi --op bind --mode account --tid 1 --user "$2"
     tgtadm --lld iscsi --op bind --mode target --tid 1 --initiator-address ALL

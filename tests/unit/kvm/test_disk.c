@@ -137,6 +137,9 @@ TEST(each_option_of_rbd_has_its_place)
         "\"file\":{\"driver\":\"rbd\",\"pool\":\"p\",\"namespace\":\"n\",\"image\":\"i\","
         "\"conf\":\"/c\",\"user\":\"u\",\"key-secret\":\"s-data\"" TAIL);
     CHECK_CONTAINS(text(disk_secret(&s.d, 9)), "\"format\":\"base64\"");
+    s.options[3] = (struct hvp_kv){"mon", "10.0.0.1:6789,[fd00::2]:3300"};
+    CHECK_CONTAINS(text(disk_node(&s.d)), "\"server\":[{\"host\":\"10.0.0.1\",\"port\":\"6789\"},"
+                                          "{\"host\":\"fd00::2\",\"port\":\"3300\"}]");
 }
 
 TEST(what_cannot_be_opened_is_refused)

@@ -140,6 +140,8 @@ TEST(disks_say_where_their_bytes_come_from)
     const struct hvp_kv iscsi[] = {
         {"portal", "[fd00::1]:3261"}, {"target", "iqn.x:y"}, {"lun", "3"}, {"user", "u"}};
     const struct hvp_kv rbd[] = {{"pool", "p"}, {"image", "i"}, {"namespace", "n"}, {"conf", "/c"}};
+    const struct hvp_kv by_name[] = {
+        {"pool", "p"}, {"image", "i"}, {"mon", "a:1,[fd00::2]:2"}, {"namespace", "m"}};
     struct hvp_disk k = {
         .d = {.struct_size = sizeof(k), .kind = HVP_DEV_DISK, .tag = "data", .flags = 1},
         .protocol = HVP_PROTO_FILE,
@@ -176,6 +178,10 @@ TEST(disks_say_where_their_bytes_come_from)
     k.secret_file = NULL;
     device(&s, &k.d, 0);
     CHECK(has(&s, "<source protocol='rbd' name='p/n/i'><config file='/c'/></source>"));
+    k.options = by_name;
+    device(&s, &k.d, 0);
+    CHECK(
+        has(&s, "name='p/m/i'><host name='a' port='1'/><host name='fd00::2' port='2'/></source>"));
     done(&s);
 }
 

@@ -55,6 +55,9 @@ TEST(each_kind_of_volume_is_taken_apart)
         {"rbd:pool/image", "3 pool=pool image=image", "rbd:pool/image"},
         {"rbd:p/ns/i?user=u&conf=/etc/c&format=raw",
          "3 pool=p namespace=ns image=i user=u C:/etc/c F:raw secret", "rbd:p/ns/i"},
+        {"rbd:p/i?mon=a:1,[::1]:2", "3 pool=p image=i mon=a:1,[::1]:2", "rbd:p/i"},
+        {"iscsi://iqn.x%3Ay@h/iqn.x/0", "2 portal=h target=iqn.x lun=0 user=iqn.x:y secret",
+         "iscsi://h/iqn.x/0"},
         {"nfs://h:2050/srv/a%20b", "4 port=2050 h:/srv/a b", "nfs://h:2050/srv/a%20b"},
     };
 
@@ -126,6 +129,11 @@ TEST(what_is_wrong_with_a_uri_is_said)
         {"rbd:a/b/c/d", "pool and image"},
         {"rbd:p/", "1 to 255 bytes"},
         {"rbd:p/i?conf=c", "not a plain absolute path"},
+        {"rbd:p/i?mon=a", "mon is HOST:PORT"},
+        {"rbd:p/i?mon=a:0", "mon is HOST:PORT"},
+        {"rbd:p/i?mon=a:1,", "mon is HOST:PORT"},
+        {"rbd:p/i?mon=-a:1", "mon is HOST:PORT"},
+        {"rbd:p/i?mon=a=b:1", "mon is HOST:PORT"},
         {"nfs://h", "exported directory"},
         {"nfs://h/x?vers=4.1", "unknown word 'vers'"},
     };
