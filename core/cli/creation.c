@@ -13,6 +13,7 @@
 #include "cli/from_template.h"
 #include "cli/last_words.h"
 #include "cli/pod.h"
+#include "cli/pool.h"
 
 #define CONFIG_COPY "config.json"
 #define SEQ_SANDBOX 1
@@ -40,6 +41,9 @@ void creation_done(struct creation *c)
     close_fd(&c->proxy.pidfd);
     strv_done(&c->cgroups);
     strv_done(&c->vm_cgroups);
+    strv_done(&c->pool_cgroups);
+    free(c->pool_member);
+    close_fd(&c->pool_pass);
     cgroup_scope_done(&c->scope);
     cgroup_scope_done(&c->vm_scope);
     cgroup_host_done(&c->cgroup_host);
@@ -125,8 +129,8 @@ static int begin(struct creation *c, struct err *err)
     int r;
 
     if ((r = check_user(err)) < 0 || (r = creation_record(c, err)) < 0 ||
-        (r = host_cgroups_find(c, err)) < 0 ||
-        (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0)
+        (r = host_cgroups_find(c, err)) < 0 || (r = pool_take(c, err)) < 0 ||
+        (r == 0 && (r = state_dir_create(c->cli->root, c->id, &c->dir, err)) < 0))
         return r;
     c->made_dir = true;
     if ((r = copy_config(c, err)) < 0 || (r = state_write(&c->dir, &c->state, err)) < 0)
@@ -169,13 +173,14 @@ static int with_monitors_words(const struct creation *c, int r, struct err *err)
     return r;
 }
 
-static int wait_reply(const struct creation *c, uint32_t seq, struct err *err)
+static int wait_reply(const struct creation *c, uint32_t seq, struct ipc_reply *ret,
+                      struct err *err)
 {
     uint64_t deadline = boot_deadline(c);
     int r = interrupt_wait(&c->interrupt, c->sock, deadline, err);
 
     if (r == 0)
-        r = ipc_wait(c->sock, seq, deadline, NULL, err);
+        r = ipc_wait(c->sock, seq, deadline, ret, err);
     if (r == -EPIPE)
         last_words_explain(c->cli, c->id, err);
     return r;
@@ -225,8 +230,23 @@ static int begin_vm(struct creation *c, struct err *err)
 {
     int r;
 
+    if (c->pool_member)
+        return sandbox_spawn_proxy(c, err);
     if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
         (r = sandbox_spawn_proxy(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
+        (r = choose_template(c, err)) < 0)
+        return r;
+    return sandbox_request(c, SEQ_SANDBOX, err);
+}
+
+/* As if there had been no pool. */
+static int begin_vm_anew(struct creation *c, const struct err *why, struct err *err)
+{
+    int r;
+
+    log_warn("the VM is none of the pool, of which one could not be taken: %s", why->msg);
+    if ((r = pool_abandon(c, err)) < 0 || (r = make_run_dir(c, err)) < 0 ||
+        (r = sandbox_spawn_monitor(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
         (r = choose_template(c, err)) < 0)
         return r;
     return sandbox_request(c, SEQ_SANDBOX, err);
@@ -239,7 +259,7 @@ static int begin_vm(struct creation *c, struct err *err)
 static int settle_clone(struct creation *c, struct err *err)
 {
     struct err why = ERR_INIT;
-    int r = wait_reply(c, SEQ_SANDBOX, &why);
+    int r = wait_reply(c, SEQ_SANDBOX, NULL, &why);
 
     if (r == -EINTR)
         return *err = why, r;
@@ -256,10 +276,34 @@ static int settle_clone(struct creation *c, struct err *err)
     return 1;
 }
 
+static int settle_boot(struct creation *c, struct err *err)
+{
+    cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
+    int r = wait_reply(c, SEQ_SANDBOX, &reply, err);
+
+    return r < 0 ? r : network_adopt(c->proxy.pid, &reply, err);
+}
+
 static int join_vm(struct creation *c, struct err *err)
 {
     c->sock = container_connect(c->cli, &c->owner, err);
     return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : sandbox_spawn_proxy(c, err);
+}
+
+/* The plan is made while the VM wakes up. */
+static int plan_and_take(struct creation *c, struct err *err)
+{
+    struct err why = ERR_INIT;
+    int asked = c->pool_member ? pool_ask(c, SEQ_SANDBOX, &why) : 0;
+    int r = container_plan(c, err);
+
+    if (r < 0 || !c->pool_member)
+        return r;
+    if (asked == 0)
+        asked = pool_settle(c, SEQ_SANDBOX, boot_deadline(c), &why);
+    if (asked == -EINTR)
+        return *err = why, asked;
+    return asked < 0 ? begin_vm_anew(c, &why, err) : 0;
 }
 
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
@@ -271,9 +315,10 @@ static int make(struct creation *c, struct err *err)
     sandbox_take_oom_score(c);
     if ((r = host_cgroups_make(c, err)) < 0 ||
         (r = disks_open(&c->disks, &c->choice, c->dir.path, c->interrupt.fd, err)) < 0 ||
-        (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 ||
-        (r = container_plan(c, err)) < 0)
+        (r = c->member ? join_vm(c, err) : begin_vm(c, err)) < 0 || (r = plan_and_take(c, err)) < 0)
         return r;
+    if (c->pool_member)
+        booting = false;
     if (c->cloning) {
         if ((r = settle_clone(c, err)) < 0)
             return r;
@@ -283,8 +328,8 @@ static int make(struct creation *c, struct err *err)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
-    if ((booting && (r = wait_reply(c, SEQ_SANDBOX, err)) < 0) ||
-        (r = wait_reply(c, SEQ_CREATE, err)) < 0)
+    if ((booting && (r = settle_boot(c, err)) < 0) ||
+        (r = wait_reply(c, SEQ_CREATE, NULL, err)) < 0)
         return r;
     disks_unname(&c->disks);
     if ((r = enter_root(c, err)) < 0 || (r = host_cgroups_booted(c, err)) < 0 ||
@@ -393,7 +438,9 @@ int creation_execute(struct creation *c, struct err *err)
     if (r == 0)
         r = make(c, err);
     if (r == 0)
-        r = commit(c, err);
+        r = c->complete ? c->complete(c, err) : commit(c, err);
+    if (r == 0 && !c->complete)
+        pool_refill(c);
     if (r < 0) {
         undo(c);
         /* A signal is taken in any case; where it was the reason it makes the sentence. */

@@ -52,12 +52,18 @@ struct creation {
     struct fd_reserve reserve;  /* as long: for the undo */
     struct template template;   /* while the VM is cloned from it */
     bool cloning;
+    char *pool_member;        /* the VM was made before, under this name (pool.h) */
+    int pool_pass;            /* over which it hands over what it has kept */
+    struct strv pool_cgroups; /* those that it leaves for ours */
+    /* Instead of the commit; NULL = that. */
+    int (*complete)(struct creation *c, struct err *err);
 };
 
 #define CREATION_INIT                                                                              \
     {                                                                                              \
         .owner = {.dir = {-1, NULL}}, .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1},     \
-        .sock = -1, .proxy_sock = -1, .interrupt = {.fd = -1}, .template = TEMPLATE_INIT           \
+        .sock = -1, .proxy_sock = -1, .pool_pass = -1, .interrupt = {.fd = -1},                    \
+        .template = TEMPLATE_INIT                                                                  \
     }
 
 /* Read bundle and configuration, choose, and refuse what cannot work. Touches nothing. */

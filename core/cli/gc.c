@@ -13,6 +13,7 @@
 #include "cli/choice.h"
 #include "cli/from_template.h"
 #include "cli/lifecycle.h"
+#include "cli/pool.h"
 #include "storage/images.h"
 #include "template/template.h"
 
@@ -170,6 +171,8 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
     struct plugin *p = NULL;
     struct hvp_host host;
 
+    if (plugin_host_fits(d, NULL) < 0)
+        return; /* nor can it have left any */
     choice_host(g->cli, d->arch, &host, &guest_dir);
     if (plugin_open(d, &host, &p, &err) < 0 || plugin_vm_list(p, note_vm, &o, VM_MS, &err) < 0)
         complain(g, d->name, &err);
@@ -216,6 +219,15 @@ static void collect_templates(struct gc *g, const struct config *c)
     tell(g, "templates", count);
 }
 
+static void collect_pool(struct gc *g, const struct config *c)
+{
+    unsigned n = pool_sweep(g->cli, c);
+    cleanup_free char *count = xasprintf("%u", n);
+
+    if (n)
+        tell(g, "VMs of the pool", count);
+}
+
 static int collect_external(struct gc *g, struct err *err)
 {
     cleanup_call(choice_done) struct choice c = {0};
@@ -226,6 +238,7 @@ static int collect_external(struct gc *g, struct err *err)
     note_other_roots(g);
     storage_cache_sweep(c.config.cache.dir);
     collect_templates(g, &c.config);
+    collect_pool(g, &c.config);
     c.look_only = true; /* what needs a module that is not there has no VM */
     for (size_t i = 0; i < c.descriptors.n; i++) {
         choice_probe(g->cli, &c, i);

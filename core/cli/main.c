@@ -42,6 +42,9 @@ static const struct verb *const verbs[] = {
     &verb_template_build,
     &verb_template_list,
     &verb_template_remove,
+    &verb_pool_fill,
+    &verb_pool_status,
+    &verb_pool_drain,
 };
 
 #define GLOBAL(member) offsetof(struct cli, member)

@@ -13,8 +13,8 @@
 #include "net/net.h"
 
 #define SEQ_NETWORK 1
-#define SEQ_CARRIERS 2
 #define QUEUES_MAX 4 /* each costs the guest memory */
+#define TAG "net"    /* and its number: of a NIC */
 /* Of every VM, so that a template's NIC fits each clone: what it carries has the MAC that counts.
  */
 #define DEVICE_MAC "\x02\x61\x76\x00\x00"
@@ -53,7 +53,7 @@ static struct ipc_nic *add_nic(struct network_nics *n, unsigned number, uint32_t
 
     n->v = xreallocarray(n->v, n->n + 1, sizeof(*n->v));
     nic = &n->v[n->n++];
-    *nic = (struct ipc_nic){.tag = xasprintf("net%u", number), .flags = flags};
+    *nic = (struct ipc_nic){.tag = xasprintf(TAG "%u", number), .flags = flags};
     memcpy(nic->mac, DEVICE_MAC, sizeof(nic->mac) - 1);
     nic->mac[5] = (uint8_t)number;
     return nic;
@@ -97,6 +97,33 @@ int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics
         r = 0;
     }
     return r;
+}
+
+static int adopt(struct net_ns *ns, const struct ipc_reply *reply, struct err *err)
+{
+    cleanup_call(ipc_hostifs_done) struct ipc_hostifs m = {0};
+    int r = 0;
+
+    if (ipc_hostifs_get(wire_over(reply->body, reply->body_len), &m) < 0)
+        return err_set(err, EPROTO, "malformed names of interfaces");
+    for (size_t i = 0; i < m.v.n && r == 0; i++) {
+        uint64_t number;
+
+        if (!str_starts_with(m.v.v[i].key, TAG) ||
+            str_to_u64(m.v.v[i].key + strlen(TAG), 0, NET_NICS_MAX - 1, &number) < 0)
+            return err_set(err, EPROTO, "'%s' is no NIC of ours", m.v.v[i].key);
+        r = net_tap_adopt(ns, (unsigned)number, m.v.v[i].value, err);
+    }
+    return r;
+}
+
+int network_adopt(pid_t pid, const struct ipc_reply *reply, struct err *err)
+{
+    cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
+    cleanup_free char *path = ns_of_process(pid);
+    int r = net_ns_open(path, &ns, err);
+
+    return r < 0 ? r : adopt(&ns, reply, err);
 }
 
 int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err)
@@ -145,7 +172,7 @@ static unsigned free_number(const struct carrying *c)
 {
     for (unsigned number = 0; number < NET_NICS_MAX; number++) {
         cleanup_free char *name = xasprintf(NET_TAP "%u", number);
-        cleanup_free char *tag = xasprintf("net%u", number);
+        cleanup_free char *tag = xasprintf(TAG "%u", number);
 
         if (!net_scan_find(&c->scan, name) && !is_new(c, tag))
             return number;
@@ -153,8 +180,55 @@ static unsigned free_number(const struct carrying *c)
     return NET_NICS_MAX;
 }
 
+/* Taps go along with the request for their NICs. */
+static int ask(const struct cli *cli, const struct container *of, const struct carrying *c,
+               uint32_t step, const struct wbuf *network, struct ipc_reply *ret, struct err *err)
+{
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    cleanup_fd int sock = container_connect(cli, of, err);
+    const struct ipc_network m = {
+        .id = of->state.id,
+        .network = network ? network->data : NULL,
+        .network_len = network ? network->len : 0,
+        .nics = c->nics.v,
+        .n_nics = c->nics.n,
+        .step = step,
+    };
+    int r;
+
+    if (sock < 0)
+        return sock;
+    ipc_network_put(&body, &m);
+    if ((network && !wbuf_ok(network)) || body.len > FRAME_BODY_MAX)
+        return err_set_phase(err, PHASE_NETWORK, E2BIG,
+                             "the network namespace has more routes than the %u bytes that a guest "
+                             "can be told",
+                             FRAME_BODY_MAX);
+    r = ipc_send(sock, IPC_NETWORK, SEQ_NETWORK, &body, c->nics.fds, c->nics.n_fds, err);
+    return r < 0 ? r : ipc_wait(sock, SEQ_NETWORK, deadline_in_ms(CLI_REQUEST_MS), ret, err);
+}
+
+/* NICs for the new taps, or with interfaces of the VMM's own in place of these. */
+static int plug(const struct cli *cli, const struct container *of, struct carrying *c,
+                struct err *err)
+{
+    cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
+    int r = ask(cli, of, c, IPC_NETWORK_PLUG, NULL, &reply, err);
+
+    network_nics_done(&c->nics);
+    if (r == 0 && fault_point("cli.nics-plugged") < 0)
+        r = err_set(err, EIO, "fault cli.nics-plugged");
+    if (r == 0)
+        r = adopt(&c->ns, &reply, err);
+    if (r < 0)
+        return r;
+    net_scan_done(&c->scan);
+    return net_scan(&c->ns, &c->scan, err);
+}
+
 /* As many as there are interfaces that no tap can take. */
-static int make_missing_taps(struct carrying *c, unsigned vcpus, struct err *err)
+static int add_missing_nics(const struct cli *cli, const struct container *of, struct carrying *c,
+                            struct err *err)
 {
     size_t want = 0, have = 0;
     int r = 0;
@@ -170,12 +244,9 @@ static int make_missing_taps(struct carrying *c, unsigned vcpus, struct err *err
             return err_set_phase(err, PHASE_NETWORK, ENOSPC,
                                  "a VM has at most %d NICs, which are fewer than the interfaces",
                                  NET_NICS_MAX);
-        r = add_tap(&c->ns, number, queues_for(vcpus), &c->nics, err);
+        r = add_tap(&c->ns, number, queues_for(of->state.vm_vcpus), &c->nics, err);
     }
-    if (r < 0 || c->nics.n == 0)
-        return r;
-    net_scan_done(&c->scan);
-    return net_scan(&c->ns, &c->scan, err);
+    return r < 0 || c->nics.n == 0 ? r : plug(cli, of, c, err);
 }
 
 static int connect_nic(struct carrying *c, struct net_nic *nic, struct err *err)
@@ -205,60 +276,28 @@ static int connect_all(struct carrying *c, struct err *err)
     return r;
 }
 
-/* The new ones are listed; beside them those that the VM has. */
-static void list_old_nics(struct carrying *c)
+static void list_nics(struct carrying *c)
 {
     for (size_t i = 0; i < c->scan.n_links; i++) {
         const struct net_link *l = &c->scan.links[i];
         int number = net_tap_number(l->name);
-        cleanup_free char *tag = xasprintf("net%d", number);
 
-        if (number >= 0 && !is_new(c, tag))
+        if (number >= 0)
             (void)add_nic(&c->nics, (unsigned)number,
                           net_scan_carries(&c->scan, l) ? 0 : IPC_NIC_DOWN);
     }
 }
 
-/* fds go along with the first request; without network it is about carriers. */
-static int ask(int sock, const struct container *of, const struct carrying *c,
-               const struct wbuf *network, uint32_t seq, struct err *err)
-{
-    cleanup_call(wbuf_done) struct wbuf body = {0};
-    const struct ipc_network m = {
-        .id = of->state.id,
-        .network = network ? network->data : NULL,
-        .network_len = network ? network->len : 0,
-        .nics = c->nics.v,
-        .n_nics = c->nics.n,
-        .carriers = !network,
-    };
-    int r;
-
-    ipc_network_put(&body, &m);
-    if ((network && !wbuf_ok(network)) || body.len > FRAME_BODY_MAX)
-        return err_set_phase(err, PHASE_NETWORK, E2BIG,
-                             "the network namespace has more routes than the %u bytes that a guest "
-                             "can be told",
-                             FRAME_BODY_MAX);
-    r = ipc_send(sock, IPC_NETWORK, seq, &body, c->nics.fds, network ? c->nics.n_fds : 0, err);
-    return r < 0 ? r : ipc_wait(sock, seq, deadline_in_ms(CLI_REQUEST_MS), NULL, err);
-}
-
-static int tell_monitor(const struct cli *cli, const struct container *of, struct carrying *c,
-                        struct err *err)
+static int tell_guest(const struct cli *cli, const struct container *of, struct carrying *c,
+                      struct err *err)
 {
     cleanup_call(wbuf_done) struct wbuf network = {0};
-    cleanup_fd int sock = container_connect(cli, of, err);
     int r;
 
-    if (sock < 0)
-        return sock;
+    list_nics(c);
     msg_network_put(&network, &c->scan.network);
-    if ((r = ask(sock, of, c, &network, SEQ_NETWORK, err)) < 0)
-        return r;
-    for (size_t i = 0; i < c->nics.n; i++)
-        c->nics.v[i].flags &= ~(uint32_t)IPC_NIC_NEW;
-    return ask(sock, of, c, NULL, SEQ_CARRIERS, err);
+    r = ask(cli, of, c, IPC_NETWORK_GUEST, &network, NULL, err);
+    return r < 0 ? r : ask(cli, of, c, IPC_NETWORK_CARRIERS, NULL, NULL, err);
 }
 
 /* A back-end without NICs, or an agent of before there were any. */
@@ -283,23 +322,17 @@ int network_carry(const struct cli *cli, const struct container *of, struct err 
 {
     cleanup_call(carrying_done) struct carrying c = {.ns = NET_NS_INIT};
     cleanup_free char *path = ns_of_process(of->state.proxy.pid);
-    bool nothing;
     int r;
 
     if ((r = net_ns_open(path, &c.ns, err)) < 0 || (r = net_scan(&c.ns, &c.scan, err)) < 0)
         return r;
     for (size_t i = 0; i < c.scan.left_out.n; i++)
         log_warn("%s, ignoring", c.scan.left_out.v[i]);
-    nothing = nothing_to_do(&c);
-    if (!nothing && ((r = make_missing_taps(&c, of->state.vm_vcpus, err)) < 0 ||
-                     (r = connect_all(&c, err)) < 0))
-        return r;
-    if (fault_point("cli.network") < 0)
-        return err_set(err, EIO, "fault cli.network");
-    if (nothing)
-        return 0;
-    list_old_nics(&c);
-    r = tell_monitor(cli, of, &c, err);
+    if (nothing_to_do(&c))
+        return fault_point("cli.network") < 0 ? err_set(err, EIO, "fault cli.network") : 0;
+    if ((r = add_missing_nics(cli, of, &c, err)) == 0 && (r = connect_all(&c, err)) == 0)
+        r = fault_point("cli.network") < 0 ? err_set(err, EIO, "fault cli.network")
+                                           : tell_guest(cli, of, &c, err);
     if (r != -ENOSYS)
         return r;
     warn_of_none(&c, err);

@@ -33,6 +33,10 @@ int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics
 int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err);
 void network_nics_done(struct network_nics *n);
 
+/* The VM is made. Where its VMM has made interfaces for these NICs (body: struct ipc_hostifs), they
+ * come to the namespace of the process in place of the taps. */
+int network_adopt(pid_t pid, const struct ipc_reply *reply, struct err *err);
+
 /* Give the guest what is in the namespace now. Warns of what it cannot get. */
 int network_carry(const struct cli *cli, const struct container *c, struct err *err);
 

@@ -15,6 +15,7 @@
 #define TEMPLATE_AGE_DEFAULT 86400 /* seconds: all its clones have the same address layout */
 #define TEMPLATE_USES_DEFAULT 1000
 #define TEMPLATE_SIZE_DEFAULT GIB
+#define POOL_AGE_DEFAULT 86400
 #define BOOT_TIMEOUT_DEFAULT 60 /* seconds: software emulation on a busy host takes ten */
 
 static void vm_done(struct config_vm *vm)
@@ -43,6 +44,7 @@ void config_class_init(struct config_class *c)
     memset(c, 0, sizeof(*c));
     c->vm.vcpus = c->vm.memory = c->vm.memory_overhead = CONFIG_UNSET;
     c->storage.share.msize = c->storage.tmp.size = c->storage.scratch.size = CONFIG_UNSET;
+    c->pool = (struct config_pool){CONFIG_UNSET, CONFIG_UNSET, CONFIG_UNSET};
 }
 
 void config_class_done(struct config_class *c)
@@ -116,6 +118,7 @@ void config_init(struct config *c)
     c->storage.share.msize = MSIZE_DEFAULT;
     c->storage.tmp.size = c->storage.scratch.size = CONFIG_AUTO;
     c->cache.max_size = CACHE_DEFAULT;
+    c->pool = (struct config_pool){0, CONFIG_AUTO, POOL_AGE_DEFAULT};
     c->templates.max_age_s = TEMPLATE_AGE_DEFAULT;
     c->templates.max_uses = TEMPLATE_USES_DEFAULT;
     c->templates.max_size = TEMPLATE_SIZE_DEFAULT;

@@ -55,6 +55,13 @@ struct config_vm {
     struct kvs options;        /* for the plug-in, which judges them; a class's come on top */
 };
 
+/* VMs that are made before a workload needs one; in a class CONFIG_UNSET: the default's. */
+struct config_pool {
+    uint64_t size;      /* that wait at most; 0 = no pool */
+    uint64_t min_free;  /* with fewer it is filled again; CONFIG_AUTO = size */
+    uint64_t max_age_s; /* older ones are taken by nobody */
+};
+
 /* Annotations that a workload may set itself, and the bounds of their values. */
 struct config_allow {
     char *key;          /* fnmatch pattern of annotation keys */
@@ -78,6 +85,7 @@ struct config_class {
     struct config_storage storage;
     struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
     char *template;      /* "off", "shared", "tenant"; NULL: the default's */
+    struct config_pool pool;
     struct config_volume *volumes;
     size_t n_volumes;
     struct config_allow_list allow;
@@ -91,6 +99,7 @@ struct config {
     struct config_storage storage;
     struct config_vm vm; /* no CONFIG_UNSET here */
     char *template;      /* who shares what VMs are cloned from: "off", "shared", "tenant" */
+    struct config_pool pool;
     uint64_t boot_timeout_s;
     struct {
         char *dir;         /* absolute: images made from directories */

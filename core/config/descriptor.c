@@ -18,6 +18,7 @@ void descriptor_done(struct descriptor *d)
     free(d->so);
     free(d->arch);
     strv_done(&d->modules);
+    strv_done(&d->requires);
     strv_done(&d->paths);
     for (size_t i = 0; i < d->n_config; i++) {
         free(d->config[i].key);
@@ -91,6 +92,16 @@ static bool is_path(const char *text)
            !str_ends_with(text, "/..");
 }
 
+static YAML_READER(read_requires)
+{
+    const struct strv *paths = to;
+
+    yaml_strings(y, node, key, to);
+    for (size_t i = 0; i < paths->n; i++)
+        if (paths->v[i][0] != '/')
+            yaml_fail(y, node, "'%s' is not an absolute path", paths->v[i]);
+}
+
 static YAML_READER(read_paths)
 {
     const struct strv *paths = to;
@@ -108,6 +119,7 @@ static const struct yaml_key keys[] = {
     {"library", yaml_string, AT(so)},
     {"arch", yaml_string, AT(arch)},
     {"modules", yaml_strings, AT(modules)},
+    {"requires", read_requires, AT(requires)},
     {"paths", read_paths, AT(paths)},
     {"config", read_config, 0},
     {"mounts", read_mounts, AT(host_mounts)},

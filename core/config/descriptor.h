@@ -15,13 +15,14 @@ struct descriptor_key {
 };
 
 struct descriptor {
-    char *name;          /* "kvm-s390x": what the policy's `hypervisor` lists name */
-    char *file;          /* absolute path of the YAML file, for messages and the ownership check */
-    char *so;            /* absolute path of the plug-in */
-    char *arch;          /* of the guests, as uname -m */
-    struct strv modules; /* host kernel modules to load before probe, as hostmod.h names them */
-    bool host_mounts;    /* the VMM opens its files in the host's mount namespace, not in ours */
-    struct strv paths;   /* of the host, for plug-in and VMM; "PATH:rw" may be written */
+    char *name;           /* "kvm-s390x": what the policy's `hypervisor` lists name */
+    char *file;           /* absolute path of the YAML file, for messages and the ownership check */
+    char *so;             /* absolute path of the plug-in */
+    char *arch;           /* of the guests, as uname -m */
+    struct strv modules;  /* host kernel modules to load before probe, as hostmod.h names them */
+    bool host_mounts;     /* the VMM opens its files in the host's mount namespace, not in ours */
+    struct strv requires; /* paths of the host without which it cannot be used here */
+    struct strv paths;    /* of the host, for plug-in and VMM; "PATH:rw" may be written */
     struct descriptor_key *config;
     size_t n_config;
 };

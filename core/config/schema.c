@@ -60,11 +60,20 @@ static const struct yaml_key vm_keys[] = {
     {NULL},
 };
 
+#define POOL(member) offsetof(struct config_pool, member)
+static const struct yaml_key pool_keys[] = {
+    {"size", yaml_number, POOL(size), .max = 1000},
+    {"min_free", yaml_number, POOL(min_free), .min = 1, .max = 1000},
+    {"max_age", yaml_duration, POOL(max_age_s)},
+    {NULL},
+};
+
 static const struct yaml_key defaults_keys[] = {
     {"hypervisor", yaml_words, AT(hypervisor)},
     {"storage", yaml_map, AT(storage), storage_keys},
     {"vm", yaml_map, AT(vm), vm_keys},
     {"template", yaml_word, AT(template), NULL, template_words},
+    {"pool", yaml_map, AT(pool), pool_keys},
     {"boot_timeout", yaml_duration, AT(boot_timeout_s)},
     {NULL},
 };
@@ -82,6 +91,7 @@ static const struct yaml_key class_keys[] = {
     {"storage", yaml_map, CLASS(storage), storage_keys},
     {"vm", yaml_map, CLASS(vm), vm_keys},
     {"template", yaml_word, CLASS(template), NULL, template_words},
+    {"pool", yaml_map, CLASS(pool), pool_keys},
     {"volumes", read_volumes, 0, volume_keys},
     {"annotations", yaml_map, 0, class_annotation_keys},
     {"selectable", yaml_bool, CLASS(selectable)},

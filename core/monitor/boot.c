@@ -127,13 +127,14 @@ struct devices {
 static void add_nics(struct boot *b, struct devices *d)
 {
     const struct ipc_sandbox *s = b->spec;
+    const struct hvp_caps *caps = plugin_caps(b->plugin);
     const int *fds = b->tap_fds;
 
-    if (!nics_possible(plugin_caps(b->plugin)))
+    if (!nics_possible(caps))
         return;
     for (size_t i = 0; i < s->n_nics; i++) {
-        nic_device_init(&d->nics[i], &s->nics[i], fds);
-        if (nics_have_links(plugin_caps(b->plugin)))
+        nic_device_init(&d->nics[i], &s->nics[i], nics_on_taps(caps) ? fds : NULL);
+        if (nics_have_links(caps))
             d->nics[i].d.flags = HVP_F_LINK_DOWN;
         d->v[d->n++] = &d->nics[i].d;
         fds += s->nics[i].queues;
@@ -207,6 +208,8 @@ static int create(struct boot *b)
         return r;
     }
     b->timings.vm_created = now_ns();
+    if ((r = network_names(b)) < 0)
+        return r;
     return fault("monitor.vm-created", &b->err);
 }
 

@@ -34,6 +34,7 @@ struct boot {
     char *share_dir, *share_tag; /* how the guest finds the share: one of them */
     const char *share_transport; /* of 9p, with the tag */
     char template_key[HVP_REF_MAX];
+    struct ipc_hostifs hostifs;
     int32_t pids[BOOT_PIDS_MAX];
     size_t n_pids;
     struct ipc_timings timings;
@@ -49,8 +50,9 @@ int template_make_vm(struct boot *b, struct hvp_vm_spec *spec, uint32_t timeout_
 int seal(struct boot *b);
 void seal_break(void); /* for tests: what an intruder would try, and dies of */
 
-/* network.c */
+/* network.c; names: ask a back-end that makes its own interfaces for them */
 void network_drop_taps(struct boot *b);
+int network_names(struct boot *b);
 
 /* host_services.c: what the plug-in may ask of the monitor. worker serves its spawns. */
 struct monitor;

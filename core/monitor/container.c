@@ -146,7 +146,7 @@ static int check_create(struct monitor *m, const struct ipc_create *msg, size_t 
 {
     if (n_fds < IPC_CREATE_FDS + msg->n_mounts)
         return err_set(err, EPROTO, "%zu descriptors came with %zu mounts", n_fds, msg->n_mounts);
-    if (m->phase == MON_NEW || m->phase == MON_ENDING)
+    if (m->phase == MON_NEW || m->phase == MON_HELD || m->phase == MON_ENDING)
         return err_set(err, ESHUTDOWN, "the sandbox '%s' is ending", m->spec.id ? m->spec.id : "");
     if (str_check_id(msg->id, err) < 0)
         return -err->code;

@@ -79,7 +79,7 @@ static void forget(struct container *c)
     if (c->dead || c->deleting)
         return;
     c->deleting = true;
-    if (!others_left(c) || owns_sandbox(c)) {
+    if (!m->hold.wanted && (!others_left(c) || owns_sandbox(c))) {
         teardown_wait(m, c->reply_delete);
         c->reply_delete = (struct reply_to){0};
         teardown_begin(m);

@@ -31,7 +31,8 @@ enum ipc_type {
     IPC_REPLY = 128, /* struct ipc_reply */
     /* CLI -> monitor */
     IPC_SANDBOX, /* struct ipc_sandbox; once, first. Replies when the agent has answered SETUP; fds:
-                  * taps of nics[], those of disks[] */
+                  * taps of nics[], those of disks[]; reply.body = struct ipc_hostifs, which is
+                  * there where the back-end makes its own interfaces and has no use for the taps */
     IPC_CREATE,  /* struct ipc_create; fds: proxy socket, stdin, stdout, stderr, the container's
                   * state directory (the monitor's own mounts do not show that of a pod's
                   * member), then one detached mount (open_tree) for each of mounts[], then those
@@ -59,10 +60,14 @@ enum ipc_type {
     IPC_PROXY_VMM,    /* monitor: fds: pidfd of the VMM (none for an external VMM) */
     IPC_PROXY_EXIT,   /* monitor: struct msg_exited; the proxy exits with it */
     /* CLI -> monitor, since later */
-    IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the guest has its
-                  * interfaces, or their carriers; ENOSYS: the back-end has no NICs */
+    IPC_NETWORK, /* struct ipc_network; fds: taps of the new nics[]. Replies when the step is done;
+                  * ENOSYS: the back-end has no NICs; reply.body of PLUG = struct ipc_hostifs */
     /* CLI -> monitor */
     IPC_CONSOLE, /* fd: a socket, over which the console's descriptor comes before the reply */
+    IPC_HOLD, /* fd: anything, for who takes the VM. Its one container, which has ended, goes, and
+               * the VM is paused until IPC_TAKE. Its connection may close then */
+    IPC_TAKE, /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
+               * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
 };
 
 struct ipc_reply {
@@ -181,13 +186,27 @@ struct ipc_target {
     size_t cgroup_len;
 };
 
+/* PLUG comes first where nics[] has new ones, and has only these; then the guest makes its
+ * interfaces; then, once all is made, they get their carriers. */
+enum ipc_network_step { IPC_NETWORK_GUEST, IPC_NETWORK_CARRIERS, IPC_NETWORK_PLUG };
 struct ipc_network {
     char *id;         /* of the container that asks */
-    uint8_t *network; /* msg_network_put */
+    uint8_t *network; /* GUEST: msg_network_put */
     size_t network_len;
-    uint32_t carriers;    /* 1: instead of it the nics' carriers, once all is made */
-    struct ipc_nic *nics; /* all of the VM */
+    uint32_t step;
+    struct ipc_nic *nics; /* all of the VM, but for PLUG */
     size_t n_nics;
+};
+
+/* Where the VMM has its own interfaces on the host: tag of the NIC, name of the interface. */
+struct ipc_hostifs {
+    struct kvs v;
+};
+
+/* What a VM that was held gets of a new one's struct ipc_sandbox. */
+struct ipc_take {
+    char *id;
+    uint32_t pod, log_level, boot_timeout_ms;
 };
 
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
@@ -218,9 +237,15 @@ void ipc_exec_done(struct ipc_exec *m);
 void ipc_network_put(struct wbuf *w, const struct ipc_network *m);
 int ipc_network_get(struct wire body, struct ipc_network *ret);
 void ipc_network_done(struct ipc_network *m);
+void ipc_hostifs_put(struct wbuf *w, const struct ipc_hostifs *m);
+int ipc_hostifs_get(struct wire body, struct ipc_hostifs *ret);
+void ipc_hostifs_done(struct ipc_hostifs *m);
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m);
 int ipc_target_get(struct wire body, struct ipc_target *ret);
 void ipc_target_done(struct ipc_target *m);
+void ipc_take_put(struct wbuf *w, const struct ipc_take *m);
+int ipc_take_get(struct wire body, struct ipc_take *ret);
+void ipc_take_done(struct ipc_take *m);
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m);
 int ipc_event_get(struct wire body, struct ipc_event *ret);
 void ipc_timings_put(struct wbuf *w, const struct ipc_timings *m);

@@ -191,16 +191,26 @@ static int network_check(const void *obj)
 {
     const struct ipc_network *m = obj;
 
-    return m->id && m->n_nics <= IPC_NICS_MAX ? 0 : -EPROTO;
+    return m->id && m->n_nics <= IPC_NICS_MAX && m->step <= IPC_NETWORK_PLUG ? 0 : -EPROTO;
 }
 static const struct codec_field network_fields[] = {
     CODEC_F(1, STR, struct ipc_network, id),
     CODEC_FN(2, BYTES, struct ipc_network, network, network_len),
     CODEC_FSUBS(3, struct ipc_network, nics, n_nics, &nic_codec),
-    CODEC_F(4, U32, struct ipc_network, carriers),
+    CODEC_F(4, U32, struct ipc_network, step),
 };
 static const struct codec network_codec =
     CODEC_OF(struct ipc_network, network_fields, network_check);
+
+static int hostifs_check(const void *obj)
+{
+    return ((const struct ipc_hostifs *)obj)->v.n <= IPC_NICS_MAX ? 0 : -EPROTO;
+}
+static const struct codec_field hostifs_fields[] = {
+    CODEC_FSUBS(1, struct ipc_hostifs, v.v, v.n, &kv_codec),
+};
+static const struct codec hostifs_codec =
+    CODEC_OF(struct ipc_hostifs, hostifs_fields, hostifs_check);
 
 static int target_check(const void *obj)
 {
@@ -215,6 +225,20 @@ static const struct codec_field target_fields[] = {
     CODEC_FN(4, BYTES, struct ipc_target, cgroup, cgroup_len),
 };
 static const struct codec target_codec = CODEC_OF(struct ipc_target, target_fields, target_check);
+
+static int take_check(const void *obj)
+{
+    const struct ipc_take *m = obj;
+
+    return m->id && str_check_id(m->id, NULL) == 0 ? 0 : -EPROTO;
+}
+static const struct codec_field take_fields[] = {
+    CODEC_F(1, STR, struct ipc_take, id),
+    CODEC_F(2, U32, struct ipc_take, pod),
+    CODEC_F(3, U32, struct ipc_take, log_level),
+    CODEC_F(4, U32, struct ipc_take, boot_timeout_ms),
+};
+static const struct codec take_codec = CODEC_OF(struct ipc_take, take_fields, take_check);
 
 static const struct codec_field event_fields[] = {
     CODEC_F(1, U32, struct ipc_event, kind),
@@ -312,6 +336,21 @@ void ipc_network_done(struct ipc_network *m)
     codec_done(&network_codec, m);
 }
 
+void ipc_hostifs_put(struct wbuf *w, const struct ipc_hostifs *m)
+{
+    codec_put(w, &hostifs_codec, m);
+}
+
+int ipc_hostifs_get(struct wire body, struct ipc_hostifs *ret)
+{
+    return codec_get(body, &hostifs_codec, ret);
+}
+
+void ipc_hostifs_done(struct ipc_hostifs *m)
+{
+    codec_done(&hostifs_codec, m);
+}
+
 void ipc_target_put(struct wbuf *w, const struct ipc_target *m)
 {
     codec_put(w, &target_codec, m);
@@ -325,6 +364,21 @@ int ipc_target_get(struct wire body, struct ipc_target *ret)
 void ipc_target_done(struct ipc_target *m)
 {
     codec_done(&target_codec, m);
+}
+
+void ipc_take_put(struct wbuf *w, const struct ipc_take *m)
+{
+    codec_put(w, &take_codec, m);
+}
+
+int ipc_take_get(struct wire body, struct ipc_take *ret)
+{
+    return codec_get(body, &take_codec, ret);
+}
+
+void ipc_take_done(struct ipc_take *m)
+{
+    codec_done(&take_codec, m);
 }
 
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m)

@@ -22,6 +22,7 @@ static void sweep(void *ctx)
 
     sandbox_sweep(m);
     container_sweep(m);
+    hold_check(m);
     conn_sweep(m);
     teardown_check(m);
 }
@@ -82,7 +83,7 @@ static int run(struct monitor *m, struct err *err)
 
     if ((r = loop_init(&m->loop, sweep, m, err)) < 0 || (r = take_signals(m, err)) < 0)
         return r;
-    (void)conn_add(m, IPC_FIRST_FD, NULL);
+    m->owner = conn_add(m, IPC_FIRST_FD, NULL)->number;
     r = loop_run(&m->loop, err);
     teardown_finish(m);
     return r;
@@ -90,8 +91,12 @@ static int run(struct monitor *m, struct err *err)
 
 int main(void)
 {
-    static struct monitor m = {
-        .state_fd = -1, .log_fd = -1, .share_fd = -1, .cancel_fd = -1, .vm_events = {.fd = -1}};
+    static struct monitor m = {.state_fd = -1,
+                               .log_fd = -1,
+                               .share_fd = -1,
+                               .cancel_fd = -1,
+                               .hold = {.fd = -1},
+                               .vm_events = {.fd = -1}};
     struct err err = ERR_INIT;
 
     log_init(-1, LOG_TEXT, LOG_L_ERROR);

@@ -109,7 +109,16 @@ struct container {
     struct loop_timer timer; /* kill and left-over execs */
 };
 
-enum monitor_phase { MON_NEW, MON_BOOT, MON_HELLO, MON_SETUP, MON_READY, MON_ENDING };
+enum monitor_phase { MON_NEW, MON_BOOT, MON_HELLO, MON_SETUP, MON_READY, MON_HELD, MON_ENDING };
+
+/* A VM that waits for a container (hold.c). */
+struct hold {
+    bool wanted;        /* paused as soon as its containers are gone */
+    struct reply_to to; /* of IPC_HOLD */
+    int fd;             /* what came with it */
+    struct job job;     /* pause or resume */
+    struct err err;
+};
 
 struct monitor {
     struct loop loop;
@@ -125,6 +134,8 @@ struct monitor {
     int *tap_fds;                   /* until the boot has them */
     size_t n_taps;
     struct boot boot;
+    struct hold hold;
+    uint64_t owner; /* the connection without which there will be no container */
     struct job event_job, end_job, save_job;
     struct err save_err;
     struct hvp_event event;
@@ -184,6 +195,8 @@ void sandbox_fail(struct monitor *m, const struct err *err);
 void sandbox_hello(struct monitor *m, const struct msg_hello *hello);
 void sandbox_send_vmm(struct monitor *m, struct conn *proxy);
 void sandbox_sweep(struct monitor *m);
+void sandbox_set_up(struct monitor *m); /* tell the guest who it is; READY when it knows */
+void sandbox_await(struct monitor *m, uint32_t ms); /* for so long; 0 = by default */
 
 /* agent_link.c */
 int agent_link_open(struct monitor *m, struct err *err); /* over the booted VM's channel */
@@ -193,6 +206,11 @@ void agent_link_lose(struct monitor *m, const struct err *err);
 
 /* template.c: the guest has booted: save it, answer, end. */
 void template_save(struct monitor *m);
+
+/* hold.c: pause the VM, whoever asks; give it to another container. */
+void hold_begin(struct monitor *m, struct reply_to to, int *fd);
+void hold_take(struct monitor *m, struct reply_to to, const struct ipc_take *msg, int sock);
+void hold_check(struct monitor *m); /* in each sweep */
 
 /* prepare.c */
 int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err);
@@ -215,6 +233,7 @@ void share_detach(struct monitor *m, struct container *c);
 
 /* network.c; both take over the descriptors */
 void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg);
+void network_reply(struct monitor *m, struct reply_to *to, const struct ipc_hostifs *hostifs);
 void network_take_taps(struct monitor *m, int *fds, size_t n);
 
 /* container.c */

@@ -16,7 +16,13 @@
 
 bool nics_possible(const struct hvp_caps *caps)
 {
-    return caps->coldplug & 1u << HVP_DEV_NIC && caps->flags & HVP_CAP_NIC_FD;
+    return caps->coldplug & 1u << HVP_DEV_NIC &&
+           caps->flags & (HVP_CAP_NIC_FD | HVP_CAP_NIC_HOSTIF);
+}
+
+bool nics_on_taps(const struct hvp_caps *caps)
+{
+    return caps->flags & HVP_CAP_NIC_FD;
 }
 
 bool nics_have_links(const struct hvp_caps *caps)
@@ -42,27 +48,63 @@ struct network_job {
     struct reply_to to;
     int *fds;
     size_t n_fds;
+    struct ipc_hostifs hostifs;
     struct err err;
 };
 
-static void free_job(struct network_job *n)
+static void close_taps(struct network_job *n)
 {
     for (size_t i = 0; i < n->n_fds; i++)
         close_fd(&n->fds[i]);
+    n->n_fds = 0;
+}
+
+static void free_job(struct network_job *n)
+{
+    close_taps(n);
     free(n->fds);
+    ipc_hostifs_done(&n->hostifs);
     ipc_network_done(&n->msg);
     free(n);
+}
+
+static int add_name(struct plugin_vm *vm, const char *tag, struct ipc_hostifs *to, struct err *err)
+{
+    char name[HVP_ADDR_MAX];
+    int r = plugin_nic_hostif(vm, tag, name, err);
+
+    if (r == 0)
+        kvs_add(&to->v, tag, name);
+    return r;
+}
+
+int network_names(struct boot *b)
+{
+    const struct hvp_caps *caps = plugin_caps(b->plugin);
+    int r = 0;
+
+    for (size_t i = 0; i < b->spec->n_nics && r == 0; i++)
+        if (nics_possible(caps) && !nics_on_taps(caps))
+            r = add_name(b->vm, b->spec->nics[i].tag, &b->hostifs, &b->err);
+    return r;
 }
 
 /* New ones come without carrier where that can be. */
 static int plug(struct network_job *n, const struct ipc_nic *nic, const int *fds)
 {
+    const struct hvp_caps *caps = plugin_caps(n->m->boot.plugin);
+    struct plugin_vm *vm = n->m->boot.vm;
     struct hvp_nic dev;
+    int r;
 
-    nic_device_init(&dev, nic, fds);
-    if (nics_have_links(plugin_caps(n->m->boot.plugin)))
+    /* It may be of a request whose CLI was killed before it had heard of it. */
+    if (!nics_on_taps(caps) && add_name(vm, nic->tag, &n->hostifs, NULL) == 0)
+        return 0;
+    nic_device_init(&dev, nic, nics_on_taps(caps) ? fds : NULL);
+    if (nics_have_links(caps))
         dev.d.flags = HVP_F_LINK_DOWN;
-    return plugin_device_attach(n->m->boot.vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+    r = plugin_device_attach(vm, &dev.d, PLUG_TIMEOUT_MS, &n->err);
+    return r < 0 || nics_on_taps(caps) ? r : add_name(vm, nic->tag, &n->hostifs, &n->err);
 }
 
 static int plug_all(struct network_job *n)
@@ -73,8 +115,6 @@ static int plug_all(struct network_job *n)
     for (size_t i = 0; i < n->msg.n_nics && r == 0; i++) {
         const struct ipc_nic *nic = &n->msg.nics[i];
 
-        if (!(nic->flags & IPC_NIC_NEW))
-            continue;
         r = plug(n, nic, fds);
         fds += nic->queues;
     }
@@ -107,9 +147,9 @@ static void network_run(struct job *j)
     else if (!nics_possible(plugin_caps(n->m->boot.plugin)))
         (void)err_set_phase(&n->err, PHASE_NETWORK, ENOSYS, "back-end '%s' has no NICs",
                             n->m->spec.descriptor);
-    else if (n->msg.carriers)
+    else if (n->msg.step == IPC_NETWORK_CARRIERS)
         (void)switch_all(n);
-    else
+    else if (n->msg.step == IPC_NETWORK_PLUG)
         (void)plug_all(n);
 }
 
@@ -136,21 +176,42 @@ static void on_network(struct process *p, const struct msg_reply *reply, struct 
     reply_agent(p->c->m, to, reply, PHASE_NETWORK);
 }
 
+void network_reply(struct monitor *m, struct reply_to *to, const struct ipc_hostifs *hostifs)
+{
+    struct wbuf body = {0};
+
+    ipc_hostifs_put(&body, hostifs);
+    reply_ok(m, to, body.data, body.len);
+    wbuf_done(&body);
+}
+
+static int ask_agent(struct network_job *n)
+{
+    bool carriers = n->msg.step == IPC_NETWORK_CARRIERS;
+    struct container *c = container_find(n->m, n->msg.id);
+    struct wbuf links = {0}, network = {.data = n->msg.network, .len = n->msg.network_len};
+    int r;
+
+    if (!c)
+        return err_set(&n->err, ENOENT, "the sandbox has no such container");
+    if (carriers)
+        ask_for_carriers(&n->msg, &links);
+    r = agent_call(c->processes, FRAME_NETWORK, carriers ? &links : &network, on_network, n->to,
+                   &n->err);
+    wbuf_done(&links);
+    return r;
+}
+
+/* The names of taps that are of no use are free before the reply: interfaces may get them. */
 static void network_done(struct job *j)
 {
     struct network_job *n = (struct network_job *)j;
-    struct container *c = container_find(n->m, n->msg.id);
-    struct wbuf carriers = {0}, network = {.data = n->msg.network, .len = n->msg.network_len};
 
-    if (n->msg.carriers)
-        ask_for_carriers(&n->msg, &carriers);
-    if (!n->err.code && !c)
-        err_set(&n->err, ENOENT, "the sandbox has no such container");
-    if (n->err.code ||
-        agent_call(c->processes, FRAME_NETWORK, n->msg.carriers ? &carriers : &network, on_network,
-                   n->to, &n->err) < 0)
+    close_taps(n);
+    if (!n->err.code && n->msg.step == IPC_NETWORK_PLUG)
+        network_reply(n->m, &n->to, &n->hostifs);
+    else if (n->err.code || ask_agent(n) < 0)
         reply_err(n->m, &n->to, &n->err);
-    wbuf_done(&carriers);
     free_job(n);
 }
 

@@ -358,6 +358,20 @@ static void take_targeted(struct request *q)
     ipc_target_done(&t);
 }
 
+static void take_held(struct request *q)
+{
+    struct ipc_take msg;
+
+    if (q->conn->n_fds != 1) {
+        refuse(q, EPROTO, "IPC_TAKE without its descriptor");
+    } else if (ipc_take_get(wire_over(q->body, q->h->len), &msg) < 0) {
+        refuse(q, EPROTO, "malformed IPC_TAKE");
+    } else {
+        hold_take(q->m, q->to, &msg, q->conn->fds[0]);
+        ipc_take_done(&msg);
+    }
+}
+
 /* What proxies say about their process. */
 static void take_proxy(struct conn *c, const struct frame_head *h, const uint8_t *body)
 {
@@ -396,6 +410,15 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
     case IPC_TIMINGS:
         take_timings(&q);
         break;
+    case IPC_HOLD:
+        if (c->n_fds == 1)
+            hold_begin(c->m, q.to, &c->fds[0]);
+        else
+            refuse(&q, EPROTO, "IPC_HOLD without its descriptor");
+        break;
+    case IPC_TAKE:
+        take_held(&q);
+        break;
     case IPC_CONSOLE:
         if (c->n_fds == 1)
             console_pass(c->m, q.to, &c->fds[0]);
@@ -422,6 +445,6 @@ void requests_conn_closed(struct conn *c)
             container_undo(k);
         }
     /* Nobody is left who could use a sandbox without containers. */
-    if (c->number == 1 && !m->containers)
+    if (c->number == m->owner && !m->containers)
         teardown_begin(m);
 }

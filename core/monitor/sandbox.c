@@ -172,16 +172,30 @@ static void on_setup(void *ctx, const struct msg_reply *reply)
         fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.setup'");
         return;
     }
-    reply_ok(m, &m->reply_sandbox, NULL, 0);
+    network_reply(m, &m->reply_sandbox, &m->boot.hostifs);
     for (struct container *c = m->containers; c; c = c->next)
         if (!c->dead && !c->sent && !c->deleting)
             container_send_create(c);
 }
 
-void sandbox_hello(struct monitor *m, const struct msg_hello *hello)
+void sandbox_set_up(struct monitor *m)
 {
     struct wbuf w = {0};
 
+    if (fill_setup(m, &w) < 0 ||
+        channel_request(m->channel, FRAME_SETUP, 0, &w, on_setup, m, NULL) < 0)
+        fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");
+    agent_link_update(m);
+    wbuf_done(&w);
+}
+
+void sandbox_await(struct monitor *m, uint32_t ms)
+{
+    loop_arm(&m->loop, &m->deadline, deadline_in_ms(ms ? ms : BOOT_TIMEOUT_MS));
+}
+
+void sandbox_hello(struct monitor *m, const struct msg_hello *hello)
+{
     if (m->phase != MON_HELLO)
         return;
     m->timings.hello = now_ns();
@@ -195,10 +209,10 @@ void sandbox_hello(struct monitor *m, const struct msg_hello *hello)
                  "the guest image's agent is too old for disks: rebuild the guest image");
     else if (m->spec.template_use == IPC_TEMPLATE_BUILD)
         template_save(m);
-    else if (fault_point("monitor.hello") < 0 || fill_setup(m, &w) < 0 ||
-             channel_request(m->channel, FRAME_SETUP, 0, &w, on_setup, m, NULL) < 0)
-        fail_now(m, PHASE_AGENT, EIO, "cannot send SETUP");
-    wbuf_done(&w);
+    else if (fault_point("monitor.hello") < 0)
+        fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.hello'");
+    else
+        sandbox_set_up(m);
 }
 
 /* The VM's own events. */

@@ -65,6 +65,16 @@ size_t net_count(const char *path);
 int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds,
                  struct err *err);
 
+/* All taps of ours into another namespace, whose path is given; the VM that has them sees nothing
+ * of it. -EBUSY: that one is carried into another VM. */
+int net_taps_move(struct net_ns *from, const char *to, struct err *err);
+
+/*
+ * An interface of the caller's namespace, behind which is a NIC that the VMM has made, takes the
+ * place of a tap of ours.
+ */
+int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct err *err);
+
 /*
  * Let the tap carry the interface: every frame that the interface gets goes to the tap and
  * the other way round. Made anew where it was made before.

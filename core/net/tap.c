@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +12,7 @@
 #include "net/internal.h"
 
 #define TUN "/dev/net/tun"
+#define OCCUPIED "'%s' is there already: the namespace is carried into another VM"
 
 struct tap_queues {
     unsigned n;
@@ -41,9 +42,7 @@ static int attach_queues(const struct tap_queues *q, const char *name, struct er
     for (unsigned i = 0; i < q->n; i++)
         if (ioctl(q->fds[i], TUNSETIFF, &ifr) < 0)
             return errno == EBUSY || errno == EINVAL || errno == E2BIG
-                       ? err_set(err, EBUSY,
-                                 "'%s' is there already: the namespace is carried into another VM",
-                                 name)
+                       ? err_set(err, EBUSY, OCCUPIED, name)
                        : err_set(err, errno, "make it: %m");
     return 0;
 }
@@ -83,4 +82,58 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
     (void)silence_ipv6(ns, name, NULL); /* a kernel may have no IPv6 */
     memcpy(ret_fds, fds, q.n * sizeof(*fds));
     return 0;
+}
+
+/* Of the namespace that nl speaks to. It goes down on its way, and comes up when it is connected.
+ */
+static int move(struct netlink *nl, uint32_t index, const char *as, struct net_ns *to,
+                struct err *err)
+{
+    struct netlink_msg m;
+    struct ifinfomsg *head = netlink_begin(&m, RTM_NEWLINK, 0, sizeof(*head));
+    int r;
+
+    head->ifi_index = (int)index;
+    netlink_put_str(&m, IFLA_IFNAME, as);
+    netlink_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)to->fd);
+    r = netlink_ask(nl, &m, err);
+    if (r < 0)
+        return r == -EEXIST ? err_set(err, EBUSY, OCCUPIED, as) : r;
+    (void)silence_ipv6(to, as, NULL); /* a kernel may have no IPv6 */
+    return 0;
+}
+
+int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct err *err)
+{
+    cleanup_free char *as = xasprintf(NET_TAP "%u", number);
+    unsigned index = if_nametoindex(name);
+    struct netlink own = {.fd = -1};
+    int r = index ? netlink_open(&own, err) : err_set(err, errno, "look for it: %m");
+
+    if (r == 0)
+        r = move(&own, index, as, ns, err);
+    close_fd(&own.fd);
+    if (r < 0) {
+        err_in_phase(err, PHASE_NETWORK);
+        return err_wrap(err, "interface '%s' of the VMM", name);
+    }
+    return 0;
+}
+
+int net_taps_move(struct net_ns *from, const char *to, struct err *err)
+{
+    cleanup_call(net_ns_close) struct net_ns target = NET_NS_INIT;
+    cleanup_call(net_scan_done) struct net_scan scan = {0};
+    int r = net_ns_open(to, &target, err);
+
+    if (r == 0)
+        r = net_scan(from, &scan, err);
+    for (size_t i = 0; i < scan.n_links && r == 0; i++) {
+        const struct net_link *l = &scan.links[i];
+
+        if (net_tap_number(l->name) >= 0 &&
+            (r = move(&from->nl, l->index, l->name, &target, err)) < 0)
+            (void)err_wrap(err, "move tap '%s'", l->name);
+    }
+    return r < 0 ? err_in_phase(err, PHASE_NETWORK) : 0;
 }

@@ -139,10 +139,23 @@ static int ask(const struct descriptor *d, const struct hvp_host *host, bool pro
     return r;
 }
 
+int plugin_host_fits(const struct descriptor *d, struct err *err)
+{
+    for (size_t i = 0; i < d->requires.n; i++)
+        if (access(d->requires.v[i], F_OK) < 0)
+            return err_set_phase(err, PHASE_PLUGIN, ENODEV,
+                                 "back-end '%s': this host has no '%s', which its descriptor "
+                                 "requires",
+                                 d->name, d->requires.v[i]);
+    return 0;
+}
+
 int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *host,
                           uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
 {
-    return ask(d, host, true, timeout_ms, ret, err);
+    int r = plugin_host_fits(d, err);
+
+    return r < 0 ? r : ask(d, host, true, timeout_ms, ret, err);
 }
 
 int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,

@@ -50,7 +50,14 @@ const struct hvp_plugin *plugin_ops(const struct plugin *p);
 int plugin_probe(struct plugin *p, uint32_t timeout_ms, struct hvp_caps *ret, struct err *err);
 const struct hvp_caps *plugin_caps(const struct plugin *p); /* zeroed before plugin_probe */
 
-/* Open and probe in a child process: nothing is loaded here and a crash there is only an error. */
+/*
+ * 0, or -ENODEV with a sentence: this host lacks what the descriptor requires. Then the .so need
+ * not be loaded at all, and with it none of a hypervisor's libraries.
+ */
+int plugin_host_fits(const struct descriptor *d, struct err *err);
+
+/* Open and probe in a child process: nothing is loaded here and a crash there is only an error. On
+ * a host that does not fit nothing is loaded there either. */
 struct plugin_info {
     char name[64], version[64]; /* of the plug-in, not of the hypervisor */
     uint32_t thread_model;

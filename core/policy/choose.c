@@ -37,6 +37,7 @@ void decision_done(struct decision *d)
     free(d->cpu_model);
     free(d->template_scope);
     free(d->template_why);
+    free(d->pool_why);
     kvs_done(&d->vm_options);
     kvs_done(&d->granted);
     strv_done(&d->notes);
@@ -124,6 +125,26 @@ static void take_template(struct job *j)
         j->d->template_why = xstrdup("none: the workload has no pod namespace, so no tenant is "
                                      "known; the VM boots");
     }
+}
+
+static uint64_t number_of(uint64_t of_class, uint64_t of_defaults)
+{
+    return of_class == CONFIG_UNSET ? of_defaults : of_class;
+}
+
+static void take_pool(struct job *j)
+{
+    const struct config_pool *d = &j->config->pool, *c = j->cls ? &j->cls->pool : d;
+    struct config_pool *p = &j->d->pool;
+
+    p->size = number_of(c->size, d->size);
+    p->min_free = MIN(number_of(c->min_free, d->min_free), p->size);
+    p->max_age_s = number_of(c->max_age_s, d->max_age_s);
+    j->d->pool_why = p->size == 0
+                         ? xstrdup("off: no VM waits for it")
+                         : xasprintf("a VM that waits for it if there is one; up to %" PRIu64
+                                     ", made when fewer than %" PRIu64 " are left",
+                                     p->size, p->min_free);
 }
 
 static struct config_sized sized(const struct config_sized *of_class,
@@ -271,6 +292,7 @@ static int decide(struct job *j, uint32_t host_cpus)
     take_assets(j);
     take_storage(j);
     take_template(j);
+    take_pool(j);
     choose_storages(j);
     if ((r = policy_size(j->config, j->cls, j->w, host_cpus, j->d, j->err)) < 0)
         return r;

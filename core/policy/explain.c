@@ -53,6 +53,8 @@ char *decision_explain_text(const struct decision *d)
     print_vm(f, d);
     if (d->template_why)
         fprintf(f, "template:    %s\n", d->template_why);
+    if (d->pool_why)
+        fprintf(f, "pool:        %s\n", d->pool_why);
     print_options(f, d);
     for (size_t i = 0; i < d->notes.n; i++)
         fprintf(f, "note:        %s\n", d->notes.v[i]);

@@ -106,6 +106,18 @@ static void lint_sizes(const struct config *c, const struct config_class *cls,
     }
 }
 
+static void lint_pool(const struct config *c, const struct config_class *cls, struct strv *problems)
+{
+    uint64_t size = cls->pool.size == CONFIG_UNSET ? c->pool.size : cls->pool.size;
+    uint64_t min_free = cls->pool.min_free;
+
+    if (min_free != CONFIG_UNSET && min_free != CONFIG_AUTO && min_free > size)
+        strv_addf(problems,
+                  "%s:%u:%u: class '%s': pool.min_free is %" PRIu64
+                  ", which is more than the %" PRIu64 " VMs of pool.size",
+                  cls->file, cls->line, cls->column, cls->name, min_free, size);
+}
+
 static void lint_allow(const char *file, const struct config_allow_list *l, struct strv *problems)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -158,6 +170,7 @@ void policy_lint(const struct config *c, struct strv *problems, struct strv *not
 
         lint_class(c, i, problems);
         lint_sizes(c, cls, problems);
+        lint_pool(c, cls, problems);
         lint_allow(cls->file, &cls->allow, problems);
     }
 }

@@ -114,10 +114,12 @@ struct decision {
         size_t n_extra;
     } storage;
     uint64_t boot_timeout_s;
-    char *template_scope; /* whose template the VM may come from; NULL = it boots */
-    char *template_why;   /* a sentence for explain */
-    struct kvs granted;   /* org.anyvisor.* annotations that the operator lets this workload set */
-    struct strv notes;    /* what was asked for and not granted, ignored annotations */
+    char *template_scope;    /* whose template the VM may come from; NULL = it boots */
+    char *template_why;      /* a sentence for explain */
+    struct config_pool pool; /* size 0: no VM waits for it */
+    char *pool_why;          /* a sentence for explain */
+    struct kvs granted; /* org.anyvisor.* annotations that the operator lets this workload set */
+    struct strv notes;  /* what was asked for and not granted, ignored annotations */
 };
 
 /*

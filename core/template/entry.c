@@ -157,22 +157,6 @@ static unsigned read_failures(struct template *t, uint64_t *ret_when)
     return count;
 }
 
-/* One fact a line, "name=value". */
-static void parse_facts(struct template *t, char *text)
-{
-    char *save = NULL;
-
-    kvs_done(&t->facts);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        char *is = strchr(line, '=');
-
-        if (is) {
-            *is = '\0';
-            kvs_add(&t->facts, line, is + 1);
-        }
-    }
-}
-
 static uint64_t size_of_tree(int dir)
 {
     int fd = openat(dir, LIVE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -198,7 +182,7 @@ static bool read_live(struct template *t)
         path_read(t->dir, LIVE "/" KEY, TEXT_MAX, &t->key, NULL, NULL) < 0 ||
         path_read(t->dir, LIVE "/" FACTS, TEXT_MAX, &facts, NULL, NULL) < 0)
         return false;
-    parse_facts(t, facts);
+    template_facts_parse(facts, &t->facts);
     t->made = (uint64_t)st.st_mtim.tv_sec;
     t->uses = fstatat(t->dir, USES, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
     return true;
@@ -238,23 +222,9 @@ int template_begin(struct template *t, char **ret_dir, struct err *err)
     return 0;
 }
 
-static char *facts_text(const struct kvs *facts)
-{
-    char *text = NULL;
-    size_t len;
-    FILE *f = open_memstream(&text, &len);
-
-    if (!f)
-        return xstrdup("");
-    for (size_t i = 0; i < facts->n; i++)
-        fprintf(f, "%s=%s\n", facts->v[i].key, facts->v[i].value);
-    fclose(f);
-    return text;
-}
-
 int template_publish(struct template *t, const struct kvs *facts, const char *key, struct err *err)
 {
-    cleanup_free char *text = facts_text(facts);
+    cleanup_free char *text = template_facts_text(facts);
     int r;
 
     if ((r = path_replace(t->dir, BUILD "/" FACTS, text, strlen(text), 0400, err)) < 0 ||

@@ -92,3 +92,32 @@ bool template_facts_hold(const struct kvs *facts)
             return false;
     return facts->n > 0;
 }
+
+char *template_facts_text(const struct kvs *facts)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+
+    if (!f)
+        return xstrdup("");
+    for (size_t i = 0; i < facts->n; i++)
+        fprintf(f, "%s=%s\n", facts->v[i].key, facts->v[i].value);
+    fclose(f);
+    return text;
+}
+
+void template_facts_parse(char *text, struct kvs *ret)
+{
+    char *save = NULL;
+
+    kvs_done(ret);
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        char *is = strchr(line, '=');
+
+        if (is) {
+            *is = '\0';
+            kvs_add(ret, line, is + 1);
+        }
+    }
+}

@@ -30,6 +30,9 @@ void template_fact_file(struct kvs *facts, const char *name, const char *path);
 /* This boot of the host: processors, kernel and secrets are others after the next. */
 void template_fact_boot(struct kvs *facts);
 void template_name(const struct kvs *facts, char ret[TEMPLATE_NAME]);
+/* One fact a line, "name=value"; malloc'ed. The parser cuts text up, and replaces *ret. */
+char *template_facts_text(const struct kvs *facts);
+void template_facts_parse(char *text, struct kvs *ret);
 /* Whether all is still as the facts say that can be looked at: boot and files. */
 bool template_facts_hold(const struct kvs *facts);
 

@@ -49,7 +49,7 @@ _anyvisor() {
         case $verb:$cur in
         :-*) words=$(_anyvisor_options "$program") ;;
         :*) words=$(_anyvisor_verbs "$program") ;;
-        config:-* | plugin:-* | view:-* | template:-*) words=$(_anyvisor_options "$program" "$verb" "${COMP_WORDS[i + 1]}") ;;
+        config:-* | plugin:-* | view:-* | template:-* | pool:-*) words=$(_anyvisor_options "$program" "$verb" "${COMP_WORDS[i + 1]}") ;;
         *:-*) words=$(_anyvisor_options "$program" "$verb") ;;
         config:*) words=check ;;
         plugin:*)
@@ -59,6 +59,7 @@ _anyvisor() {
             ;;
         view:*) words=diff ;;
         template:*) words='build list remove' ;;
+        pool:*) words='fill status drain' ;;
         explain:*)
             mapfile -t COMPREPLY < <(compgen -d -- "$cur")
             return

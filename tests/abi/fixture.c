@@ -42,6 +42,7 @@ void fixture_done(struct fixture *f)
     free(f->d.file);
     free(f->d.so);
     free(f->d.arch);
+    strv_done(&f->d.requires);
     for (size_t i = 0; i < f->d.n_config; i++) {
         free(f->d.config[i].key);
         free(f->d.config[i].value);

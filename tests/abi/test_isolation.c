@@ -65,6 +65,21 @@ TEST(a_probe_that_fails_gives_the_plugins_own_sentence)
     CHECK_STR_EQ(err.msg, "back-end 'plug': no such hypervisor here");
 }
 
+TEST(on_a_host_that_does_not_fit_nothing_is_opened)
+{
+    cleanup_call(fixture_done) struct fixture f;
+    struct plugin_info info;
+    struct err err = ERR_INIT;
+
+    fixture_init(&f, "no-such", NULL);
+    strv_add(&f.d.requires, "/proc/self");
+    CHECK_ERR(plugin_probe_isolated(&f.d, &f.host, 10000, &info, &err), -ENOENT);
+    strv_add(&f.d.requires, "/nonexistent");
+    err = (struct err)ERR_INIT;
+    CHECK_ERR(plugin_probe_isolated(&f.d, &f.host, 10000, &info, &err), -ENODEV);
+    CHECK_CONTAINS(err.msg, "'plug': this host has no '/nonexistent'");
+}
+
 TEST(a_plugin_that_cannot_be_opened_says_why)
 {
     struct plugin_info info;

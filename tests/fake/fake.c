@@ -17,7 +17,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "common/child.h"
@@ -128,7 +130,8 @@ static int probe(void *p, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
     struct instance *in = p;
     struct hvp_caps c = {.struct_size = caps->struct_size,
                          .flags = HVP_CAP_VMM_CHILD | HVP_CAP_SHARE_9P | HVP_CAP_DEVICE_ADDR |
-                                  HVP_CAP_STATS | HVP_CAP_PIDS | HVP_CAP_CONSOLE_LOG,
+                                  HVP_CAP_STATS | HVP_CAP_PIDS | HVP_CAP_CONSOLE_LOG |
+                                  HVP_CAP_PAUSE,
                          .coldplug = 1u << HVP_DEV_SHARE,
                          .max_channels = 1};
 
@@ -350,6 +353,50 @@ static int vm_start(void *p, uint32_t timeout_ms, struct hvp_error *err)
     return 0;
 }
 
+/* The agent is fake-vmm's only child.  What runs in its containers goes on. */
+static int signal_agent(const struct vm *vm, int signo, struct hvp_error *err)
+{
+    char path[64], text[32];
+    int pidfd, r;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)vm->child.pid,
+             (int)vm->child.pid);
+    if (file_read_text(path, text, sizeof(text)) < 0 || atoll(text) <= 0)
+        return hvp_fail(err, ESRCH, "find the agent below fake-vmm");
+    pidfd = (int)syscall(SYS_pidfd_open, atoll(text), 0);
+    if (pidfd < 0)
+        return hvp_fail(err, errno, "open the agent's process: %m");
+    r = (int)syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+    close(pidfd);
+    return r < 0 ? hvp_fail(err, errno, "signal the agent: %m") : 0;
+}
+
+static int vm_pause(void *p, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    (void)timeout_ms;
+    if (vm->state != HVP_VM_RUNNING && vm->state != HVP_VM_PAUSED)
+        return hvp_fail(err, EINVAL, "the VM does not run");
+    if (signal_agent(vm, SIGSTOP, err) < 0)
+        return err->code;
+    vm->state = HVP_VM_PAUSED;
+    return 0;
+}
+
+static int vm_resume(void *p, uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct vm *vm = p;
+
+    (void)timeout_ms;
+    if (vm->state != HVP_VM_PAUSED)
+        return hvp_fail(err, EINVAL, "the VM is not paused");
+    if (signal_agent(vm, SIGCONT, err) < 0)
+        return err->code;
+    vm->state = HVP_VM_RUNNING;
+    return 0;
+}
+
 /* Note the end of the process; what it means depends on how it ended. */
 static void look(struct vm *vm)
 {
@@ -543,6 +590,8 @@ static const struct hvp_plugin plugin = {
     .unload = unload,
     .vm_create = vm_create,
     .vm_start = vm_start,
+    .vm_pause = vm_pause,
+    .vm_resume = vm_resume,
     .vm_destroy = vm_destroy,
     .vm_state = vm_state,
     .vm_ref = vm_ref,

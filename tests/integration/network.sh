@@ -76,6 +76,7 @@ ip -n "$NS" route add 10.88.0.0/16 via 10.99.1.1 table 100
 ip -n "$NS" rule add from 10.99.1.2 table 100 priority 1000
 ip -n "$NS" -6 route add default via fd99:0::1
 ip -n "$NS" neigh add 10.99.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent
+check "a start that is killed when the VM has its second NIC" 137 '' env ANYVISOR_FAULT=cli.nics-plugged timeout 60 "$AV" --root "$ROOT" start c1
 check "start, with a second NIC for the running VM" 0 '^$' av start c1
 
 # --- the same view as from the namespace
@@ -134,8 +135,10 @@ check "the old one still does" 0 ' 0% packet loss' av exec c1 ping -c 1 10.99.0.
 
 # --- the end
 kill -9 "$(jq -r .pid "$ROOT/c1/monitor" 2> /dev/null || awk '{ print $1 }' "$ROOT/c1/monitor")"
-taps_gone() { ! ip -n "$NS" link | grep -q avtap; }
-check "taps go with a VM whose monitor is killed" 0 '' until_ok 20 taps_gone
+if [ "$BACKEND" = kvm ]; then   # which is the monitor's child; others end with the container
+    taps_gone() { ! ip -n "$NS" link | grep -q avtap; }
+    check "taps go with a VM whose monitor is killed" 0 '' until_ok 20 taps_gone
+fi
 check "delete" 0 '' av delete --force c1
 for nic in eth0 net7; do
     same "$nic stays, without our filter" "" "$(tc -n "$NS" qdisc show dev "$nic" ingress)"

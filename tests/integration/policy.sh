@@ -127,8 +127,16 @@ same "it leaves nothing" "" \
 # --- the same in a VM
 wish=$(variant wish "$(sh_args 'grep -E " /(var/)?tmp " /proc/mounts; cat /proc/cmdline; grep " 9p " /proc/mounts; exec sleep 1000') |
     .annotations={\"org.anyvisor.vm.kernel_args\":\"debug=off\"}")
+# Xen is asked for first: of what it needs nothing is loaded where it cannot be used.
+sed -i "s/hypervisor: .*/hypervisor: [xen, $BACKEND]/" "$ETC/policy.yaml"
+export LD_DEBUG=libs LD_DEBUG_OUTPUT=$WORK/ld
 with create --bundle "$wish" c1 > "$WORK/out" 2>&1 < /dev/null
 same "create" 0 $?
+unset LD_DEBUG LD_DEBUG_OUTPUT
+loaded() { sed -n 's/.*calling init: //p' "$WORK"/ld.* | grep -oE "$1" | sort -u | tr '\n' ' '; }
+same "create, its probes and its monitor load the back-end" "$BACKEND.so " "$(loaded "[^/]*/?$BACKEND.so" | grep -oE '[^/]*$')"
+same "and no library of another one" "" "$(loaded 'backends/[^/]*.so|lib(xen|virt)[^/]*' | sed "s|backends/$BACKEND.so ||")"
+check "explain tells why not" 0 "xen.*this host has no '/proc/xen'" with explain "$wish"
 with start c1
 seen() { grep -q "$1" "$WORK/out"; }
 check "/tmp is a tmpfs" 0 '' until_ok 20 seen '^tmpfs /tmp tmpfs .*size=8192k'

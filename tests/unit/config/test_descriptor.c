@@ -88,6 +88,8 @@ TEST(mistakes_of_a_descriptor_have_their_place)
          "x.yaml:3:8: key 'paths': 'run' is not an absolute path"},
         {"name: a\nlibrary: a.so\npaths: [/run/../etc:rw]\n", "is not an absolute path"},
         {"name: a\nlibrary: a.so\npaths: [\"/:rw\"]\n", "is not an absolute path"},
+        {"name: a\nlibrary: a.so\nrequires: [proc/xen]\n",
+         "x.yaml:3:11: key 'requires': 'proc/xen' is not an absolute path"},
         {"name: a\nlibrary: a.so\nmodules: kvm\n", "x.yaml:3:10: key 'modules': expected a list"},
     };
 

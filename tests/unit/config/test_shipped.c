@@ -91,9 +91,10 @@ TEST(the_keys_of_descriptors_are_known_by_name)
     struct strv keys = {0};
 
     descriptor_keys(&keys);
-    CHECK_INT_EQ(keys.n, 7);
+    CHECK_INT_EQ(keys.n, 8);
     CHECK(strv_has(&keys, "modules"));
     CHECK(strv_has(&keys, "paths"));
+    CHECK(strv_has(&keys, "requires"));
     strv_done(&keys);
 }
 

@@ -181,6 +181,49 @@ TEST(exec_target_event_and_timings_survive)
         wbuf_done(&w[i]);
 }
 
+TEST(names_of_interfaces_survive_and_are_not_more_than_there_are_nics)
+{
+    struct ipc_hostifs in = {0}, out;
+    struct wbuf w = {0};
+
+    kvs_add(&in.v, "net0", "vif1.0");
+    ipc_hostifs_put(&w, &in);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(w.data, w.len), &out), 0);
+    CHECK_STR_EQ(kvs_get(&out.v, "net0"), "vif1.0");
+    ipc_hostifs_done(&out);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(NULL, 0), &out), 0); /* of a back-end with taps */
+    CHECK_INT_EQ(out.v.n, 0);
+    wbuf_done(&w);
+    while (in.v.n <= IPC_NICS_MAX)
+        kvs_add(&in.v, "net0", "vif1.0");
+    ipc_hostifs_put(&w, &in);
+    CHECK_INT_EQ(ipc_hostifs_get(wire_over(w.data, w.len), &out), -EPROTO);
+    ipc_hostifs_done(&in);
+    wbuf_done(&w);
+}
+
+TEST(who_takes_a_held_vm_says_its_id)
+{
+    struct ipc_take in = {.id = (char *)"c", .pod = 1, .log_level = 2, .boot_timeout_ms = 3}, out;
+    struct wbuf w[3] = {0};
+
+    ipc_take_put(&w[0], &in);
+    CHECK_INT_EQ(ipc_take_get(wire_over(w[0].data, w[0].len), &out), 0);
+    CHECK_STR_EQ(out.id, "c");
+    CHECK_INT_EQ(out.pod, 1);
+    CHECK_INT_EQ(out.log_level, 2);
+    CHECK_INT_EQ(out.boot_timeout_ms, 3);
+    ipc_take_done(&out);
+    in.id = (char *)"../c";
+    ipc_take_put(&w[1], &in);
+    CHECK_ERR(ipc_take_get(wire_over(w[1].data, w[1].len), &out), -EPROTO);
+    in.id = NULL;
+    ipc_take_put(&w[2], &in);
+    CHECK_ERR(ipc_take_get(wire_over(w[2].data, w[2].len), &out), -EPROTO);
+    for (int i = 0; i < 3; i++)
+        wbuf_done(&w[i]);
+}
+
 TEST(a_signal_above_64_is_refused)
 {
     struct ipc_target in = {.id = (char *)"c", .signo = 65}, out;

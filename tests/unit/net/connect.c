@@ -7,6 +7,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -87,6 +88,38 @@ TEST(frames_pass_between_tap_and_interface_both_ways)
     CHECK_INT_EQ(receive(tap, sizeof(f.head)), 18);
     close_fd(&tap);
     close_fd(&peer);
+    rig_end(&ns);
+}
+
+TEST(a_tap_that_was_made_elsewhere_is_moved_and_carries)
+{
+    struct net_ns waiting, ns;
+    struct err err = ERR_INIT;
+    struct net_scan s;
+    struct frame f;
+    int tap = -1, other = -1, peer;
+
+    rig_begin(&waiting);
+    CHECK_OK(net_tap_make(&waiting, 0, 1, &tap, &err), err);
+    rig_begin(&ns);
+    CHECK_OK(net_taps_move(&waiting, OWN_NS, &err), err);
+    rig_scan(&waiting, &s);
+    CHECK(!net_scan_free_tap(&s));
+    net_scan_done(&s);
+    rig_scan(&ns, &s);
+    CHECK(net_scan_find(&s, "eth0") && net_scan_free_tap(&s));
+    CHECK_OK(net_connect(&ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
+    net_scan_done(&s);
+    peer = packet_socket("peer");
+    make_frame(&f, 19);
+    CHECK_INT_EQ(write(tap, &f, sizeof(f)), sizeof(f));
+    CHECK_INT_EQ(receive(peer, 0), 19);
+    CHECK_OK(net_tap_make(&waiting, 0, 1, &other, &err), err);
+    CHECK_ERR(net_taps_move(&waiting, OWN_NS, &err), -EBUSY);
+    close_fd(&other);
+    close_fd(&tap);
+    close_fd(&peer);
+    rig_end(&waiting);
     rig_end(&ns);
 }
 
@@ -172,5 +205,54 @@ TEST(filters_of_others_stay)
     CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q " NET_TAP), 1);
     net_scan_done(&s);
     close_fd(&tap);
+    rig_end(&ns);
+}
+
+/* The VMM's end stays connected while its interface goes where it belongs. */
+TEST(an_interface_of_the_vmm_takes_the_place_of_a_tap)
+{
+    struct net_ns ns, outer = NET_NS_INIT;
+    struct err err = ERR_INIT;
+    struct net_scan s;
+    struct frame f;
+    int vmm = -1, peer;
+
+    rig_begin(&ns);
+    peer = packet_socket("peer");
+    CHECK_INT_EQ(unshare(CLONE_NEWNET), 0);
+    CHECK_OK(net_ns_open(OWN_NS, &outer, &err), err);
+    CHECK_OK(net_tap_make(&outer, 7, 1, &vmm, &err), err);
+    CHECK_OK(net_tap_adopt(&ns, 0, NET_TAP "7", &err), err);
+    CHECK_INT_EQ(if_nametoindex(NET_TAP "7"), 0);
+    rig_scan(&ns, &s);
+    CHECK_OK(net_connect(&ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
+    make_frame(&f, 19);
+    CHECK_INT_EQ(write(vmm, &f, sizeof(f)), sizeof(f));
+    CHECK_INT_EQ(receive(peer, 0), 19);
+    CHECK_ERR(net_tap_adopt(&ns, 1, "nothing", &err), -ENODEV);
+    CHECK_CONTAINS(err.msg, "interface 'nothing' of the VMM");
+    net_scan_done(&s);
+    close_fd(&vmm);
+    close_fd(&peer);
+    net_ns_close(&outer);
+    rig_end(&ns);
+}
+
+TEST(an_interface_of_the_vmm_is_refused_where_there_is_a_tap)
+{
+    struct net_ns ns, outer = NET_NS_INIT;
+    struct err err = ERR_INIT;
+    int tap = -1, vmm = -1;
+
+    rig_begin(&ns);
+    CHECK_OK(net_tap_make(&ns, 0, 1, &tap, &err), err);
+    CHECK_INT_EQ(unshare(CLONE_NEWNET), 0);
+    CHECK_OK(net_ns_open(OWN_NS, &outer, &err), err);
+    CHECK_OK(net_tap_make(&outer, 7, 1, &vmm, &err), err);
+    CHECK_ERR(net_tap_adopt(&ns, 0, NET_TAP "7", &err), -EBUSY);
+    CHECK_CONTAINS(err.msg, "carried into another VM");
+    close_fd(&vmm);
+    close_fd(&tap);
+    net_ns_close(&outer);
     rig_end(&ns);
 }

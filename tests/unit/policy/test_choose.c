@@ -130,6 +130,27 @@ TEST(assets_come_from_the_class_then_the_defaults)
     done(&j);
 }
 
+TEST(a_pool_is_as_large_as_the_class_says)
+{
+    struct job j = run("defaults: {hypervisor: [good]}\n");
+
+    CHECK_U64_EQ(j.d.pool.size, 0);
+    CHECK_CONTAINS(j.d.pool_why, "off");
+    done(&j);
+    j = run("defaults: {hypervisor: [good], pool: {size: 4, max_age: 60}}\n");
+    CHECK_U64_EQ(j.d.pool.size, 4);
+    CHECK_U64_EQ(j.d.pool.min_free, 4);
+    CHECK_U64_EQ(j.d.pool.max_age_s, 60);
+    done(&j);
+    j = run("defaults: {hypervisor: [good], pool: {size: 4, min_free: 3, max_age: 60}}\n"
+            "classes: [{name: c, match: {user: '0'}, pool: {size: 2, max_age: 5m}}]\n");
+    CHECK_U64_EQ(j.d.pool.size, 2);
+    CHECK_U64_EQ(j.d.pool.min_free, 2);
+    CHECK_U64_EQ(j.d.pool.max_age_s, 300);
+    CHECK_CONTAINS(j.d.pool_why, "up to 2");
+    done(&j);
+}
+
 TEST(a_template_is_shared_by_whom_the_class_says)
 {
     struct job j = run("defaults: {hypervisor: [good]}\n");

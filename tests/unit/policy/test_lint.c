@@ -140,6 +140,10 @@ TEST(mistakes_are_told_with_their_place)
         {"classes: [{name: a, selectable: true, vm: {memory: 1GiB},\n"
          "           storage: {tmp: {kind: tmpfs, size: 1GiB}}}]\n",
          "f.yaml:2:11: class 'a': storage.tmp is a tmpfs of 1024 MiB in a VM of 1024 MiB"},
+        {"classes: [{name: a, selectable: true, pool: {size: 2, min_free: 2}}]\n", ""},
+        {"defaults: {pool: {size: 2}}\n"
+         "classes: [{name: a, selectable: true, pool: {min_free: 3}}]\n",
+         "f.yaml:3:11: class 'a': pool.min_free is 3, which is more than the 2 VMs of pool.size"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++) {

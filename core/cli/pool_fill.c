@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The making of members. Each is a container like any other, whose program looks at all that a
+ * container sees and ends: what a start takes has been done once in its VM, and an emulator has
+ * translated it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/path.h"
+#include "base/timing.h"
+#include "cli/pool.h"
+#include "cli/view_bundle.h"
+
+#define CPU_SHARES 102 /* a tenth of what a container has by default */
+#define SEQ_START 11
+#define SEQ_HOLD 12
+#define ROOM (128 * MIB) /* beside the VM's memory */
+#define FAILED_FOR_S 60
+#define LOG_MAX (256 << 10)
+#define STOP_MS 60000
+
+static char *file_of(const struct pool *p, const char *kind, const char *cls)
+{
+    cleanup_call(kvs_done) struct kvs name = {0};
+    char hash[TEMPLATE_NAME];
+
+    kvs_add(&name, "class", cls ? cls : "");
+    template_name(&name, hash);
+    return xasprintf("%s/@%s.%s", p->dir, kind, hash);
+}
+
+bool pool_possible(const struct creation *c, const char **ret_why)
+{
+    const char *why = NULL;
+
+    if (c->member)
+        why = "it joins the VM of another container";
+    else if (c->choice.decision.pool.size == 0)
+        why = "its class has no pool (pool.size)";
+    else if (layout_is_users() || geteuid() != 0)
+        why = "only root's VMs come from a pool";
+    else if (c->disks.n)
+        why = "a VM with disks from the start comes from no pool";
+    if (ret_why)
+        *ret_why = why;
+    return !why;
+}
+
+/* What Linux says that may be used without swapping. */
+static int check_room(const struct creation *c, struct err *err)
+{
+    static const char word[] = "MemAvailable:";
+    uint64_t needed = c->choice.decision.size.memory + ROOM;
+    cleanup_free char *text = NULL;
+    unsigned long long kib = 0;
+    const char *at;
+    int r = path_read(AT_FDCWD, "/proc/meminfo", 64 << 10, &text, NULL, err);
+
+    if (r < 0)
+        return r;
+    at = strstr(text, word);
+    if (!at || sscanf(at + sizeof(word) - 1, "%llu", &kib) != 1)
+        return 0;
+    if (fault_point("cli.pool-room") < 0)
+        kib = 0;
+    return kib * KIB >= needed
+               ? 0
+               : err_set(err, ENOMEM,
+                         "%llu MiB of memory are available, a VM that waits may take %" PRIu64,
+                         kib / 1024, needed / MIB);
+}
+
+/* Its end is what is waited for: whatever it says goes nowhere. */
+static int run_once(struct creation *c, struct err *err)
+{
+    cleanup_call(wbuf_done) struct wbuf body = {0};
+    const struct ipc_target target = {.id = c->state.id};
+    uint64_t deadline = deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000));
+    int r, status;
+
+    ipc_target_put(&body, &target);
+    if ((r = ipc_send(c->sock, IPC_START, SEQ_START, &body, NULL, 0, err)) < 0 ||
+        (r = ipc_wait(c->sock, SEQ_START, deadline, NULL, err)) < 0 ||
+        (r = interrupt_wait(&c->interrupt, c->proxy.pidfd, deadline, err)) < 0)
+        return r;
+    if (proc_wait_gone(c->proxy.pidfd, 0) < 0)
+        return err_set(err, ETIMEDOUT, "what warms the VM up does not end");
+    c->proxy.pid = 0;
+    if ((r = proc_reap(c->proxy.pidfd, &status, err)) < 0)
+        return r;
+    return status == 0 ? 0 : err_set(err, EIO, "what warms the VM up ended with %#x", status);
+}
+
+static int hold(const struct creation *c, int ns, struct err *err)
+{
+    uint64_t deadline = deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000));
+    int r = ipc_send(c->sock, IPC_HOLD, SEQ_HOLD, NULL, &ns, 1, err);
+
+    return r < 0 ? r : ipc_wait(c->sock, SEQ_HOLD, deadline, NULL, err);
+}
+
+/* The facts come last: with them it may be taken. */
+static int publish(struct creation *c, struct err *err)
+{
+    cleanup_call(kvs_done) struct kvs facts = {0};
+    cleanup_free char *text = NULL;
+    int r;
+
+    c->state.creator = c->state.proxy = (struct proc_id){0};
+    (void)unlinkat(c->dir.fd, "status", 0);
+    if ((r = state_write(&c->dir, &c->state, err)) < 0)
+        return r;
+    if (fault_point("cli.pool-held") < 0)
+        return err_set(err, EIO, "fault cli.pool-held");
+    pool_facts(c, &facts);
+    text = template_facts_text(&facts);
+    return path_replace(c->dir.fd, "facts", text, strlen(text), 0600, err);
+}
+
+static int warm_up(struct creation *c, struct err *err)
+{
+    cleanup_free char *path = xasprintf("/proc/%d/ns/net", (int)c->proxy.pid);
+    cleanup_fd int ns = open(path, O_RDONLY | O_CLOEXEC);
+    int r;
+
+    if (ns < 0)
+        return err_set(err, errno, "open '%s': %m", path);
+    if ((r = run_once(c, err)) < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
+        return r;
+    c->committed = true;
+    return 0;
+}
+
+static int make_bundle(const struct creation *of, const char *dir, struct err *err)
+{
+    const char *arch = of->choice.back_end->arch;
+    cleanup_free char *probe = xasprintf("%s/%s/view-probe", of->cli->layout.guest_dir, arch);
+    int r = path_remove_tree(AT_FDCWD, dir, err); /* a killed one's */
+
+    if (r < 0 || (r = path_mkdirs(dir, 0700, err)) < 0)
+        return r;
+    if (access(probe, R_OK | X_OK) < 0)
+        return err_set(err, errno, "what warms a VM up, '%s': %m", probe);
+    return view_bundle_make(dir, NULL, arch, probe, err);
+}
+
+/* The VM is like that of `of`, and nothing else is. */
+static int make_one(const struct creation *of, const struct pool *p, const char *bundle, int null,
+                    struct err *err)
+{
+    cleanup_call(creation_done) struct creation c = CREATION_INIT;
+    cleanup_free char *name = NULL;
+    uint64_t random = 0;
+    int r;
+
+    (void)getrandom(&random, sizeof(random), 0);
+    name = xasprintf("pool-%016" PRIx64, random);
+    c.cli = &p->cli;
+    c.id = name;
+    c.bundle = bundle;
+    c.stdio[0] = c.stdio[1] = c.stdio[2] = null;
+    c.complete = warm_up;
+    if ((r = oci_bundle_load(bundle, &c.spec, err)) < 0)
+        return r;
+    free(c.spec->linux_.cgroups_path);
+    c.spec->linux_.cgroups_path = xasprintf(POOL_CGROUP "/%s", name);
+    c.spec->linux_.resources.cpu.shares = (struct oci_u64){true, CPU_SHARES};
+    c.choice = of->choice; /* borrowed */
+    c.choice.workload.is_sandbox = false;
+    c.choice.decision.pool.size = 0;
+    r = creation_execute(&c, err);
+    c.choice = (struct choice){0};
+    return r;
+}
+
+static void note_failure(const struct pool *p, const char *cls, const struct err *err)
+{
+    cleanup_free char *file = file_of(p, "failed", cls);
+
+    log_warn("a VM for the pool of class '%s' could not be made: %s", cls, err->msg);
+    (void)path_replace(AT_FDCWD, file, err->msg, strlen(err->msg), 0600, NULL);
+}
+
+char *pool_failure(const struct pool *p, const char *cls)
+{
+    cleanup_free char *file = file_of(p, "failed", cls);
+    char *text = NULL;
+
+    return path_read(AT_FDCWD, file, 64 << 10, &text, NULL, NULL) < 0 ? NULL : text;
+}
+
+/* The bound is of the class: one of another size makes room for what is asked for now. */
+static void drop_one(const struct pool *p, const char *name)
+{
+    cleanup_call(pool_member_close) struct pool_member m = POOL_MEMBER_INIT;
+
+    if (pool_member_open(p, name, true, &m, NULL) == 0 && m.made)
+        (void)pool_member_drop(p, &m, NULL);
+}
+
+/* 1: one is missing, and there is room for it. */
+static bool is_short(const struct creation *c, const struct pool *p, size_t size)
+{
+    cleanup_call(strv_done) struct strv others = {0};
+    size_t n = pool_count(p, c, &others);
+
+    for (size_t i = 0; n < size && i < others.n && n + others.n - i >= size; i++)
+        drop_one(p, others.v[i]);
+    return n < size;
+}
+
+static int fill_locked(const struct creation *c, const struct pool *p, size_t size,
+                       unsigned *ret_made, struct err *err)
+{
+    cleanup_free char *bundle = file_of(p, "bundle", c->choice.decision.cls);
+    cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int r = null < 0 ? err_set(err, errno, "open '/dev/null': %m") : 0;
+
+    (void)pool_sweep(c->cli, &c->choice.config);
+    while (r == 0 && is_short(c, p, size)) {
+        uint64_t begin = now_ns();
+
+        if ((r = check_room(c, err)) < 0 || (r = make_bundle(c, bundle, err)) < 0 ||
+            (r = make_one(c, p, bundle, null, err)) < 0)
+            break;
+        ++*ret_made;
+        log_info("made a VM for the pool of class '%s' in %" PRIu64 " ms", c->choice.decision.cls,
+                 (now_ns() - begin) / 1000000);
+    }
+    (void)path_remove_tree(AT_FDCWD, bundle, NULL);
+    return r;
+}
+
+/* 0: the lock is ours, -EAGAIN: another one makes them. Our name is in it, for who wants us to end.
+ */
+static int lock_class(const struct pool *p, const char *cls, int *ret_fd, struct err *err)
+{
+    cleanup_free char *file = file_of(p, "fill", cls), *text = NULL;
+    cleanup_fd int fd = -1;
+    struct proc_id self;
+    int r;
+
+    if ((r = path_mkdirs(p->dir, 0700, err)) < 0 || (r = proc_id_of(getpid(), &self, err)) < 0)
+        return r;
+    fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set(err, errno, "open '%s': %m", file);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, EAGAIN, "another process fills the pool of class '%s' just now", cls);
+    text = xasprintf("%d %" PRIu64 "\n", (int)self.pid, self.start_time);
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+        return err_set(err, errno, "write '%s': %m", file);
+    *ret_fd = steal_fd(&fd);
+    return 0;
+}
+
+int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err)
+{
+    cleanup_call(pool_close) struct pool p = {.dir = NULL};
+    const char *cls = c->choice.decision.cls;
+    int r;
+
+    *ret_made = 0;
+    pool_open(c->cli, &p);
+    do { /* who finds it locked relies on us, also at our last moment */
+        cleanup_fd int lock = -1;
+
+        if ((r = lock_class(&p, cls, &lock, err)) < 0)
+            return r;
+        if ((r = fill_locked(c, &p, size, ret_made, err)) < 0) {
+            note_failure(&p, cls, err);
+        } else {
+            cleanup_free char *failed = file_of(&p, "failed", cls);
+
+            (void)unlink(failed);
+        }
+        (void)ftruncate(lock, 0);
+    } while (r == 0 && is_short(c, &p, size));
+    return r;
+}
+
+static bool failed_just_now(const struct pool *p, const char *cls)
+{
+    cleanup_free char *file = file_of(p, "failed", cls);
+    struct stat st;
+    time_t now = time(NULL);
+
+    return stat(file, &st) == 0 && st.st_mtim.tv_sec <= now &&
+           now - st.st_mtim.tv_sec < FAILED_FOR_S;
+}
+
+static void start_log(const struct pool *p)
+{
+    cleanup_free char *file = path_join(p->dir, POOL_LOG);
+    struct stat st;
+    int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > LOG_MAX)
+        (void)ftruncate(fd, 0);
+    log_init(fd, LOG_TEXT, LOG_L_INFO);
+}
+
+/* Nothing of the caller's stays open: engines wait for the end of what they read. */
+static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
+{
+    struct err err = ERR_INIT;
+    unsigned made;
+
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    (void)close_range(3, ~0U, 0);
+    for (int fd = 0; fd < 3; fd++)
+        (void)!open("/dev/null", O_RDWR);
+    (void)setsid();
+    if (fork() != 0) /* whoever waits for the caller's children shall not wait for this one */
+        _exit(0);
+    (void)chdir("/");
+    (void)path_mkdirs(p->dir, 0700, NULL);
+    start_log(p);
+    (void)pool_fill(c, c->choice.decision.pool.size, &made, &err);
+    _exit(0);
+}
+
+void pool_refill(const struct creation *c)
+{
+    cleanup_call(pool_close) struct pool p = {.dir = NULL};
+    pid_t pid;
+
+    if (!pool_possible(c, NULL))
+        return;
+    pool_open(c->cli, &p);
+    if (failed_just_now(&p, c->choice.decision.cls) ||
+        pool_count(&p, c, NULL) >= c->choice.decision.pool.min_free)
+        return;
+    pid = fork();
+    if (pid == 0)
+        be_filler(c, &p);
+    if (pid < 0)
+        log_warn("start a process that fills the pool: %s, ignoring", strerror(errno));
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+static int stop_filler(const char *file, struct err *err)
+{
+    cleanup_fd int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    cleanup_free char *text = NULL;
+    struct proc_id id = {0};
+    int pid = 0;
+
+    if (fd < 0)
+        return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && path_read(AT_FDCWD, file, 64, &text, NULL, NULL) == 0 &&
+        sscanf(text, "%d %" SCNu64, &pid, &id.start_time) == 2) {
+        id.pid = pid;
+        (void)proc_kill(&id, SIGTERM, NULL);
+        if (fd_lock(fd, LOCK_EX, deadline_in_ms(STOP_MS)) < 0)
+            return err_set(err, ETIMEDOUT, "process %d, which fills the pool, does not end", pid);
+    }
+    (void)unlink(file);
+    return 0;
+}
+
+int pool_stop_fillers(const struct pool *p, struct err *err)
+{
+    cleanup_dir DIR *d = opendir(p->dir);
+    struct dirent *e;
+    int r = 0;
+
+    while (d && r == 0 && (e = readdir(d))) {
+        cleanup_free char *file = path_join(p->dir, e->d_name);
+
+        if (str_starts_with(e->d_name, "@fill."))
+            r = stop_filler(file, err);
+    }
+    return r;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A VM that waits for a container. It has run one of the CLI's, which is gone; its virtual CPUs
+ * stand still, and nothing here has a timer: until somebody connects nobody is woken.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/timing.h"
+#include "monitor/monitor.h"
+
+#define PAUSE_TIMEOUT_MS 10000
+
+static struct monitor *monitor_of(struct job *j)
+{
+    return (struct monitor *)((char *)j - offsetof(struct monitor, hold) -
+                              offsetof(struct hold, job));
+}
+
+static void pause_run(struct job *j)
+{
+    struct monitor *m = monitor_of(j);
+
+    (void)plugin_vm_pause(m->boot.vm, PAUSE_TIMEOUT_MS, &m->hold.err);
+}
+
+static void pause_done(struct job *j)
+{
+    struct monitor *m = monitor_of(j);
+
+    if (m->phase == MON_ENDING)
+        return;
+    if (m->hold.err.code) {
+        reply_err(m, &m->hold.to, &m->hold.err);
+        sandbox_fail(m, &m->hold.err);
+        return;
+    }
+    m->phase = MON_HELD;
+    m->owner = 0;
+    (void)malloc_trim(0);
+    log_info("the VM is paused until a container needs it");
+    reply_ok(m, &m->hold.to, NULL, 0);
+}
+
+void hold_check(struct monitor *m)
+{
+    if (!m->hold.wanted || m->containers || m->phase != MON_READY)
+        return;
+    m->hold.wanted = false;
+    m->hold.err = (struct err)ERR_INIT;
+    m->hold.job = (struct job){.run = pause_run, .done = pause_done};
+    worker_push(&m->worker, &m->hold.job);
+}
+
+static int check(const struct monitor *m, struct err *err)
+{
+    const struct container *c = m->containers;
+    uint64_t flags;
+
+    if (m->phase != MON_READY || !c || c->next || c->status != STATE_STOPPED)
+        return err_set(err, EINVAL, "only a VM whose one container has ended can be held");
+    flags = plugin_caps(m->boot.plugin)->flags;
+    if (!(flags & HVP_CAP_PAUSE) || flags & HVP_CAP_VMM_EXTERNAL)
+        return err_set_phase(err, PHASE_VMM, ENOTSUP,
+                             "back-end '%s' cannot hold a VM for later: it needs to pause VMs of "
+                             "its own processes",
+                             m->spec.descriptor);
+    return 0;
+}
+
+void hold_begin(struct monitor *m, struct reply_to to, int *fd)
+{
+    const struct reply_to nobody = {0};
+    struct err err = ERR_INIT;
+
+    if (check(m, &err) < 0) {
+        reply_err(m, &to, &err);
+        return;
+    }
+    m->hold = (struct hold){.wanted = true, .to = to, .fd = steal_fd(fd)};
+    container_delete(m->containers, nobody);
+}
+
+static void resume_run(struct job *j)
+{
+    struct monitor *m = monitor_of(j);
+
+    (void)plugin_vm_resume(m->boot.vm, PAUSE_TIMEOUT_MS, &m->hold.err);
+}
+
+static void resume_done(struct job *j)
+{
+    struct monitor *m = monitor_of(j);
+
+    if (m->phase == MON_ENDING)
+        return;
+    if (!m->hold.err.code && fault_point("monitor.pool-resumed") < 0)
+        err_set(&m->hold.err, EIO, "fault point 'monitor.pool-resumed'");
+    if (m->hold.err.code) {
+        sandbox_fail(m, &m->hold.err);
+        return;
+    }
+    m->timings.vm_started = now_ns();
+    sandbox_await(m, m->spec.boot_timeout_ms);
+    sandbox_set_up(m);
+}
+
+static void become(struct monitor *m, const struct ipc_take *msg)
+{
+    free(m->spec.id);
+    m->spec.id = xstrdup(msg->id);
+    m->spec.pod = msg->pod;
+    m->spec.boot_timeout_ms = msg->boot_timeout_ms;
+    m->timings = (struct ipc_timings){.begin = now_ns()};
+    log_init(m->log_fd, LOG_TEXT, MIN((enum log_level)msg->log_level, LOG_L_DEBUG));
+    log_info("the VM is that of container '%s' from now on", msg->id);
+}
+
+void hold_take(struct monitor *m, struct reply_to to, const struct ipc_take *msg, int sock)
+{
+    struct err err = ERR_INIT;
+
+    if (m->phase != MON_HELD)
+        err_set(&err, EINVAL, "this VM does not wait for a container");
+    else if (fd_send(sock, "", 1, &m->hold.fd, 1, &err) == 0 &&
+             fault_point("monitor.pool-taken") < 0)
+        err_set(&err, EIO, "fault point 'monitor.pool-taken'");
+    if (err.code) {
+        reply_err(m, &to, &err);
+        return;
+    }
+    close_fd(&m->hold.fd);
+    become(m, msg);
+    m->owner = to.conn;
+    m->reply_sandbox = to;
+    m->phase = MON_SETUP;
+    m->hold.err = (struct err)ERR_INIT;
+    m->hold.job = (struct job){.run = resume_run, .done = resume_done};
+    worker_push(&m->worker, &m->hold.job);
+}
