@@ -99,31 +99,42 @@ int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics
     return r;
 }
 
-static int adopt(struct net_ns *ns, const struct ipc_reply *reply, struct err *err)
+static int adopt(struct net_ns *ns, const struct ipc_hostifs *m, struct err *err)
 {
-    cleanup_call(ipc_hostifs_done) struct ipc_hostifs m = {0};
     int r = 0;
 
-    if (ipc_hostifs_get(wire_over(reply->body, reply->body_len), &m) < 0)
-        return err_set(err, EPROTO, "malformed names of interfaces");
-    for (size_t i = 0; i < m.v.n && r == 0; i++) {
+    for (size_t i = 0; i < m->v.n && r == 0; i++) {
         uint64_t number;
 
-        if (!str_starts_with(m.v.v[i].key, TAG) ||
-            str_to_u64(m.v.v[i].key + strlen(TAG), 0, NET_NICS_MAX - 1, &number) < 0)
-            return err_set(err, EPROTO, "'%s' is no NIC of ours", m.v.v[i].key);
-        r = net_tap_adopt(ns, (unsigned)number, m.v.v[i].value, err);
+        if (!str_starts_with(m->v.v[i].key, TAG) ||
+            str_to_u64(m->v.v[i].key + strlen(TAG), 0, NET_NICS_MAX - 1, &number) < 0)
+            return err_set(err, EPROTO, "'%s' is no NIC of ours", m->v.v[i].key);
+        r = net_tap_adopt(ns, (unsigned)number, m->v.v[i].value, err);
     }
     return r;
 }
 
+static int adopt_answered(struct net_ns *ns, const struct ipc_reply *reply, struct err *err)
+{
+    cleanup_call(ipc_hostifs_done) struct ipc_hostifs m = {0};
+
+    if (ipc_hostifs_get(wire_over(reply->body, reply->body_len), &m) < 0)
+        return err_set(err, EPROTO, "malformed names of interfaces");
+    return adopt(ns, &m, err);
+}
+
+/* Where there is none the namespace may be gone, with a container that could not be made. */
 int network_adopt(pid_t pid, const struct ipc_reply *reply, struct err *err)
 {
+    cleanup_call(ipc_hostifs_done) struct ipc_hostifs m = {0};
     cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
     cleanup_free char *path = ns_of_process(pid);
-    int r = net_ns_open(path, &ns, err);
+    int r;
 
-    return r < 0 ? r : adopt(&ns, reply, err);
+    if (ipc_hostifs_get(wire_over(reply->body, reply->body_len), &m) == 0 && m.v.n == 0)
+        return 0;
+    r = net_ns_open(path, &ns, err);
+    return r < 0 ? r : adopt_answered(&ns, reply, err);
 }
 
 int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err)
@@ -219,7 +230,7 @@ static int plug(const struct cli *cli, const struct container *of, struct carryi
     if (r == 0 && fault_point("cli.nics-plugged") < 0)
         r = err_set(err, EIO, "fault cli.nics-plugged");
     if (r == 0)
-        r = adopt(&c->ns, &reply, err);
+        r = adopt_answered(&c->ns, &reply, err);
     if (r < 0)
         return r;
     net_scan_done(&c->scan);
