@@ -19,9 +19,9 @@ RIG_MEMORY=${RIG_MEMORY:-2048}
 # What runs in the machine, beyond Debian's essential packages.
 # shellcheck disable=SC2034 # lib.sh reads them
 packages=(
-    systemd systemd-sysv dbus kmod iproute2 procps python3 strace jq busybox-static
+    systemd systemd-sysv dbus dmsetup kmod iproute2 procps python3 strace jq busybox-static
     podman conmon crun catatonit containernetworking-plugins
-    qemu-system-x86 libjson-c5 libyaml-0-2 libseccomp2 libmnl0 libkmod2
+    e2fsprogs qemu-system-x86 libjson-c5 libyaml-0-2 libseccomp2 libmnl0 libkmod2
 )
 # The initramfs loads what the disk needs; the rest is loaded from the disk.
 # shellcheck disable=SC2034

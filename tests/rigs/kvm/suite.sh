@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What ctest runs in the rig: the scripts that depend on how the host keeps cgroups, on the fake
-# back-end, podman as it is configured where systemd runs, and one VM of real KVM.
+# back-end, podman as it is configured where systemd runs, one VM of real KVM, and device mapper.
 here=$(dirname "$0")
 tests=$here/../../integration
 failed=0
@@ -13,5 +13,6 @@ try() {
 
 try "$here/scope.sh" fake
 try "$here/vm.sh"
+try "$here/dm.sh"
 try "$tests/engines/podman.sh" fake cgroups
 [ "$failed" = 0 ]
