@@ -39,6 +39,12 @@ int lv_disk_check(const struct hvp_disk *k, struct hvp_error *err)
 {
     if (k->format == HVP_FORMAT_VHDX)
         return refuse(k, "libvirt does not know the format vhdx", err);
+    if (k->format == HVP_FORMAT_QCOW2 && k->protocol != HVP_PROTO_FILE &&
+        k->protocol != HVP_PROTO_BLOCK)
+        return refuse(k,
+                      "libvirt does not tell whether a qcow2 image on a server keeps its data in "
+                      "another file",
+                      err);
     if (k->protocol == HVP_PROTO_NBD && disk_has_tls(k))
         return refuse(k, "libvirt takes TLS credentials from its qemu.conf, not from a volume",
                       err);

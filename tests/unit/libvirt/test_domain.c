@@ -206,6 +206,10 @@ TEST(disks_that_libvirt_has_no_words_for_are_refused)
     k.options = timeout;
     k.n_options = 3;
     device(&s, &k.d, -ENOTSUP);
+    k.n_options = 2;
+    device(&s, &k.d, 0);
+    k.format = HVP_FORMAT_QCOW2;
+    device(&s, &k.d, -ENOTSUP);
     done(&s);
 }
 
