@@ -206,9 +206,11 @@ static int enter_root(struct creation *c, struct err *err)
 /* All clones of a template have one NIC from the start; what an engine has added is plugged. */
 static int take_taps(struct creation *c, struct err *err)
 {
-    unsigned max = c->choice.decision.template_scope ? 1 : NETWORK_COLD_NICS_MAX;
+    struct network_wish wish;
 
-    return network_prepare(c->proxy.pid, c->state.vm_vcpus, max, &c->nics, err);
+    network_wish_of(&c->state, &wish);
+    wish.max = c->choice.decision.template_scope ? 1 : NETWORK_COLD_NICS_MAX;
+    return network_prepare(c->proxy.pid, &wish, &c->nics, err);
 }
 
 static int choose_template(struct creation *c, struct err *err)
@@ -280,8 +282,10 @@ static int settle_boot(struct creation *c, struct err *err)
 {
     cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
     int r = wait_reply(c, SEQ_SANDBOX, &reply, err);
+    struct network_wish wish;
 
-    return r < 0 ? r : network_adopt(c->proxy.pid, &reply, err);
+    network_wish_of(&c->state, &wish);
+    return r < 0 ? r : network_adopt(c->proxy.pid, &wish, &reply, err);
 }
 
 static int join_vm(struct creation *c, struct err *err)

@@ -52,6 +52,8 @@ static int fill_own_vm(const struct creation *c, struct state *s, struct err *er
     s->library = xstrdup(d->so);
     s->arch = xstrdup(d->arch);
     s->class_name = xstrdup(decision->cls);
+    for (size_t i = 0; i < decision->attach->n; i++)
+        strv_add(&s->attach, decision->attach->v[i]);
     s->vm_memory = decision->size.memory;
     s->vm_vcpus = decision->size.vcpus;
     if (!c->choice.workload.is_sandbox)

@@ -177,7 +177,7 @@ static int build(struct creation *c, const struct kvs *facts, struct err *err)
     if ((r = check_room(&c->template, err)) < 0 || (r = make_dirs(&b, err)) < 0 ||
         (r = template_begin(&c->template, &dir, err)) < 0 ||
         (c->nics.n &&
-         (r = network_prepare_alone(c->choice.decision.size.vcpus, 1, &b.nics, err)) < 0) ||
+         (r = network_prepare_alone(c->choice.decision.size.vcpus, &b.nics, err)) < 0) ||
         (r = sandbox_spawn(c->cli, b.state_dir, &b.sock, &b.monitor, err)) < 0)
         return r;
     const struct sandbox_place place = {id, b.state_dir, b.run_dir, IPC_TEMPLATE_BUILD, dir, ""};

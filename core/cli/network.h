@@ -17,25 +17,34 @@ struct network_nics {
     size_t n_fds;
 };
 
+/* What the policy says of NICs, and how many there may be at once. */
+struct network_wish {
+    const struct strv *attach; /* words of net_way_names, best first */
+    unsigned vcpus, max;
+    const char *owner; /* a word that no other VM has */
+};
+void network_wish_of(const struct state *s, struct network_wish *ret);
+
 /* Refuses the host's own namespace: a VM cannot be in it. */
 int network_check(const struct oci_spec *spec, struct err *err);
 
 #define NETWORK_COLD_NICS_MAX 8 /* more are plugged when they carry something */
 
 /*
- * One for each interface that is there already, at most max and one at least: engines may fill the
- * namespace later. Without taps on this host there are none, which is said when something is to be
- * carried.
+ * One for each interface that is there already, and a spare one where there is none, if that could
+ * carry what comes: engines may fill the namespace later. Without taps on this host there are none,
+ * which is said when something is to be carried.
  */
-int network_prepare(pid_t pid, unsigned vcpus, unsigned max, struct network_nics *ret,
+int network_prepare(pid_t pid, const struct network_wish *wish, struct network_nics *ret,
                     struct err *err);
-/* The same in a namespace of nobody's, which is gone with the taps. */
-int network_prepare_alone(unsigned vcpus, unsigned max, struct network_nics *ret, struct err *err);
+/* A spare one in a namespace of nobody's, which is gone with it. */
+int network_prepare_alone(unsigned vcpus, struct network_nics *ret, struct err *err);
 void network_nics_done(struct network_nics *n);
 
 /* The VM is made. Where its VMM has made interfaces for these NICs (body: struct ipc_hostifs), they
  * come to the namespace of the process in place of the taps. */
-int network_adopt(pid_t pid, const struct ipc_reply *reply, struct err *err);
+int network_adopt(pid_t pid, const struct network_wish *wish, const struct ipc_reply *reply,
+                  struct err *err);
 
 /* Give the guest what is in the namespace now. Warns of what it cannot get. */
 int network_carry(const struct cli *cli, const struct container *c, struct err *err);

@@ -42,12 +42,21 @@ static json_object *size_json(const struct decision *d)
     return o;
 }
 
+static json_object *words_json(const struct strv *words)
+{
+    json_object *a = json_object_new_array();
+
+    for (size_t i = 0; words && i < words->n; i++)
+        json_object_array_add(a, json_object_new_string(words->v[i]));
+    return a;
+}
+
 static json_object *decision_json(const struct preview *p)
 {
     const struct choice *c = p->choice;
     const struct decision *d = &c->decision;
     json_object *root = json_object_new_object(), *storage = json_object_new_object();
-    json_object *notes = json_object_new_array();
+    json_object *notes = json_object_new_array(), *network = json_object_new_object();
 
     set_text(root, "class", d->cls);
     set_text(root, "rule", d->rule);
@@ -58,6 +67,8 @@ static json_object *decision_json(const struct preview *p)
     set_text(storage, "rootfs", d->rootfs_storage);
     set_text(storage, "volumes", d->volume_storage);
     json_object_object_add(root, "storage", storage);
+    json_object_object_add(network, "attach", words_json(d->attach));
+    json_object_object_add(root, "network", network);
     for (size_t i = 0; i < d->notes.n; i++)
         json_object_array_add(notes, json_object_new_string(d->notes.v[i]));
     json_object_object_add(root, "notes", notes);

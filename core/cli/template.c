@@ -33,7 +33,7 @@ static int build(struct cli *cli, void *options, int argc, char **argv, struct e
         return err_set_phase(err, PHASE_POLICY, EINVAL, "class '%s' has no templates: %s",
                              c.choice.decision.cls, c.choice.decision.template_why);
     /* It is for VMs that have what a start gives them. */
-    if ((r = network_prepare_alone(c.choice.decision.size.vcpus, 1, &c.nics, err)) < 0 ||
+    if ((r = network_prepare_alone(c.choice.decision.size.vcpus, &c.nics, err)) < 0 ||
         (r = interrupt_begin(&c.interrupt, err)) < 0 || (r = from_template_find(&c, err)) < 0)
         return r;
     return r > 0 ? cli_print(c.template.name, err) : -err->code;

@@ -53,6 +53,7 @@ void config_class_done(struct config_class *c)
     config_match_done(&c->match);
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
+    strv_done(&c->attach);
     vm_done(&c->vm);
     free(c->template);
     config_volumes_done(c);
@@ -65,6 +66,7 @@ void config_done(struct config *c)
     free(c->plugins_dir);
     strv_done(&c->hypervisor);
     storage_done(&c->storage);
+    strv_done(&c->attach);
     vm_done(&c->vm);
     free(c->template);
     free(c->templates.dir);
@@ -94,6 +96,8 @@ void config_fill(struct config *c, const char *dir)
         strv_add(&c->storage.rootfs, "9pfs");
     if (c->storage.volumes.n == 0)
         strv_add(&c->storage.volumes, "9pfs");
+    if (c->attach.n == 0)
+        strv_add(&c->attach, "redirect");
     if (!c->plugins_dir)
         c->plugins_dir = path_join(dir, "plugins.d");
     if (!c->secrets_dir)

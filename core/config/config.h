@@ -83,6 +83,7 @@ struct config_class {
     struct config_match match;
     struct strv hypervisor; /* empty: the default list */
     struct config_storage storage;
+    struct strv attach;  /* key "network.attach"; empty: the default's */
     struct config_vm vm; /* members at CONFIG_UNSET or NULL: the default's */
     char *template;      /* "off", "shared", "tenant"; NULL: the default's */
     struct config_pool pool;
@@ -97,6 +98,7 @@ struct config {
     char *plugins_dir;      /* absolute */
     struct strv hypervisor; /* defaults.hypervisor */
     struct config_storage storage;
+    struct strv attach;  /* how NICs come to interfaces: "redirect", "macvtap", "direct" */
     struct config_vm vm; /* no CONFIG_UNSET here */
     char *template;      /* who shares what VMs are cloned from: "off", "shared", "tenant" */
     struct config_pool pool;

@@ -11,6 +11,7 @@ static const char *const storage_words[] = {"9pfs", "block", "network", NULL};
 
 static const char *const share_caches[] = {"none", "mmap", "loose", NULL};
 static const char *const share_models[] = {"passthrough", "none", "mapped-xattr", NULL};
+static const char *const attach_words[] = {"redirect", "macvtap", "direct", NULL};
 static const char *const template_words[] = {"off", "shared", "tenant", NULL};
 static const char *const tmp_kinds[] = {"share", "tmpfs", NULL};
 static const char *const scratch_kinds[] = {"disk", "tmpfs", NULL};
@@ -68,9 +69,15 @@ static const struct yaml_key pool_keys[] = {
     {NULL},
 };
 
+static const struct yaml_key network_keys[] = {
+    {"attach", yaml_words, AT(attach), NULL, attach_words},
+    {NULL},
+};
+
 static const struct yaml_key defaults_keys[] = {
     {"hypervisor", yaml_words, AT(hypervisor)},
     {"storage", yaml_map, AT(storage), storage_keys},
+    {"network", yaml_map, 0, network_keys},
     {"vm", yaml_map, AT(vm), vm_keys},
     {"template", yaml_word, AT(template), NULL, template_words},
     {"pool", yaml_map, AT(pool), pool_keys},
@@ -84,11 +91,17 @@ static const struct yaml_key class_annotation_keys[] = {
 };
 
 #define CLASS(member) offsetof(struct config_class, member)
+static const struct yaml_key class_network_keys[] = {
+    {"attach", yaml_words, CLASS(attach), NULL, attach_words},
+    {NULL},
+};
+
 static const struct yaml_key class_keys[] = {
     {"name", yaml_string, CLASS(name)},
     {"match", yaml_map, CLASS(match), match_keys},
     {"hypervisor", yaml_words, CLASS(hypervisor)},
     {"storage", yaml_map, CLASS(storage), storage_keys},
+    {"network", yaml_map, 0, class_network_keys},
     {"vm", yaml_map, CLASS(vm), vm_keys},
     {"template", yaml_word, CLASS(template), NULL, template_words},
     {"pool", yaml_map, CLASS(pool), pool_keys},

@@ -24,6 +24,15 @@ char *text_mac(const struct nlattr *a);
 const struct net_link *scan_link(const struct net_scan *s, uint32_t index);
 struct net_nic *scan_nic(struct net_scan *s, uint32_t link_index); /* NULL = not given to a guest */
 
+#define NET_KIND_MACVTAP "macvtap"
+#define NET_OCCUPIED "'%s' is there already: the namespace is carried into another VM"
+
+/* link.c: an interface of the namespace gets this alias, "" for none */
+int link_set_alias(struct net_ns *ns, uint32_t index, const char *alias, struct err *err);
+/* The namespace's own stack has nothing to say on it. A kernel may have no IPv6. */
+int link_silence_ipv6(struct net_ns *ns, const char *name, struct err *err);
+int link_delete(struct net_ns *ns, uint32_t index, struct err *err);
+
 /* namespace.c: run fn in the namespace and come back. */
 int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err);
 

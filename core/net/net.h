@@ -4,7 +4,9 @@
  * into the guest. For the CLI, which has the right to change it; the monitor never enters it.
  *
  * All that has to be remembered is in the namespace itself: a tap of ours is known by its name, and
- * what it carries by its alias. A tap dies with its last descriptor, which QEMU holds.
+ * what it carries by its alias; a tap of the engine's that the VM has taken by an alias that is
+ * such a name. A tap dies with its last descriptor, which QEMU holds; a macvtap has to be
+ * removed, by its owner, who is the second word of the alias.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -16,6 +18,7 @@
 #define NET_TAP "avtap" /* and the number of the NIC */
 #define NET_NICS_MAX 16
 #define NET_QUEUES_MAX 8
+#define NET_OWNER_MAX 32
 
 /* A namespace to which requests can be made, without being in it. */
 struct net_ns {
@@ -39,7 +42,10 @@ struct net_link {
     uint16_t type; /* ARPHRD_* */
     bool no_ipv6;
     char name[NET_NAME_MAX + 1], kind[16], alias[NET_NAME_MAX + 1];
+    char owner[NET_OWNER_MAX + 1]; /* "" = not known */
     uint8_t mac[6];
+    bool ours; /* made by us for a NIC */
+    int nic;   /* number of the NIC whose other end it is; -1 = none */
 };
 
 struct net_scan {
@@ -51,15 +57,25 @@ struct net_scan {
 int net_scan(struct net_ns *ns, struct net_scan *ret, struct err *err);
 void net_scan_done(struct net_scan *s);
 const struct net_link *net_scan_find(const struct net_scan *s, const char *name);
-/* The tap that carries this interface, or one that carries nothing (any more); NULL = none. */
+/* The tap that carries this interface, or one that could (again); NULL = none. */
 struct net_link *net_scan_tap(const struct net_scan *s, const char *carried);
 struct net_link *net_scan_free_tap(const struct net_scan *s);
+bool net_scan_is_free(const struct net_scan *s, const struct net_link *tap);
 bool net_scan_carries(const struct net_scan *s, const struct net_link *tap);
-/* Number of a tap of ours; -ENOENT: it is none. */
-int net_tap_number(const char *name);
 
-/* How many interfaces of the namespace at path want a NIC; 0 when it cannot be looked at. */
-size_t net_count(const char *path);
+/* Whether a NIC shall stand for it: some kernels have idle tunnels in each new namespace, and a
+ * bridge's ports speak through it. */
+bool net_link_usable(const struct net_link *link);
+
+/* How a NIC comes to an interface. */
+enum net_way {
+    NET_REDIRECT, /* a tap of ours and traffic control */
+    NET_MACVTAP,  /* a macvtap of ours on top of it, which takes all that it gets */
+    NET_DIRECT,   /* it is a tap itself, which the VM opens */
+};
+extern const char *const net_way_names[]; /* by enum net_way, NULL at the end */
+/* The first of these words that the interface can do, none at all means redirect; -ENOTSUP. */
+int net_way_of(const struct net_link *link, const struct strv *words, struct err *err);
 
 /* A new tap with that many queues, as many descriptors. Nothing is left of it on failure. */
 int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds,
@@ -68,6 +84,11 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
 /* All taps of ours into another namespace, whose path is given; the VM that has them sees nothing
  * of it. -EBUSY: that one is carried into another VM. */
 int net_taps_move(struct net_ns *from, const char *to, struct err *err);
+
+/* The same in one of the other ways, for an interface that nothing carries. */
+int net_tap_attach(struct net_ns *ns, const struct net_link *link, enum net_way way,
+                   unsigned number, const char *owner, unsigned queues, int *ret_fds,
+                   struct err *err);
 
 /*
  * An interface of the caller's namespace, behind which is a NIC that the VMM has made, takes the
@@ -81,7 +102,9 @@ int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct e
  */
 int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err);
-/* Give all interfaces back to the namespace. Fine where it is gone, or nothing was carried. */
-int net_disconnect(struct net_ns *ns, const struct net_scan *scan, struct err *err);
+/* Give the interfaces of a VM that is gone back to the namespace: what another one carries stays.
+ */
+int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,
+                   struct err *err);
 
 #endif

@@ -126,21 +126,24 @@ static int prepare_tap(struct net_ns *ns, const struct net_link *link, const str
     head->ifi_index = (int)tap->index;
     head->ifi_flags = head->ifi_change = IFF_UP;
     netlink_put_u32(&m, IFLA_MTU, link->mtu);
-    netlink_put_str(&m, IFLA_IFALIAS, link->name);
+    if (!*tap->owner)
+        netlink_put_str(&m, IFLA_IFALIAS, link->name);
     return netlink_ask(&ns->nl, &m, err);
 }
 
 int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err)
 {
-    int r = prepare_tap(ns, link, tap, err);
+    bool one = !tap->ours || strcmp(tap->kind, NET_KIND_MACVTAP) == 0;
+    int r = tap->ours ? prepare_tap(ns, link, tap, err) : 0;
 
-    if (r == 0)
+    if (r == 0 && !one)
         r = redirect(ns, tap->index, link->index, err);
-    if (r == 0)
+    if (r == 0 && !one)
         r = redirect(ns, link->index, tap->index, err);
     if (r == 0) {
-        memcpy(tap->alias, link->name, sizeof(tap->alias));
+        if (tap->ours)
+            memcpy(tap->alias, link->name, sizeof(tap->alias));
         return 0;
     }
     err_in_phase(err, PHASE_NETWORK);
@@ -178,16 +181,30 @@ static int remove_qdisc(struct net_ns *ns, uint32_t index, struct err *err)
     return r == -EINVAL || r == -ENOENT ? 0 : r;
 }
 
-int net_disconnect(struct net_ns *ns, const struct net_scan *scan, struct err *err)
+/* Taps are gone with their VM: one that is there is another's. */
+static int give_back(struct net_ns *ns, const struct net_scan *scan, const struct net_link *l,
+                     const char *owner, struct err *err)
+{
+    if (l->nic >= 0 && strcmp(l->owner, owner) != 0)
+        return 0;
+    if (l->ours)
+        return strcmp(l->kind, NET_KIND_MACVTAP) == 0 ? link_delete(ns, l->index, err) : 0;
+    if (l->nic >= 0)
+        return link_set_alias(ns, l->index, "", err);
+    if (net_scan_tap(scan, l->name) || remove_filter(ns, l->index) < 0)
+        return 0;
+    return remove_qdisc(ns, l->index, err);
+}
+
+int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,
+                   struct err *err)
 {
     int r = 0;
 
     for (size_t i = 0; i < scan->n_links && r == 0; i++) {
         const struct net_link *l = &scan->links[i];
 
-        if (net_tap_number(l->name) >= 0 || remove_filter(ns, l->index) < 0)
-            continue;
-        r = remove_qdisc(ns, l->index, err);
+        r = give_back(ns, scan, l, owner, err);
         if (r < 0) {
             err_in_phase(err, PHASE_NETWORK);
             return err_wrap(err, "give interface '%s' back", l->name);

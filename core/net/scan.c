@@ -7,6 +7,7 @@
 #include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <linux/if.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/cleanup.h"
 #include "net/internal.h"
@@ -37,20 +38,25 @@ struct net_nic *scan_nic(struct net_scan *s, uint32_t link_index)
     return NULL;
 }
 
-int net_tap_number(const char *name)
+static int tap_number(const char *name)
 {
     uint64_t n;
 
     if (!str_starts_with(name, NET_TAP) ||
         str_to_u64(name + strlen(NET_TAP), 0, NET_NICS_MAX - 1, &n) < 0)
-        return -ENOENT;
+        return -1;
     return (int)n;
+}
+
+static const char *carried_by(const struct net_link *tap)
+{
+    return tap->ours ? tap->alias : tap->name;
 }
 
 struct net_link *net_scan_tap(const struct net_scan *s, const char *carried)
 {
     for (size_t i = 0; i < s->n_links; i++)
-        if (net_tap_number(s->links[i].name) >= 0 && strcmp(s->links[i].alias, carried) == 0)
+        if (s->links[i].nic >= 0 && strcmp(carried_by(&s->links[i]), carried) == 0)
             return &s->links[i];
     return NULL;
 }
@@ -58,15 +64,21 @@ struct net_link *net_scan_tap(const struct net_scan *s, const char *carried)
 bool net_scan_carries(const struct net_scan *s, const struct net_link *tap)
 {
     for (size_t i = 0; i < s->network.n_nics; i++)
-        if (strcmp(s->network.nics[i].name, tap->alias) == 0)
+        if (strcmp(s->network.nics[i].name, carried_by(tap)) == 0)
             return true;
     return false;
+}
+
+/* A macvtap goes with what it is on. */
+bool net_scan_is_free(const struct net_scan *s, const struct net_link *tap)
+{
+    return tap->ours && strcmp(tap->kind, NET_KIND_MACVTAP) != 0 && !net_scan_carries(s, tap);
 }
 
 struct net_link *net_scan_free_tap(const struct net_scan *s)
 {
     for (size_t i = 0; i < s->n_links; i++)
-        if (net_tap_number(s->links[i].name) >= 0 && !net_scan_carries(s, &s->links[i]))
+        if (net_scan_is_free(s, &s->links[i]))
             return &s->links[i];
     return NULL;
 }
@@ -85,6 +97,20 @@ static bool without_ipv6(const struct nlattr *af_spec)
         return false;
     conf = netlink_data(inet6[IFLA_INET6_CONF]);
     return conf[DEVCONF_DISABLE_IPV6] != 0;
+}
+
+/* "CARRIED" or "CARRIED OWNER"; an engine's own text may be anything. */
+static void take_alias(const struct nlattr *a, struct net_link *l)
+{
+    char text[NET_NAME_MAX + NET_OWNER_MAX + 2], *space;
+
+    netlink_str(a, text, sizeof(text));
+    space = strchr(text, ' ');
+    if (space) {
+        snprintf(l->owner, sizeof(l->owner), "%.*s", NET_OWNER_MAX, space + 1);
+        *space = '\0';
+    }
+    snprintf(l->alias, sizeof(l->alias), "%.*s", NET_NAME_MAX, text);
 }
 
 static int on_link(void *ctx, const struct nlmsghdr *h)
@@ -107,10 +133,12 @@ static int on_link(void *ctx, const struct nlmsghdr *h)
     l->txqlen = netlink_u32(a[IFLA_TXQLEN], 0);
     l->no_ipv6 = without_ipv6(a[IFLA_AF_SPEC]);
     netlink_str(a[IFLA_IFNAME], l->name, sizeof(l->name));
-    netlink_str(a[IFLA_IFALIAS], l->alias, sizeof(l->alias));
+    take_alias(a[IFLA_IFALIAS], l);
     netlink_str(info[IFLA_INFO_KIND], l->kind, sizeof(l->kind));
     if (netlink_len(a[IFLA_ADDRESS]) == sizeof(l->mac))
         memcpy(l->mac, netlink_data(a[IFLA_ADDRESS]), sizeof(l->mac));
+    l->ours = tap_number(l->name) >= 0;
+    l->nic = tap_number(l->ours ? l->name : l->alias);
     return 0;
 }
 
@@ -131,11 +159,9 @@ static int scan_links(struct net_ns *ns, struct net_scan *s, struct err *err)
     return netlink_dump(&ns->nl, &m, &walk, err);
 }
 
-/* Some kernels have idle tunnels in each new namespace, and a bridge's ports speak through it. */
-static bool is_usable(const struct net_link *l)
+bool net_link_usable(const struct net_link *l)
 {
-    return l->type == ARPHRD_ETHER && (l->flags & IFF_UP) && !l->master &&
-           net_tap_number(l->name) < 0;
+    return l->type == ARPHRD_ETHER && (l->flags & IFF_UP) && !l->master && !l->ours;
 }
 
 static struct net_nic *add_nic(struct net_scan *s, const struct net_link *l)
@@ -156,7 +182,7 @@ static struct net_nic *add_nic(struct net_scan *s, const struct net_link *l)
 static void add_nics(struct net_scan *s)
 {
     for (size_t i = 0; i < s->n_links; i++)
-        if (is_usable(&s->links[i]))
+        if (net_link_usable(&s->links[i]))
             (void)add_nic(s, &s->links[i]);
 }
 
@@ -290,18 +316,4 @@ void net_scan_done(struct net_scan *s)
     msg_network_done(&s->network);
     strv_done(&s->left_out);
     *s = (struct net_scan){0};
-}
-
-size_t net_count(const char *path)
-{
-    cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
-    struct net_scan s = {0};
-    size_t n = 0;
-
-    if (net_ns_open(path, &ns, NULL) < 0 || scan_links(&ns, &s, NULL) < 0)
-        return 0;
-    for (size_t i = 0; i < s.n_links; i++)
-        n += is_usable(&s.links[i]);
-    net_scan_done(&s);
-    return n;
 }

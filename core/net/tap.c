@@ -12,7 +12,6 @@
 #include "net/internal.h"
 
 #define TUN "/dev/net/tun"
-#define OCCUPIED "'%s' is there already: the namespace is carried into another VM"
 
 struct tap_queues {
     unsigned n;
@@ -42,26 +41,9 @@ static int attach_queues(const struct tap_queues *q, const char *name, struct er
     for (unsigned i = 0; i < q->n; i++)
         if (ioctl(q->fds[i], TUNSETIFF, &ifr) < 0)
             return errno == EBUSY || errno == EINVAL || errno == E2BIG
-                       ? err_set(err, EBUSY, OCCUPIED, name)
+                       ? err_set(err, EBUSY, NET_OCCUPIED, name)
                        : err_set(err, errno, "make it: %m");
     return 0;
-}
-
-/* The namespace's own stack has nothing to say on it. */
-static int silence_ipv6(struct net_ns *ns, const char *name, struct err *err)
-{
-    const uint8_t none = IN6_ADDR_GEN_MODE_NONE;
-    struct netlink_msg m;
-    size_t spec, inet6;
-
-    netlink_begin(&m, RTM_NEWLINK, 0, sizeof(struct ifinfomsg));
-    netlink_put_str(&m, IFLA_IFNAME, name);
-    spec = netlink_nest(&m, IFLA_AF_SPEC);
-    inet6 = netlink_nest(&m, AF_INET6);
-    netlink_put(&m, IFLA_INET6_ADDR_GEN_MODE, &none, sizeof(none));
-    netlink_nest_end(&m, inet6);
-    netlink_nest_end(&m, spec);
-    return netlink_ask(&ns->nl, &m, err);
 }
 
 int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds, struct err *err)
@@ -79,7 +61,7 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
         err_in_phase(err, PHASE_NETWORK);
         return err_wrap(err, "tap '%s'", name);
     }
-    (void)silence_ipv6(ns, name, NULL); /* a kernel may have no IPv6 */
+    (void)link_silence_ipv6(ns, name, NULL); /* a kernel may have no IPv6 */
     memcpy(ret_fds, fds, q.n * sizeof(*fds));
     return 0;
 }
@@ -98,8 +80,8 @@ static int move(struct netlink *nl, uint32_t index, const char *as, struct net_n
     netlink_put_u32(&m, IFLA_NET_NS_FD, (uint32_t)to->fd);
     r = netlink_ask(nl, &m, err);
     if (r < 0)
-        return r == -EEXIST ? err_set(err, EBUSY, OCCUPIED, as) : r;
-    (void)silence_ipv6(to, as, NULL); /* a kernel may have no IPv6 */
+        return r == -EEXIST ? err_set(err, EBUSY, NET_OCCUPIED, as) : r;
+    (void)link_silence_ipv6(to, as, NULL); /* a kernel may have no IPv6 */
     return 0;
 }
 
@@ -131,8 +113,7 @@ int net_taps_move(struct net_ns *from, const char *to, struct err *err)
     for (size_t i = 0; i < scan.n_links && r == 0; i++) {
         const struct net_link *l = &scan.links[i];
 
-        if (net_tap_number(l->name) >= 0 &&
-            (r = move(&from->nl, l->index, l->name, &target, err)) < 0)
+        if (l->ours && (r = move(&from->nl, l->index, l->name, &target, err)) < 0)
             (void)err_wrap(err, "move tap '%s'", l->name);
     }
     return r < 0 ? err_in_phase(err, PHASE_NETWORK) : 0;

@@ -101,6 +101,7 @@ static void take_assets(struct job *j)
     take_kernel_args(j, c->kernel_args ? c->kernel_args : d->kernel_args);
     j->d->machine = either(c->machine, d->machine);
     j->d->cpu_model = either(c->cpu_model, d->cpu_model);
+    j->d->attach = j->cls && j->cls->attach.n ? &j->cls->attach : &j->config->attach;
     j->d->boot_timeout_s = j->config->boot_timeout_s;
     /* The first one of a key counts. */
     add_options(&c->options, &j->d->vm_options);

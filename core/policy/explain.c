@@ -27,6 +27,14 @@ static void print_vm(FILE *f, const struct decision *d)
     fprintf(f, "memory:      %" PRIu64 " MiB (%s)\n", s->memory / MIB, s->memory_why);
 }
 
+static void print_network(FILE *f, const struct decision *d)
+{
+    for (size_t i = 0; d->attach && i < d->attach->n; i++)
+        fprintf(f, "%s%s", i == 0 ? "network:     attach by " : ", else ", d->attach->v[i]);
+    if (d->attach)
+        fprintf(f, "\n");
+}
+
 static void print_options(FILE *f, const struct decision *d)
 {
     if (d->n_options > 0)
@@ -51,6 +59,7 @@ char *decision_explain_text(const struct decision *d)
     if (d->rootfs_storage && d->volume_storage)
         fprintf(f, "storage:     rootfs %s, volumes %s\n", d->rootfs_storage, d->volume_storage);
     print_vm(f, d);
+    print_network(f, d);
     if (d->template_why)
         fprintf(f, "template:    %s\n", d->template_why);
     if (d->pool_why)

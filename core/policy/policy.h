@@ -113,6 +113,7 @@ struct decision {
         const struct config_volume *extra;  /* volumes that the class adds */
         size_t n_extra;
     } storage;
+    const struct strv *attach; /* how NICs come to interfaces, best first; borrowed likewise */
     uint64_t boot_timeout_s;
     char *template_scope;    /* whose template the VM may come from; NULL = it boots */
     char *template_why;      /* a sentence for explain */

@@ -42,6 +42,7 @@ void state_done(struct state *s)
         free(*text_of(s, &text_members[i]));
     kvs_done(&s->annotations);
     strv_done(&s->cgroups);
+    strv_done(&s->attach);
     strv_done(&s->scopes);
     *s = (struct state){0};
 }
@@ -78,6 +79,7 @@ static struct json_object *to_json(const struct state *s)
                                json_object_new_string(s->annotations.v[i].value));
     json_object_object_add(o, "annotations", annotations);
     put_list(o, "cgroups", &s->cgroups);
+    put_list(o, "networkAttach", &s->attach);
     put_list(o, "systemdScopes", &s->scopes);
     json_object_object_add(o, "terminal", json_object_new_boolean(s->terminal));
     json_object_object_add(o, "vmMemory", json_object_new_uint64(s->vm_memory));
@@ -229,6 +231,7 @@ static int from_json(struct json_object *o, struct state *ret, struct err *err)
         return bad(err, "document", "an object");
     if ((r = get_texts(o, ret, err)) < 0 || (r = get_annotations(o, &ret->annotations, err)) < 0 ||
         (r = get_list(o, "cgroups", &ret->cgroups, err)) < 0 ||
+        (r = get_list(o, "networkAttach", &ret->attach, err)) < 0 ||
         (r = get_list(o, "systemdScopes", &ret->scopes, err)) < 0 ||
         (r = get_proc(o, "creator", &ret->creator, err)) < 0 ||
         (r = get_proc(o, "proxy", &ret->proxy, err)) < 0 || (r = get_sizes(o, ret, err)) < 0)

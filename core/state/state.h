@@ -30,6 +30,7 @@ struct state {
     struct proc_id creator; /* the CLI that is (or was) creating it */
     struct proc_id proxy;   /* its pid is the container's pid for the engine */
     struct strv cgroups;    /* directories we made, outermost first; removed in reverse */
+    struct strv attach;     /* how NICs come to interfaces: words of net_way_names */
     struct strv scopes;     /* systemd's units: the container's own, then its VM's if it has one */
     int terminal;
     uint64_t vm_memory;   /* bytes: RAM of the VM */

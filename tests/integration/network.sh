@@ -152,6 +152,40 @@ same "two NICs from the start" "avtap0 avtap1" "$(ip -n "$NS" -o link | grep -oE
 check "a start that is killed" 137 '' env ANYVISOR_FAULT=cli.network timeout 60 "$AV" --root "$ROOT" start c3
 check "start after all" 0 '^$' av start c3
 same "both are there" "eth0 lo net7" "$(av exec c3 ls /sys/class/net | xargs)"
+check "a second VM is still refused" 1 "carried into another VM" create --bundle "$other" c2
+check "and has taken nothing from the first" 0 mirred tc -n "$NS" filter show dev eth0 ingress
 check "delete of it" 0 '' av delete --force c3
 same "no filter is left" "" "$(tc -n "$NS" qdisc show ingress)"
+
+# --- by macvtap, and an interface that is one already
+attach() { sed -i "/^  network:/d; s/^defaults:/&\\n  network: {attach: [$1]}/" "$ANYVISOR_CONFIG"; }
+b=$(bundle c4 "$(sh_args "$LOOP") | $(own_net "$NS") | $caps")
+attach "direct, macvtap"
+check "explain tells the ways" 0 'attach by direct, else macvtap' av explain "$b"
+if [ "$BACKEND" != kvm ]; then
+    check "a VMM's own interfaces can only be redirected" 1 "network.attach has no 'redirect'" create --bundle "$b" c4
+    same "nothing of it is left" "" "$(ip -n "$NS" -o link | grep -o avtap)"
+    finish
+fi
+ip -n "$SRV" link add s5 type veth peer name below5
+ip -n "$SRV" addr add 10.99.5.1/24 dev s5
+ip -n "$SRV" link set s5 up && ip -n "$SRV" link set below5 up
+ip -n "$SRV" link add link below5 name mt5 type macvtap mode bridge
+ip -n "$SRV" link set mt5 netns "$NS"
+ip -n "$NS" addr add 10.99.5.2/24 dev mt5 && ip -n "$NS" link set mt5 up
+check "create" 0 '' create --bundle "$b" c4
+same "a macvtap for each veth" "avtap0@eth0 avtap1@net7" "$(ip -n "$NS" -o link | grep -oE 'avtap[0-9]@[a-z0-9]+' | sort | xargs)"
+check "a second VM for the namespace is refused" 1 "network interface 'eth0'.*carried into another VM" create --bundle "$other" c2
+check "start" 0 '^$' av start c4
+same "interfaces" "eth0 lo mt5 net7" "$(av exec c4 ls /sys/class/net | xargs)"
+same "mt5: address" "$(in_ns cat /sys/class/net/mt5/address)" "$(av exec c4 cat /sys/class/net/mt5/address)"
+check "through the macvtap on the veth" 0 ' 0% packet loss' av exec c4 ping -c 1 10.99.0.1
+check "towards the guest" 0 ' 0% packet loss' in_srv busybox ping -q -c 1 10.99.0.3
+check "through the engine's macvtap" 0 ' 0% packet loss' av exec c4 ping -c 1 10.99.5.1
+cable net8 8
+check "anyvisor network plugs one more" 0 '^$' av network c4
+check "which works" 0 ' 0% packet loss' av exec c4 ping -c 1 10.99.8.1
+check "delete" 0 '' av delete --force c4
+same "no macvtap of ours is left" "" "$(ip -n "$NS" -o link | grep -o avtap)"
+check "it is the namespace's again" 0 ' 0% packet loss' in_ns busybox ping -q -c 1 10.99.0.1
 finish

@@ -238,6 +238,7 @@ static const struct mistake {
     {"version: 1\ndefaults: {storage: {9pfs: {msize: 1MiB}}}\n",
      "key 'defaults.storage.9pfs.msize': expected 4 KiB to 500 KiB, not '1MiB'"},
     {"version: 1\ndefaults: {storage: {9pfs: {cache: lose}}}\n", "did you mean 'loose'?"},
+    {"version: 1\ndefaults: {network: {attach: [macvlan]}}\n", "did you mean 'macvtap'?"},
     {"version: 1\ndefaults: {storage: {tmp: {size: [1]}}}\n", "expected a size"},
     {"version: 1\nclasses: [{name: a, volumes: [{destination: x}]}]\n",
      "f.yaml:2:31: key 'classes.volumes': a volume needs a 'destination', an absolute path"},

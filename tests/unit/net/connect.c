@@ -1,63 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <linux/virtio_net.h>
-#include <net/ethernet.h>
 #include <net/if.h>
-#include <poll.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include "base/cleanup.h"
-#include "base/fd.h"
-
-#define PROTOCOL 0x88b5 /* for experiments: nothing else speaks it */
-#define FRAME_LEN 64
-
-static int packet_socket(const char *name)
-{
-    struct sockaddr_ll at = {.sll_family = AF_PACKET,
-                             .sll_protocol = htons(PROTOCOL),
-                             .sll_ifindex = (int)if_nametoindex(name)};
-    int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(PROTOCOL));
-
-    CHECK(s >= 0 && bind(s, (struct sockaddr *)&at, sizeof(at)) == 0);
-    return s;
-}
-
-/* Behind a tap's header, which stays empty. */
-struct frame {
-    struct virtio_net_hdr head;
-    uint8_t bytes[FRAME_LEN];
-};
-
-static void make_frame(struct frame *f, uint8_t mark)
-{
-    const uint16_t protocol = htons(PROTOCOL);
-
-    memset(f, 0, sizeof(*f));
-    memset(f->bytes, 0xff, 6);
-    f->bytes[11] = 1;
-    memcpy(f->bytes + 12, &protocol, 2);
-    f->bytes[14] = mark;
-}
-
-/* The next frame of ours that comes; other programs speak on a new interface, too. */
-static int receive(int fd, size_t head)
-{
-    uint8_t buf[2048];
-
-    while (fd_wait(fd, POLLIN, 5000) > 0) {
-        ssize_t n = read(fd, buf, sizeof(buf));
-
-        if (n >= (ssize_t)head + FRAME_LEN && buf[head + 12] == PROTOCOL >> 8 &&
-            buf[head + 13] == (PROTOCOL & 0xff))
-            return buf[head + 14];
-    }
-    return -1;
-}
 
 static void connect_eth0(struct net_ns *ns, unsigned queues, int *fds)
 {
@@ -74,18 +21,18 @@ static void connect_eth0(struct net_ns *ns, unsigned queues, int *fds)
 TEST(frames_pass_between_tap_and_interface_both_ways)
 {
     struct net_ns ns;
-    struct frame f;
+    struct rig_frame f;
     int tap = -1, peer;
 
     rig_begin(&ns);
     connect_eth0(&ns, 1, &tap);
-    peer = packet_socket("peer");
-    make_frame(&f, 17);
+    peer = rig_packet_socket("peer");
+    rig_make_frame(&f, 17);
     CHECK_INT_EQ(write(tap, &f, sizeof(f)), sizeof(f));
-    CHECK_INT_EQ(receive(peer, 0), 17);
-    make_frame(&f, 18);
-    CHECK_INT_EQ(write(peer, f.bytes, FRAME_LEN), FRAME_LEN);
-    CHECK_INT_EQ(receive(tap, sizeof(f.head)), 18);
+    CHECK_INT_EQ(rig_receive(peer, 0), 17);
+    rig_make_frame(&f, 18);
+    CHECK_INT_EQ(write(peer, f.bytes, RIG_FRAME_LEN), RIG_FRAME_LEN);
+    CHECK_INT_EQ(rig_receive(tap, sizeof(f.head)), 18);
     close_fd(&tap);
     close_fd(&peer);
     rig_end(&ns);
@@ -96,7 +43,7 @@ TEST(a_tap_that_was_made_elsewhere_is_moved_and_carries)
     struct net_ns waiting, ns;
     struct err err = ERR_INIT;
     struct net_scan s;
-    struct frame f;
+    struct rig_frame f;
     int tap = -1, other = -1, peer;
 
     rig_begin(&waiting);
@@ -110,10 +57,10 @@ TEST(a_tap_that_was_made_elsewhere_is_moved_and_carries)
     CHECK(net_scan_find(&s, "eth0") && net_scan_free_tap(&s));
     CHECK_OK(net_connect(&ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
     net_scan_done(&s);
-    peer = packet_socket("peer");
-    make_frame(&f, 19);
+    peer = rig_packet_socket("peer");
+    rig_make_frame(&f, 19);
     CHECK_INT_EQ(write(tap, &f, sizeof(f)), sizeof(f));
-    CHECK_INT_EQ(receive(peer, 0), 19);
+    CHECK_INT_EQ(rig_receive(peer, 0), 19);
     CHECK_OK(net_tap_make(&waiting, 0, 1, &other, &err), err);
     CHECK_ERR(net_taps_move(&waiting, OWN_NS, &err), -EBUSY);
     close_fd(&other);
@@ -180,9 +127,9 @@ TEST(disconnecting_leaves_the_interface_as_it_was)
     CHECK_INT_EQ(rig_try("tc qdisc show dev eth0 | grep -q ingress"), 0);
     close_fd(&tap); /* as when the VM is killed: the filter is left, and goes nowhere */
     rig_scan(&ns, &s);
-    CHECK_OK(net_disconnect(&ns, &s, &err), err);
+    CHECK_OK(net_disconnect(&ns, &s, "", &err), err);
     CHECK_INT_EQ(rig_try("tc qdisc show dev eth0 | grep -q ingress"), 1);
-    CHECK_OK(net_disconnect(&ns, &s, &err), err);
+    CHECK_OK(net_disconnect(&ns, &s, "", &err), err);
     net_scan_done(&s);
     rig_end(&ns);
 }
@@ -200,11 +147,15 @@ TEST(filters_of_others_stay)
             "egress mirror dev lo");
     connect_eth0(&ns, 1, &tap);
     rig_scan(&ns, &s);
-    CHECK_OK(net_disconnect(&ns, &s, &err), err);
-    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q 'pref 9 '"), 0);
-    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q " NET_TAP), 1);
+    CHECK_OK(net_disconnect(&ns, &s, "", &err), err);
+    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q 'pref 167 '"), 0);
     net_scan_done(&s);
-    close_fd(&tap);
+    close_fd(&tap); /* until now it was another VM's */
+    rig_scan(&ns, &s);
+    CHECK_OK(net_disconnect(&ns, &s, "", &err), err);
+    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q 'pref 9 '"), 0);
+    CHECK_INT_EQ(rig_try("tc filter show dev eth0 ingress | grep -q 'pref 167 '"), 1);
+    net_scan_done(&s);
     rig_end(&ns);
 }
 
@@ -214,11 +165,11 @@ TEST(an_interface_of_the_vmm_takes_the_place_of_a_tap)
     struct net_ns ns, outer = NET_NS_INIT;
     struct err err = ERR_INIT;
     struct net_scan s;
-    struct frame f;
+    struct rig_frame f;
     int vmm = -1, peer;
 
     rig_begin(&ns);
-    peer = packet_socket("peer");
+    peer = rig_packet_socket("peer");
     CHECK_INT_EQ(unshare(CLONE_NEWNET), 0);
     CHECK_OK(net_ns_open(OWN_NS, &outer, &err), err);
     CHECK_OK(net_tap_make(&outer, 7, 1, &vmm, &err), err);
@@ -226,9 +177,9 @@ TEST(an_interface_of_the_vmm_takes_the_place_of_a_tap)
     CHECK_INT_EQ(if_nametoindex(NET_TAP "7"), 0);
     rig_scan(&ns, &s);
     CHECK_OK(net_connect(&ns, net_scan_find(&s, "eth0"), net_scan_free_tap(&s), &err), err);
-    make_frame(&f, 19);
+    rig_make_frame(&f, 19);
     CHECK_INT_EQ(write(vmm, &f, sizeof(f)), sizeof(f));
-    CHECK_INT_EQ(receive(peer, 0), 19);
+    CHECK_INT_EQ(rig_receive(peer, 0), 19);
     CHECK_ERR(net_tap_adopt(&ns, 1, "nothing", &err), -ENODEV);
     CHECK_CONTAINS(err.msg, "interface 'nothing' of the VMM");
     net_scan_done(&s);

@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
+#include <arpa/inet.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/proc.h"
+
+#define PROTOCOL 0x88b5 /* for experiments */
 
 int rig_try(const char *command)
 {
@@ -62,4 +71,40 @@ const struct net_nic *rig_nic(const struct net_scan *s, const char *name)
         if (strcmp(s->network.nics[i].name, name) == 0)
             return &s->network.nics[i];
     return NULL;
+}
+
+int rig_packet_socket(const char *name)
+{
+    struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(PROTOCOL),
+                             .sll_ifindex = (int)if_nametoindex(name)};
+    int s = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(PROTOCOL));
+
+    CHECK(s >= 0 && bind(s, (struct sockaddr *)&at, sizeof(at)) == 0);
+    return s;
+}
+
+void rig_make_frame(struct rig_frame *f, uint8_t mark)
+{
+    const uint16_t protocol = htons(PROTOCOL);
+
+    memset(f, 0, sizeof(*f));
+    memset(f->bytes, 0xff, 6);
+    f->bytes[11] = 1;
+    memcpy(f->bytes + 12, &protocol, 2);
+    f->bytes[14] = mark;
+}
+
+int rig_receive(int fd, size_t head)
+{
+    uint8_t buf[2048];
+
+    while (fd_wait(fd, POLLIN, 5000) > 0) {
+        ssize_t n = read(fd, buf, sizeof(buf));
+
+        if (n >= (ssize_t)head + RIG_FRAME_LEN && buf[head + 12] == PROTOCOL >> 8 &&
+            buf[head + 13] == (PROTOCOL & 0xff))
+            return buf[head + 14];
+    }
+    return -1;
 }

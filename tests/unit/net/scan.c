@@ -129,7 +129,6 @@ TEST(what_a_guest_cannot_use_gets_no_nic)
     CHECK_INT_EQ(s.left_out.n, 1);
     CHECK_CONTAINS(s.left_out.v[0], "network interface 'layer3' (tun)");
     CHECK(rig_nic(&s, "lo") && rig_nic(&s, "lo")->n_addresses == 1);
-    CHECK_INT_EQ(net_count(OWN_NS), 2);
     net_scan_done(&s);
     rig_end(&ns);
 }
@@ -178,5 +177,4 @@ TEST(a_namespace_that_is_none_is_refused_by_its_path)
     CHECK_ERR(net_ns_open("/nowhere", &ns, &err), -ENOENT);
     CHECK_CONTAINS(err.msg, "network namespace '/nowhere'");
     CHECK_INT_EQ(net_ns_same(OWN_NS, NULL), 1);
-    CHECK_INT_EQ(net_count("/nowhere"), 0);
 }

@@ -151,6 +151,20 @@ TEST(a_pool_is_as_large_as_the_class_says)
     done(&j);
 }
 
+TEST(ways_to_interfaces_are_those_of_the_class_if_it_has_some)
+{
+    struct job j = run("defaults: {hypervisor: [good]}\n");
+
+    CHECK_INT_EQ(j.r, 0);
+    CHECK_STR_EQ(j.d.attach->v[0], "redirect");
+    done(&j);
+    j = run("defaults: {hypervisor: [good], network: {attach: [macvtap]}}\n"
+            "classes: [{name: c, match: {user: '0'}, network: {attach: [direct, redirect]}}]\n");
+    CHECK_INT_EQ(j.d.attach->n, 2);
+    CHECK_STR_EQ(j.d.attach->v[0], "direct");
+    done(&j);
+}
+
 TEST(a_template_is_shared_by_whom_the_class_says)
 {
     struct job j = run("defaults: {hypervisor: [good]}\n");
@@ -220,6 +234,7 @@ TEST(explain_tells_rule_sizes_and_every_alternative)
     CHECK_CONTAINS(text, "class:       default\n");
     CHECK_CONTAINS(text, "rule:        no class matched: defaults");
     CHECK_CONTAINS(text, "storage:     rootfs 9pfs, volumes 9pfs\n");
+    CHECK_CONTAINS(text, "network:     attach by redirect\n");
     CHECK_CONTAINS(text, "vcpus:       2 (no quota, host has 2)\n");
     CHECK_CONTAINS(text, "memory:      2048 MiB (the workload has no memory limit)\n");
     CHECK_CONTAINS(text, "absent           ruled out  not usable: module xen-privcmd");
