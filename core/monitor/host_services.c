@@ -57,6 +57,17 @@ static int host_spawn(void *cookie, const struct hvp_spawn *what, int32_t *pid, 
     return worker_on_main(&m->worker, spawn_on_main, &call);
 }
 
+static int host_adopt(void *cookie, int32_t pid, struct hvp_error *err)
+{
+    const struct monitor *m = cookie;
+
+    for (size_t i = 0; i < m->n_cgroup_fds; i++)
+        if (dprintf(m->cgroup_fds[i], "%d", (int)pid) < 0)
+            return hvp_fail(err, errno, "move process %d into cgroup '%.300s': %m", (int)pid,
+                            m->spec.cgroups.v[i]);
+    return 0;
+}
+
 static void host_log(void *cookie, int level, const char *msg)
 {
     static const enum log_level levels[] = {LOG_L_ERROR, LOG_L_WARN, LOG_L_INFO, LOG_L_DEBUG};
@@ -87,5 +98,6 @@ void host_services_init(struct hvp_host *host, struct monitor *m)
         .log = host_log,
         .cancelled = host_cancelled,
         .spawn = host_spawn,
+        .adopt = host_adopt,
     };
 }

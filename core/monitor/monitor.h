@@ -154,7 +154,9 @@ struct monitor {
     struct ipc_timings timings;
     int vmm_pidfds[BOOT_PIDS_MAX];
     size_t n_vmm_pidfds;
-    int oom_score; /* what children get back */
+    int oom_score;   /* what children get back */
+    int *cgroup_fds; /* cgroup.procs of spec.cgroups, until the VM is there */
+    size_t n_cgroup_fds;
     bool stdin_stalled, vm_gone, failed;
     bool vm_destroyed; /* by the plug-in's word: nobody need look for it any more */
     struct err end_err;

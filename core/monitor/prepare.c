@@ -17,14 +17,22 @@
 #define LOG_MAX (8u << 20) /* a guest's agent writes here, too */
 #define OOM_SCORE "-900"   /* the VM goes first; without the right to ask for it, so be it */
 
-static int enter_cgroups(const struct strv *dirs, struct err *err)
+/* They stay open for a VMM that somebody else starts, as long as it is being made. */
+static int enter_cgroups(struct monitor *m, struct err *err)
 {
+    const struct strv *dirs = &m->spec.cgroups;
+
+    m->cgroup_fds = xcalloc(dirs->n + 1, sizeof(*m->cgroup_fds));
     for (size_t i = 0; i < dirs->n; i++) {
         cleanup_free char *file = path_join(dirs->v[i], "cgroup.procs");
-        int r = path_write(AT_FDCWD, file, "0", err);
+        int fd = open(file, O_WRONLY | O_CLOEXEC), r;
 
-        if (r < 0)
-            return err_wrap(err, "enter cgroup '%s'", dirs->v[i]);
+        if (fd < 0 || write(fd, "0", 1) < 0) {
+            r = err_set(err, errno, "enter cgroup '%s': %m", dirs->v[i]);
+            close_fd(&fd);
+            return r;
+        }
+        m->cgroup_fds[m->n_cgroup_fds++] = fd;
     }
     return 0;
 }
@@ -100,7 +108,7 @@ int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct er
     int r;
 
     guard_from_oom_killer(m);
-    if ((r = enter_cgroups(&m->spec.cgroups, err)) < 0 ||
+    if ((r = enter_cgroups(m, err)) < 0 ||
         (r = hostmod_ensure((const char *const *)m->spec.modules.v, err)) < 0)
         return r;
     if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0 ||

@@ -302,10 +302,21 @@ static int watch_vm(struct monitor *m, struct err *err)
     return agent_link_open(m, err);
 }
 
+/* From here on nobody's cgroups change. */
+static void close_cgroups(struct monitor *m)
+{
+    for (size_t i = 0; i < m->n_cgroup_fds; i++)
+        close_fd(&m->cgroup_fds[i]);
+    m->n_cgroup_fds = 0;
+    free(m->cgroup_fds);
+    m->cgroup_fds = NULL;
+}
+
 static void boot_done(struct job *j)
 {
     struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, boot));
 
+    close_cgroups(m);
     network_drop_taps(&m->boot);
     note_times(m);
     if (m->phase == MON_ENDING) { /* given up meanwhile */
