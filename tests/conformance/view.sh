@@ -201,7 +201,7 @@ compare_with_crun() {
 main() {
     local b
     ARCH=${1#kvm} ARCH=${ARCH#-}
-    case $1 in kvm-?*) ;; *) ARCH=$(uname -m) ;; esac
+    case $1 in kvm-libvirt) ARCH=$(uname -m) ;; kvm-?*) ;; *) ARCH=$(uname -m) ;; esac
     PROBE=$AV_BUILD/share/anyvisor/guest/$ARCH/view-probe
     [ -x "$PROBE" ] || skip_all "there is no view probe for $ARCH: build the target guest-image-$ARCH"
     [ "$(id -u)" = 0 ] || skip_all "needs root"

@@ -14,7 +14,7 @@ const char lv_config_help[] =
     "uri            which libvirt: qemu:///system, qemu:///session or qemu+unix:///... "
     "(qemu:///system)\n"
     "sockets        folder of the daemon's sockets; the monitor sees nothing else of /run (none)\n"
-    "partition      resource partition: the cgroup below which libvirt puts the VMs (libvirt's)\n"
+    "partition      resource partition: libvirt's cgroups are used, below it (the container's)\n"
     "qemu           QEMU program: absolute path or a name to search (qemu-system-ARCH)\n"
     "accel          auto, kvm or tcg; auto takes KVM where it is usable (auto)\n"
     "cpu            host, max or a CPU model of libvirt (host with KVM, max with TCG)\n"

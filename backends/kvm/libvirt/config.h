@@ -11,7 +11,7 @@ struct lv_config {
     struct kvm_config kvm; /* qemu, accel, cpu, firmware, hotplug_ports */
     char *uri;             /* NULL = qemu:///system */
     char *sockets;         /* folder of the daemon's sockets; NULL = where libvirt looks itself */
-    char *partition;       /* of the host's cgroups; NULL = libvirt's choice */
+    char *partition;       /* libvirt's cgroups are below it; NULL = QEMU is in the sandbox's */
 };
 
 extern const char lv_config_help[];

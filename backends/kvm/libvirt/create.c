@@ -137,6 +137,18 @@ static void note_process(struct lv_vm *vm)
         vm->pidfd = (int)syscall(SYS_pidfd_open, vm->pid, 0); /* CLOEXEC by definition */
 }
 
+/* Who has named a resource partition wants libvirt's cgroups, others those that the engine reads.
+ */
+static int enter_cgroups(const struct lv_vm *vm, struct hvp_error *err)
+{
+    const struct hvp_host *host = vm->inst->host;
+
+    if (vm->pid <= 0 || vm->inst->config.partition || !HVP_HAS(host, struct hvp_host, adopt) ||
+        !host->adopt)
+        return 0;
+    return host->adopt(host->cookie, vm->pid, err);
+}
+
 /* dir NULL = a new VM, else one from what was saved there. */
 static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *dir,
                   const struct deadline *d, struct hvp_error *err)
@@ -161,7 +173,9 @@ static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *
     if (r < 0)
         return r;
     note_process(vm);
-    return lv_events_watch(vm, err) < 0 ? err->code : check_rights(vm, spec, err);
+    if (lv_events_watch(vm, err) < 0 || check_rights(vm, spec, err) < 0)
+        return err->code;
+    return enter_cgroups(vm, err);
 }
 
 static int make_vm(struct lv_inst *in, const struct hvp_vm_spec *spec, const char *dir,

@@ -10,14 +10,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 #include "common/file.h"
 #include "common/util.h"
 #include "lv.h"
 
 /* From QEMU's end to libvirt's word about it: a second or two, more when the host is busy. */
-#define LAST_WORDS_S 10
+#define LAST_WORDS_MS 5000
 
 int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
 {
@@ -27,10 +26,8 @@ int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
         return err->code;
     vm->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     vm->change_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    vm->patience_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (vm->epoll_fd < 0 || vm->change_fd < 0 || vm->patience_fd < 0 ||
-        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0 ||
-        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->patience_fd, &e) < 0)
+    if (vm->epoll_fd < 0 || vm->change_fd < 0 ||
+        epoll_ctl(vm->epoll_fd, EPOLL_CTL_ADD, vm->events.fd, &e) < 0)
         return hvp_fail(err, errno, "make the event descriptor: %m");
     return 0;
 }
@@ -168,36 +165,30 @@ void lv_events_unwatch(struct lv_vm *vm)
     }
 }
 
-static bool readable(int fd)
+static bool readable(int fd, int ms)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
 
-    return fd >= 0 && poll(&p, 1, 0) > 0;
+    return fd >= 0 && poll(&p, 1, ms) > 0;
 }
 
 /* Who has destroyed it only libvirt knows: it is given a moment, unless it is away. */
-static void wait_for_word(struct lv_vm *vm)
-{
-    const struct itimerspec soon = {.it_value = {.tv_nsec = 1}},
-                            later = {.it_value = {.tv_sec = LAST_WORDS_S}};
-    bool alive = vm->dom && virConnectIsAlive(virDomainGetConnect(vm->dom)) == 1;
-
-    (void)timerfd_settime(vm->patience_fd, 0, alive ? &later : &soon, NULL);
-}
-
 void lv_events_collect(struct lv_vm *vm)
 {
-    bool over = readable(vm->patience_fd);
+    bool told;
 
-    if (!over && (vm->gone || !readable(vm->pidfd)))
+    if (!readable(vm->pidfd, 0))
         return;
-    epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, over ? vm->patience_fd : vm->pidfd, NULL);
+    epoll_ctl(vm->epoll_fd, EPOLL_CTL_DEL, vm->pidfd, NULL); /* it stays readable for ever */
     pthread_mutex_lock(&vm->lock);
-    vm->gone = true;
-    if (over)
-        on_stopped(vm, VIR_DOMAIN_EVENT_STOPPED_FAILED);
-    else if (!told_on_console(vm))
-        wait_for_word(vm);
+    told = vm->end_told || vm->destroying || told_on_console(vm);
+    pthread_mutex_unlock(&vm->lock);
+    if (told)
+        return;
+    if (vm->dom && virConnectIsAlive(virDomainGetConnect(vm->dom)) == 1)
+        (void)readable(vm->events.fd, LAST_WORDS_MS);
+    pthread_mutex_lock(&vm->lock);
+    on_stopped(vm, VIR_DOMAIN_EVENT_STOPPED_FAILED);
     pthread_mutex_unlock(&vm->lock);
 }
 

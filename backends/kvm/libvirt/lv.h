@@ -45,7 +45,6 @@ struct lv_vm {
     unsigned next_number;
     pid_t pid; /* of QEMU; 0 = unknown */
     int pidfd; /* watched beside libvirt, which may be away; -1 = none */
-    bool gone; /* the process has ended */
     virDomainPtr dom;
     int callbacks[LV_CALLBACKS]; /* ids on dom's connection; -1 = not registered */
 
@@ -55,9 +54,8 @@ struct lv_vm {
     bool destroying, end_told;
     struct event_queue events;
     struct lv_device *devices;
-    int change_fd;   /* eventfd, readable after unplugged has changed */
-    int patience_fd; /* timer: for how long libvirt's word about the end is waited for */
-    int epoll_fd;    /* event_fd: the queue, pidfd, patience_fd */
+    int change_fd; /* eventfd, readable after unplugged has changed */
+    int epoll_fd;  /* event_fd: the queue and pidfd */
 };
 
 /* loop.c: libvirt's event loop in a thread of its own, once per process. */
@@ -116,7 +114,7 @@ int lv_events_init(struct lv_vm *vm, struct hvp_error *err);
 int lv_events_watch(struct lv_vm *vm, struct hvp_error *err);
 void lv_events_unwatch(struct lv_vm *vm);
 void lv_vm_unref(void *vm);
-/* Take in what the process tells, or that libvirt has not said more about its end. */
+/* Take in what the process tells while libvirt cannot. */
 void lv_events_collect(struct lv_vm *vm);
 int lv_event_fd(void *vm, int *fd, struct hvp_error *err);
 int lv_event_next(void *vm, struct hvp_event *ev, struct hvp_error *err);

@@ -20,7 +20,7 @@ struct lv_vm *lv_vm_new(struct lv_inst *in, const char *uuid, struct hvp_error *
     pthread_mutex_init(&vm->lock, NULL);
     vm->inst = in;
     vm->refs = 1;
-    vm->pidfd = vm->epoll_fd = vm->change_fd = vm->patience_fd = -1;
+    vm->pidfd = vm->epoll_fd = vm->change_fd = -1;
     vm->events = (struct event_queue)EVENT_QUEUE_INIT;
     vm->state = HVP_VM_CREATED;
     snprintf(vm->uuid, sizeof(vm->uuid), "%s", uuid);
@@ -72,9 +72,8 @@ void lv_vm_close(void *p)
     util_close_ptr(&vm->epoll_fd);
     event_queue_done(&vm->events);
     util_close_ptr(&vm->change_fd);
-    util_close_ptr(&vm->patience_fd);
     util_close_ptr(&vm->pidfd);
-    vm->epoll_fd = vm->change_fd = vm->patience_fd = vm->pidfd = -1;
+    vm->epoll_fd = vm->change_fd = vm->pidfd = -1;
     pthread_mutex_unlock(&vm->lock);
     if (vm->dom)
         virDomainFree(vm->dom);
@@ -120,8 +119,6 @@ static uint32_t state_now(struct lv_vm *vm)
     lv_events_collect(vm);
     pthread_mutex_lock(&vm->lock);
     state = vm->state;
-    if (vm->gone && !vm->end_told && !vm->destroying)
-        state = HVP_VM_CRASHED; /* of what is to be said yet */
     pthread_mutex_unlock(&vm->lock);
     return state;
 }

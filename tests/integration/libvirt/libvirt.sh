@@ -32,6 +32,11 @@ same "metadata: the container's id" c1 "$(field id < "$WORK/metadata")"
 check "metadata: the class" 0 '<class>' cat "$WORK/metadata"
 same "metadata: the runtime's version" "$("$AV" --version | awk 'NR == 1 { print $NF }')" \
     "$(field version < "$WORK/metadata")"
+same "its UUID is that of the state directory" \
+    "$(printf %s "$ROOT/c1" | sha256sum | sed -E 's/(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/\1-\2-8\3-.\4-\5/')" \
+    "$(virsh domuuid anyvisor-c1 | sed -E 's/^(.{19})./\1./; q')"
+check "QEMU is in the container's cgroup" 0 "/av-test-${WORK##*.}/c1\$" \
+    cat "/proc/$(cat /run/libvirt/qemu/anyvisor-c1.pid)/cgroup"
 check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/anyvisor.vm/.*/m/share'" \
     virsh dumpxml anyvisor-c1
 check "domstats counts CPU time" 0 'cpu\.time=[1-9]|state\.state=1' virsh domstats anyvisor-c1
@@ -50,6 +55,22 @@ same "the container has stopped" stopped "$(status_of c1)"
 check "the log has the reason" 0 'destroyed its domain through libvirt' cat "$ROOT/c1/monitor.log"
 check "delete" 0 '' av delete c1
 check "no domain is left" 0 '' until_ok 10 no_domain c1
+
+# --- clones of a saved domain, each with its own name and UUID
+conf=$(cat "$ANYVISOR_CONFIG")
+sed -i "s/^defaults:/&\n  template: shared/" "$ANYVISOR_CONFIG"
+echo "templates: {dir: $WORK/templates}" >> "$ANYVISOR_CONFIG"
+start t1
+check "its VM is the clone of a template" 0 'clone of the template' cat "$ROOT/t1/monitor.log"
+check "which is a domain like any other" 0 'anyvisor-t1 +running +container t1' virsh list --title
+check "exec in it" 0 '^up$' av exec t1 cat /up
+check "no domain is left of the template itself" 1 '' eval 'virsh list --name | grep template'
+av delete --force t1
+av template remove --all
+echo "$conf" > "$ANYVISOR_CONFIG"
+
+# --- qemu:///session is the daemon of who runs anyvisor: here the same one
+sed -i 's|^  uri: .*|  uri: qemu:///session|' "$WORK/etc/plugins.d/kvm-libvirt.yaml"
 
 # --- a killed monitor leaves its domain: delete and gc end it
 start c2

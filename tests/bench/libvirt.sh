@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the back-end kvm-libvirt adds to libvirt's own time: libvirt.sh [-n N] [--build DIR].
+# Taking turns: a VM of ours is created, and the same XML, but for names and paths, by virsh.
+here=$(cd "$(dirname "$0")" && pwd)
+runs=7
+while [ $# -gt 0 ]; do
+    case $1 in
+    -n) runs=$2; shift ;;
+    --build) export AV_BUILD=$2; shift ;;
+    *) sed -n '3,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+    esac
+    shift
+done
+[ -n "${LIBVIRTD_PID:-}" ] || exec "$here/../integration/libvirt/with_libvirtd.sh" "$0" -n "$runs"
+# shellcheck source=../integration/lib.sh
+. "$here/../integration/lib.sh"
+export LIBVIRT_DEFAULT_URI=qemu:///system
+setup kvm-libvirt
+
+other() {   # other DIR: the domain of stdin as another one with its files in DIR
+    sed -E "s|<name>.*</name>|<name>bench</name>|; s|<uuid>.*</uuid>|<uuid>$(cat /proc/sys/kernel/random/uuid)</uuid>|
+        s|path='[^']*/agent0.sock'|path='$1/agent0.sock'|; s|<log file='[^']*'|<log file='$1/console.log'|
+        s|<target dev='av[^']*'/>||; s| tty='[^']*'||; /<source path='\/dev\/pts/d; s|<domain ([^>]*) id='[0-9]*'|<domain \1|"
+}
+
+now_us() { echo $((${EPOCHREALTIME/./})); }
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+b=$(bundle b "$(sh_args 'while :; do sleep 1000; done')")
+for ((i = 0; i <= runs; i++)); do
+    av run --detach --bundle "$b" c1 > /dev/null 2> "$WORK/err" < /dev/null || { cat "$WORK/err"; exit 1; }
+    ours=$(av timings --format json c1 | jq '.phases[] | select(.name == "vm_created") | .took_us')
+    av pause c1
+    mkdir -p "$WORK/x"
+    virsh dumpxml anyvisor-c1 | other "$WORK/x" > "$WORK/xml"
+    start=$(now_us)
+    virsh create --paused "$WORK/xml" > "$WORK/err" 2>&1 || { cat "$WORK/err"; exit 1; }
+    bare=$(($(now_us) - start))
+    virsh destroy bench > /dev/null
+    av delete --force c1
+    rm -rf "$WORK/x"
+    [ $i = 0 ] || printf '%s %s\n' "$ours" "$bare" >> "$WORK/times"     # the first fills libvirt's caches
+done
+ours=$(cut -d' ' -f1 "$WORK/times" | median)
+bare=$(cut -d' ' -f2 "$WORK/times" | median)
+printf 'create of a VM, medians of %s: anyvisor %s us, the same XML by virsh %s us, ratio %s.%02d\n' "$runs" "$ours" \
+    "$bare" $((ours / bare)) $((ours * 100 / bare % 100))
+finish
