@@ -33,6 +33,7 @@ static int add_scratch(struct chooser *k, size_t i, struct disk_words *w)
     d->ipc.cache = HVP_CACHE_UNSAFE;
     d->ipc.discard = 1;
     disk_use(d, PLAN_DISK_MOUNT, i);
+    d->use.scratch = true;
     return 0;
 }
 

@@ -45,6 +45,7 @@ struct plan_disk {
     bool overlay;                   /* ROOT: what is written goes elsewhere */
     const char *upper;              /* namely to the disk of this tag; NULL = to a tmpfs */
     uint64_t upper_size;            /* of this size; 0 = the guest's choice */
+    bool scratch;                   /* MOUNT: nobody wants what is on it after the VM */
 };
 
 /* mounts[index] is on a server of the network: source "HOST:/PATH". Strings are borrowed. */

@@ -290,6 +290,8 @@ static int mount_disk(struct builder *b, struct mount_job *j, const struct plan_
     p->type = xstrdup(disk->fs);
     p->data = xstrdup(disk->data);
     p->subdir = xstrdup(disk->subdir);
+    if (disk->scratch)
+        p->flags |= PLAN_MF_SCRATCH;
     return 0;
 }
 

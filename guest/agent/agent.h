@@ -174,6 +174,7 @@ int machine_files(struct agent *a, struct err *err); /* proc_fd, pidns_fd, null_
 int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
 void machine_loopback_up(void);  /* of the caller's network namespace */
 void machine_child_limits(void); /* what a process has unless its plan says */
+void machine_sync_share(const struct agent *a);
 void machine_off(struct agent *a);
 
 /* modules.c */
@@ -275,6 +276,9 @@ const char *disks_missing(const struct agent *a, const struct plan_container *c)
 void disk_alias(struct agent *a, const char *word);
 int disks_prepare(struct agent *a, struct container *c, struct err *err);
 void disks_release(struct agent *a, struct container *c);
+/* The same for good: disks that end with the machine are left as they are, with all that is still
+ * to be written to them. */
+void disks_power_off(struct agent *a, struct container *c);
 int disk_use(struct agent *a, const char *tag, const char *type, const char *data, struct err *err);
 void disk_drop(struct agent *a, const char *tag);
 int disk_dir(const char *tag, const char *subdir, struct err *err); /* O_PATH; also in the child */

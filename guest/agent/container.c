@@ -267,9 +267,8 @@ static void power_off_progress(struct agent *a)
         if (cgroup_populated(c))
             return;
     for (struct container *c = a->containers; c; c = c->next)
-        disks_release(a, c); /* the host finds its images clean */
-    if (a->at.machine)
-        sync();
+        disks_power_off(a, c); /* the host finds its images clean */
+    machine_sync_share(a);     /* not all: servers of volumes may be gone */
     channel_reply(a, 0, a->poweroff_seq, 0, NULL);
     a->stop = true;
 }

@@ -245,6 +245,17 @@ int disk_use(struct agent *a, const char *tag, const char *type, const char *dat
     return 0;
 }
 
+/* Who holds it may be a process that cannot die yet: what is written must not wait for that. */
+static void detach(struct agent *a, const char *tag, const char *dir)
+{
+    cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    agent_log(a, "unmount disk '%s': %s, detaching it", tag, strerror(errno));
+    if (fd >= 0)
+        (void)syncfs(fd);
+    (void)umount2(dir, MNT_DETACH);
+}
+
 void disk_drop(struct agent *a, const char *tag)
 {
     struct disk **at = &a->disks, *d;
@@ -257,10 +268,8 @@ void disk_drop(struct agent *a, const char *tag)
         return;
     *at = d->next;
     snprintf(dir, sizeof(dir), DISK_DIR "/%s", d->tag);
-    if (umount2(dir, 0) < 0) {
-        agent_log(a, "unmount disk '%s': %s, detaching it", d->tag, strerror(errno));
-        (void)umount2(dir, MNT_DETACH);
-    }
+    if (umount2(dir, 0) < 0)
+        detach(a, d->tag, dir);
     (void)rmdir(dir);
     free(d->tag);
     free(d);
@@ -333,4 +342,18 @@ void disks_release(struct agent *a, struct container *c)
         if (c->plan.mounts[i].kind == PLAN_M_DISK)
             disk_drop(a, c->plan.mounts[i].source);
     c->n_disk_mounts = 0;
+}
+
+void disks_power_off(struct agent *a, struct container *c)
+{
+    for (size_t i = 0; i < c->n_disk_mounts; i++) {
+        const struct plan_mount *m = &c->plan.mounts[i];
+
+        if (m->kind == PLAN_M_DISK && !(m->flags & PLAN_MF_SCRATCH))
+            disk_drop(a, m->source);
+    }
+    if (c->root_used && !(c->plan.root.flags & PLAN_R_OVERLAY))
+        disk_drop(a, c->plan.root.disk);
+    c->n_disk_mounts = 0;
+    c->root_used = false;
 }

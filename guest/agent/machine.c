@@ -208,14 +208,21 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
     return open_share(a, m, err);
 }
 
+/* share_fd is a place, which cannot be synced. */
+void machine_sync_share(const struct agent *a)
+{
+    cleanup_fd int fd = a->share_mounted ? open(SHARE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (fd >= 0)
+        (void)syncfs(fd);
+}
+
 void machine_off(struct agent *a)
 {
     cgroup_done(a);
     close_fd(&a->share_fd);
     if (a->share_mounted)
         (void)umount2(SHARE_DIR, 0);
-    if (a->at.machine)
-        sync();
     channel_flush(a);
     if (!a->at.machine)
         return;

@@ -327,8 +327,8 @@ void process_try_report(struct agent *a, struct process *p)
     if (!p->exited_sent) {
         if (!a->channel.connected)
             return;
-        if (p->is_init && a->share_mounted)
-            (void)syncfs(a->share_fd); /* what it wrote is the host's when it hears of it */
+        if (p->is_init)
+            machine_sync_share(a); /* what it wrote is the host's when it hears of it */
         fault_point(a, "exit");
         p->exited_sent = true;
         msg_exited_put(&w, &m);

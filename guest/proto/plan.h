@@ -68,10 +68,11 @@ enum plan_mount_kind {
     PLAN_M_NFS,    /* source "HOST:/PATH", mounted by FRAME_MOUNT with the options data */
 };
 enum {
-    PLAN_MF_COPYUP = 1,  /* tmpfs: keep what was at dest (tmpcopyup) */
-    PLAN_MF_IS_FILE = 2, /* SHARE, BIND: dest is made as a file */
-    PLAN_MF_RECURSIVE = 4
-}; /* BIND: with submounts */
+    PLAN_MF_COPYUP = 1,    /* tmpfs: keep what was at dest (tmpcopyup) */
+    PLAN_MF_IS_FILE = 2,   /* SHARE, BIND: dest is made as a file */
+    PLAN_MF_RECURSIVE = 4, /* BIND: with submounts */
+    PLAN_MF_SCRATCH = 8,   /* DISK: what is on it ends with the VM */
+};
 
 struct plan_mount {
     uint32_t kind, flags; /* plan_mount_kind; PLAN_MF_* */
