@@ -120,6 +120,15 @@ static int remove_host_mounts(const char *run_dir, struct err *err)
     return 0;
 }
 
+int run_dir_renew(const char *dir, struct err *err)
+{
+    cleanup_free char *mounts = path_join(dir, CLI_HOST_MOUNTS);
+
+    if (remove_host_mounts(dir, err) < 0)
+        return -err->code;
+    return path_remove_tree(AT_FDCWD, mounts, err);
+}
+
 int run_dir_remove(const char *dir, struct err *err)
 {
     if (remove_host_mounts(dir, err) < 0)

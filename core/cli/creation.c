@@ -12,6 +12,7 @@
 #include "base/timing.h"
 #include "cli/from_template.h"
 #include "cli/last_words.h"
+#include "cli/lifecycle.h"
 #include "cli/pod.h"
 #include "cli/pool.h"
 
@@ -272,8 +273,8 @@ static int settle_clone(struct creation *c, struct err *err)
     close_fd(&c->sock);
     creation_end_child(&c->monitor); /* and with it the taps */
     close_fd(&c->monitor.pidfd);
-    if ((r = sandbox_spawn_monitor(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
-        (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0)
+    if ((r = run_dir_renew(c->state.run_dir, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
+        (r = take_taps(c, err)) < 0 || (r = sandbox_request(c, SEQ_SANDBOX, err)) < 0)
         return r;
     return 1;
 }

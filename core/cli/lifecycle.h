@@ -40,6 +40,8 @@ int damaged_remove_run_dirs(const char *id, struct err *err);
  */
 int vm_destroy_by_ref(const struct cli *cli, const struct descriptor *d, const char *ref,
                       bool *ret_found, struct err *err);
+/* For another monitor in place of one that has ended: without its mounts of the host. */
+int run_dir_renew(const char *dir, struct err *err);
 /* With the mounts of the host that are below it (clean.c). */
 int run_dir_remove(const char *dir, struct err *err);
 

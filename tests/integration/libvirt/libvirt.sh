@@ -66,6 +66,10 @@ check "which is a domain like any other" 0 'anyvisor-t1 +running +container t1' 
 check "exec in it" 0 '^up$' av exec t1 cat /up
 check "no domain is left of the template itself" 1 '' eval 'virsh list --name | grep template'
 av delete --force t1
+find "$WORK"/templates/*/live -name domain -exec truncate --size=1000 {} +
+start t2
+check "one that cannot be read costs a boot, not the container" 0 '^up$' av exec t2 cat /up
+av delete --force t2
 av template remove --all
 echo "$conf" > "$ANYVISOR_CONFIG"
 
