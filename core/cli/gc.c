@@ -66,6 +66,12 @@ static bool monitor_alive(const struct container *c)
     return state_monitor_read(c->dir.fd, &monitor, NULL) == 0 && proc_alive(&monitor);
 }
 
+/* A VM of the pool, whose monitor was not told of the container before its creator died. */
+static bool waits_still(const struct container *c)
+{
+    return faccessat(c->dir.fd, POOL_FACTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /*
  * What a crash has left: nobody is there who would end it, neither process nor creator nor monitor.
  * One that stopped in the ordinary way belongs to its engine, which will ask for its exit status
@@ -75,6 +81,8 @@ static bool is_left_over(const struct gc *g, const struct container *c)
 {
     enum state_status written;
 
+    if (c->state.creator.pid && !proc_alive(&c->state.creator) && waits_still(c))
+        return true;
     if (c->status != STATE_STOPPED || (c->state.creator.pid && proc_alive(&c->state.creator)) ||
         monitor_alive(c))
         return false;

@@ -6,16 +6,17 @@
  * lock takes it, by renaming it to ROOT/ID, or removes it.
  *
  *   ROOT/@pool/NAME/{state.json,...}  as of any container (state.h)
- *   ROOT/@pool/NAME/facts             written last: what must be equal in who takes it
- *   ROOT/@pool/@fill.CLASS            locked by the one process that makes members for the class
- *   ROOT/@pool/@failed.CLASS          why the last one could not be made
- *   ROOT/@pool/@log                   of the processes that make them
+ *   ROOT/@pool/NAME/facts             written last: what must be equal in who takes it; removed
+ * when its monitor has heard of that ROOT/@pool/@fill.CLASS            locked by the one process
+ * that makes members for the class ROOT/@pool/@failed.CLASS          why the last one could not be
+ * made ROOT/@pool/@log                   of the processes that make them
  */
 #ifndef CLI_POOL_H
 #define CLI_POOL_H
 #include "cli/creation.h"
 
 #define POOL_LOG "@log"
+#define POOL_FACTS "facts"
 #define POOL_CGROUP "/anyvisor-pool" /* one for each member below it */
 
 /* The same program with the pool for its root. */
@@ -55,8 +56,10 @@ int pool_member_drop(const struct pool *p, struct pool_member *m, struct err *er
 
 /* What must be equal in a member and in who takes it. The VM's size is among them. */
 void pool_facts(const struct creation *c, struct kvs *ret);
-/* How many members wait for c; *ret_others: members of its class that do not fit it. */
-size_t pool_count(const struct pool *p, const struct creation *c, struct strv *ret_others);
+/* How many members wait for c, also those that have become too old if asked for; *ret_others:
+ * members of its class that do not fit it. */
+size_t pool_count(const struct pool *p, const struct creation *c, bool old,
+                  struct strv *ret_others);
 /* Remove who is of no use any more, of all classes. Their number. */
 unsigned pool_sweep(const struct cli *cli, const struct config *config);
 

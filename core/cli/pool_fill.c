@@ -125,7 +125,7 @@ static int publish(struct creation *c, struct err *err)
         return err_set(err, EIO, "fault cli.pool-held");
     pool_facts(c, &facts);
     text = template_facts_text(&facts);
-    return path_replace(c->dir.fd, "facts", text, strlen(text), 0600, err);
+    return path_replace(c->dir.fd, POOL_FACTS, text, strlen(text), 0600, err);
 }
 
 static int warm_up(struct creation *c, struct err *err)
@@ -209,15 +209,28 @@ static void drop_one(const struct pool *p, const char *name)
         (void)pool_member_drop(p, &m, NULL);
 }
 
-/* 1: one is missing, and there is room for it. */
+/* True: one is missing, and there is room for it. Those that become too old meanwhile are there: it
+ * must end. */
 static bool is_short(const struct creation *c, const struct pool *p, size_t size)
 {
     cleanup_call(strv_done) struct strv others = {0};
-    size_t n = pool_count(p, c, &others);
+    size_t n = pool_count(p, c, true, &others);
 
     for (size_t i = 0; n < size && i < others.n && n + others.n - i >= size; i++)
         drop_one(p, others.v[i]);
     return n < size;
+}
+
+/* Nobody's to remove: a member that goes would take it from under one that is being made. */
+static int make_parent_cgroup(struct err *err)
+{
+    cleanup_call(cgroup_host_done) struct cgroup_host host = {0};
+    cleanup_call(strv_done) struct strv dirs = {0};
+    int r = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &host, err);
+
+    if (r < 0 || (r = cgroup_paths(&host, POOL_CGROUP, NULL, &dirs, err)) < 0)
+        return r;
+    return cgroup_make(&host, &dirs, err);
 }
 
 static int fill_locked(const struct creation *c, const struct pool *p, size_t size,
@@ -228,6 +241,8 @@ static int fill_locked(const struct creation *c, const struct pool *p, size_t si
     int r = null < 0 ? err_set(err, errno, "open '/dev/null': %m") : 0;
 
     (void)pool_sweep(c->cli, &c->choice.config);
+    if (r == 0)
+        r = make_parent_cgroup(err);
     while (r == 0 && is_short(c, p, size)) {
         uint64_t begin = now_ns();
 
@@ -341,7 +356,7 @@ void pool_refill(const struct creation *c)
         return;
     pool_open(c->cli, &p);
     if (failed_just_now(&p, c->choice.decision.cls) ||
-        pool_count(&p, c, NULL) >= c->choice.decision.pool.min_free)
+        pool_count(&p, c, false, NULL) >= c->choice.decision.pool.min_free)
         return;
     pid = fork();
     if (pid == 0)

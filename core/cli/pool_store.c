@@ -14,7 +14,6 @@
 #include "cli/pool.h"
 
 #define POOL_DIR "@pool"
-#define FACTS "facts"
 #define FACTS_MAX (256u << 10)
 
 void pool_open(const struct cli *cli, struct pool *ret)
@@ -56,8 +55,8 @@ static void read_facts(struct pool_member *m)
     cleanup_free char *text = NULL;
     struct stat st;
 
-    if (fstatat(m->c.dir.fd, FACTS, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-        path_read(m->c.dir.fd, FACTS, FACTS_MAX, &text, NULL, NULL) < 0)
+    if (fstatat(m->c.dir.fd, POOL_FACTS, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        path_read(m->c.dir.fd, POOL_FACTS, FACTS_MAX, &text, NULL, NULL) < 0)
         return;
     template_facts_parse(text, &m->facts);
     m->made = (uint64_t)st.st_mtim.tv_sec;
@@ -168,7 +167,7 @@ void pool_facts(const struct creation *c, struct kvs *ret)
     add_configuration(&c->choice.config, ret);
 }
 
-size_t pool_count(const struct pool *p, const struct creation *c, struct strv *ret_others)
+size_t pool_count(const struct pool *p, const struct creation *c, bool old, struct strv *ret_others)
 {
     cleanup_call(strv_done) struct strv names = {0};
     cleanup_call(kvs_done) struct kvs facts = {0};
@@ -180,10 +179,13 @@ size_t pool_count(const struct pool *p, const struct creation *c, struct strv *r
     (void)state_list(p->dir, &names, NULL);
     for (size_t i = 0; i < names.n; i++) {
         cleanup_call(pool_member_close) struct pool_member m = POOL_MEMBER_INIT;
+        enum pool_state state;
         const char *cls;
 
-        if (pool_member_open(p, names.v[i], false, &m, NULL) < 0 ||
-            pool_member_look(&m, &c->choice.config) != POOL_READY)
+        if (pool_member_open(p, names.v[i], false, &m, NULL) < 0)
+            continue;
+        state = pool_member_look(&m, &c->choice.config);
+        if (state != POOL_READY && !(old && state == POOL_EXPIRED))
             continue;
         cls = kvs_get(&m.facts, "class");
         template_name(&m.facts, has);

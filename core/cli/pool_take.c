@@ -28,7 +28,6 @@ static int write_state(const struct creation *c, const struct pool_member *m, st
 
     if ((r = state_write(&m->c.dir, &c->state, err)) < 0)
         return r;
-    (void)unlinkat(m->c.dir.fd, "facts", 0);
     if (fault_point("cli.pool-written") < 0)
         return err_set(err, EIO, "fault cli.pool-written");
     return path_replace(AT_FDCWD, owner, path, strlen(path), 0600, err);
@@ -237,6 +236,7 @@ int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err 
     if (r == 0)
         r = take_taps(c, err);
     close_fd(&c->pool_pass);
+    (void)unlinkat(c->dir.fd, POOL_FACTS, 0);
     return r;
 }
 
@@ -254,6 +254,7 @@ int pool_abandon(struct creation *c, struct err *err)
     c->monitor.pid = 0;
     close_fd(&c->monitor.pidfd);
     state_vm_forget(c->dir.fd);
+    (void)unlinkat(c->dir.fd, POOL_FACTS, 0);
     (void)unlinkat(c->dir.fd, IPC_SOCKET, 0);
     return run_dir_remove(c->state.run_dir, err);
 }

@@ -1,0 +1,208 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# VMs that wait for containers: made, taken once, made anew; who is killed on the way leaves nothing;
+# none outlives its configuration.
+. "$(dirname "$0")/lib.sh"
+setup "${1:?usage: pool.sh BACKEND}"
+LIMIT=180
+template=off
+[ "$BACKEND" = fake ] || template=shared
+MEMORY=256MiB
+
+configure() {   # configure POOL: `pool: POOL` of the defaults
+    cat > "$ANYVISOR_CONFIG" <<X
+version: 1
+plugins_dir: plugins.d
+defaults:
+  hypervisor: [$BACKEND]
+  vm: {memory: $MEMORY, vcpus: 1}
+  template: $template
+  pool: $1
+templates: {dir: $WORK/templates}
+X
+}
+
+members() { # members STATE: their names
+    av pool status --format json | jq -r ".[]|select(.state==\"$1\").name" | xargs
+}
+
+count() { members "$1" | wc -w; }
+has() { [ "$(count "$1")" = "$2" ]; }       # has STATE N
+is_stopped() { ! av pool status --format json | grep -q busy && no_filler; }
+no_filler() { ! flock -n "$ROOT"/@pool/@fill.* false 2>/dev/null || flock -n "$ROOT"/@pool/@fill.* true; }
+taken() { grep -l 'is that of container' "$ROOT"/*/monitor.log 2>/dev/null | wc -l; }
+pools_cgroups() { find /sys/fs/cgroup -type d -path "*/anyvisor-pool/$1" 2>/dev/null; }
+idle='.process.args=["sleep","1000"]'
+
+# create ID [BUNDLE]: a container's stdout is that of its create, which must not be a pipe
+create() {
+    av --log "$WORK/log" create --bundle "${2:-$B}" "$1" > "$WORK/out" 2>&1 < /dev/null
+    local rc=$?
+    cat "$WORK/out"
+    return $rc
+}
+
+# --- who has one
+B=$(bundle b "$(sh_args 'hostname; exit 3')")
+check "none by default" 0 'pool: +off' av explain "$B"
+check "fill says why there is none" 1 "policy: no VM can wait for '.*': its class has no pool" av pool fill "$B"
+configure '{size: 2, min_fee: 1}'
+check "a wrong key is refused with the right one" 1 "did you mean 'min_free'" av explain "$B"
+configure '{size: 2, min_free: 2}'
+check "explain tells" 0 'pool: +a VM that waits.*up to 2' av explain "$B"
+check "status of nothing" 0 '^NAME' av pool status
+check "drain of nothing" 0 '^$' av pool drain
+
+# --- the first start fills it, the second takes from it
+check "the first start boots or clones" 3 'anyvisor' av run --bundle "$B" first
+check "and its pool is filled afterwards" 0 '' until_ok 120 has ready 2
+before=$(members ready)
+check "its members are no containers" 0 '^$' av list --quiet
+check "nor known by their names" 1 'does not exist' av state "${before%% *}"
+one=$(av pool status --format json | jq -r '.[0].monitor')
+same "one has cgroups of its own" yes "$([ -n "$(pools_cgroups "${before%% *}")" ] && echo yes)"
+# shellcheck disable=SC2046 # numbers
+cpu_of() { cat $(pgrep -P "$one" | sed 's|.*|/proc/&/stat|') "/proc/$one/stat" | awk '{ s += $14 + $15 } END { print s }'; }
+woken() { cat /proc/"$one"/task/*/status | awk '/^voluntary_ctxt/ { s += $2 } END { print s }'; }
+spent="$(cpu_of) $(woken)"
+sleep 2                                 # the span that is measured
+same "one that waits uses no CPU and is not woken" "$spent" "$(cpu_of) $(woken)"
+
+b=$(bundle taken "$idle")
+check "a start takes one" 0 '^$' create c1 "$b"
+check "and starts in it" 0 '^$' av start c1
+check "its log says so" 0 "the VM is that of container 'c1'" cat "$ROOT/c1/monitor.log"
+check "it runs" 0 'running' av state c1
+check "exec in it" 0 '^anyvisor$' av exec c1 hostname
+check "its timings have no boot" 0 'vm_started' av timings c1
+same "and no creation of a VM" "" "$(av timings c1 | grep -E 'vm_created|hello')"
+monitor=$(cut -d' ' -f1 "$ROOT/c1/monitor")
+same "its processes are in the container's cgroups" "" "$(grep -v '/av-test-' "/proc/$monitor/cgroup" |
+    grep -E 'anyvisor-pool|memory')"
+one=$(comm -23 <(tr ' ' '\n' <<< "$before" | sort) <(members ready | tr ' ' '\n' | sort) | head -n 1)
+same "and those of the pool are gone" "" "$(pools_cgroups "${one:-none}")"
+check "the pool is filled again" 0 '' until_ok 120 has ready 2
+check "gc leaves all of it alone" 0 '^$' av gc
+same "they are there" 2 "$(count ready)"
+check "delete" 0 '^$' av delete --force c1
+check "a name that is taken costs no member" 0 '' create c2 "$b"
+check "create of the same" 1 "id 'c2' already exists" create c2 "$b"
+check "the pool is filled again" 0 '' until_ok 120 has ready 2
+check "delete" 0 '^$' av delete --force c2
+
+# --- takers at once: no VM is given twice
+takers=20
+[ "$BACKEND" = fake ] || takers=4
+for ((i = 1; i <= takers; i++)); do bundle "many$i" "$idle" > /dev/null; done
+for ((i = 1; i <= takers; i++)); do
+    av create --bundle "$WORK/b/many$i" "m$i" > "$WORK/many.$i" 2>&1 < /dev/null &
+done
+wait
+same "$takers at once: all are created" "$takers" "$(av list --format json | jq '[.[]|select(.status=="created")]|length')"
+same "each has a VM of its own" "$takers" "$(jq -r .runDir "$ROOT"/m*/state.json | sort -u | wc -l)"
+same "and a monitor of its own" "$takers" "$(cat "$ROOT"/m*/monitor | sort -u | wc -l)"
+same "some were taken from the pool" yes "$([ "$(taken)" -ge 2 ] && echo yes)"
+for ((i = 1; i <= takers; i++)); do av delete --force "m$i"; done
+check "the pool is filled again" 0 '' until_ok 120 has ready 2
+
+# --- a taker that is killed, at each of its steps: nothing of it is left, and the next one starts
+b=$(bundle killed "$(sh_args 'exit 3')")
+for p in written renamed asked; do
+    ANYVISOR_FAULT=cli.pool-$p av run --bundle "$b" "k-$p" > "$WORK/out" 2>&1 < /dev/null
+    same "taker killed, $p" 137 $?
+    check "$p: gc" 0 'removed' av gc
+    check "$p: gc again" 0 '^$' av gc
+    same "$p: nothing of it is left" "" "$(av list --quiet)"
+    check "$p: the next start" 3 '' av run --bundle "$b" "n-$p"
+    check "$p: the pool is filled again" 0 '' until_ok 120 has ready 2
+    if [ "$BACKEND" = fake ]; then
+        ANYVISOR_FAULT=cli.pool-$p:fail check "$p fails: a sentence" "$([ $p = asked ] && echo 3 || echo 1)" \
+            "fault cli.pool-$p" av run --bundle "$b" "f-$p"
+        check "$p fails: gc" 0 '^$' av gc
+        same "$p fails: nothing of it is left" "" "$(av list --quiet)"
+        check "$p fails: fill" 0 'made$' av pool fill "$b"
+    fi
+    [ "$BACKEND" = fake ] || break      # the rest is logic
+done
+
+# --- a member that fails when it is taken: another VM, and the log says so
+for p in taken resumed; do
+    check "$p: drain" 0 '^$' av pool drain
+    same "$p: nobody waits" "" "$(leftover_processes)"
+    ANYVISOR_FAULT=monitor.pool-$p check "$p: fill" 0 '^2 made$' av pool fill "$b"
+    check "a member dies, $p: the container starts" 3 'could not be taken' av run --bundle "$b" "d-$p"
+    check "$p: gc" 0 '' av gc
+    [ "$BACKEND" = fake ] || break
+done
+check "drain" 0 '^$' av pool drain
+
+# --- fillers that are killed or fail
+ANYVISOR_FAULT=cli.pool-held av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null
+same "filler killed" 137 $?
+check "what it left is given to nobody" 0 '^$' members ready
+until_ok 20 has dead 1
+check "and goes with gc" 0 'removed VMs of the pool' av gc
+same "no process is left" "" "$(leftover_processes)"
+ANYVISOR_FAULT=cli.pool-room:fail check "no memory: fill says so" 1 'MiB of memory are available' av pool fill "$b"
+check "so does status" 0 "class 'default': .*memory" av pool status
+check "the start goes on without" 3 '' av run --bundle "$b" nomemory
+same "and does not try again at once" "0 0" "$(count ready) $(count busy)"
+check "fill by hand does" 0 '^2 made$' av pool fill "$b"
+check "and status has nothing to complain of" 0 '' av pool status
+same "no failure" "" "$(av pool status | grep "class 'default'")"
+check "a full pool needs nothing" 0 '^0 made$' av pool fill "$b"
+
+# --- one that died while it waited
+kill -9 "$(av pool status --format json | jq -r '.[0].monitor')"
+check "a dead one is seen" 0 '' until_ok 20 has dead 1
+check "and not taken" 3 '' av run --bundle "$b" alive
+check "it is replaced" 0 '' until_ok 120 has ready 2
+same "nobody is dead" 0 "$(count dead)"
+
+# --- a class whose workloads differ in size: the last one counts
+if [ "$BACKEND" = fake ]; then
+    MEMORY=auto
+    configure '{size: 2}'
+    big=$(bundle big '.linux.resources.memory.limit=536870912')
+    check "fill for one size" 0 '^2 made$' av pool fill "$b"
+    check "fill for another one" 0 '^2 made$' av pool fill "$big"
+    same "no more than the class's size" 2 "$(count ready)"
+    check "fill without a bundle, for a class" 1 "class 'none'|no class" av --class none pool fill
+    MEMORY=256MiB
+fi
+
+# --- a changed configuration, an old one, the end
+configure '{size: 2, max_age: 3600}'
+check "a changed configuration makes all stale" 0 '' has stale 2
+check "none of them is taken" 3 '' av run --bundle "$b" changed
+check "new ones take their place" 0 '' until_ok 120 has ready 2
+same "and the stale ones are gone" 0 "$(count stale)"
+configure '{size: 2, max_age: 1}'
+check "fill by class" 0 '^2 made$' av pool fill
+check "one that is too old is seen" 0 '' until_ok 20 has expired 2
+check "gc removes it" 0 "removed VMs of the pool '2'" av gc
+same "nobody waits" "" "$(leftover_processes)"
+configure '{size: 2}'
+av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null &
+until_ok 60 has busy 1
+check "drain ends who fills, too" 0 '^$' av pool drain
+wait
+same "nobody waits, nobody fills" "" "$(leftover_processes)"
+same "no cgroup of the pool is left" "" "$(pools_cgroups 'pool-*')"
+
+# --- its NIC goes where the container's interfaces are
+if [ "$BACKEND" = kvm ] && command -v ip > /dev/null && ip netns add "avp-${WORK##*.}"; then
+    ns=avp-${WORK##*.}
+    ip -n "$ns" link set lo up
+    ip -n "$ns" link add eth0 type veth peer name peer
+    ip -n "$ns" addr add 10.98.0.2/24 dev eth0 && ip -n "$ns" link set eth0 up && ip -n "$ns" link set peer up
+    check "fill" 0 '^2 made$' av pool fill "$b"
+    net=$(bundle net "$(sh_args 'ip -o -4 addr show dev eth0; cat /sys/class/net/eth0/carrier') | (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$ns\"")
+    check "a taken VM has the container's network" 0 '10.98.0.2/24.*' av run --keep --bundle "$net" net
+    check "it was taken" 0 'is that of container' cat "$ROOT/net/monitor.log"
+    av delete --force net
+    ip netns del "$ns"
+fi
+check "drain at the end" 0 '^$' av pool drain
+same "nothing of the pool is left" "" "$(ls "$ROOT" 2>/dev/null)"
+finish
