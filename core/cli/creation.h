@@ -57,6 +57,7 @@ struct creation {
     struct strv pool_cgroups; /* those that it leaves for ours */
     /* Instead of the commit; NULL = that. */
     int (*complete)(struct creation *c, struct err *err);
+    bool keep_vm; /* it outlives its containers */
 };
 
 #define CREATION_INIT                                                                              \

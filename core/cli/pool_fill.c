@@ -23,7 +23,8 @@
 #include "cli/view_bundle.h"
 
 #define CPU_SHARES 102 /* a tenth of what a container has by default */
-#define SEQ_START 11
+#define TIMES 2        /* that a VM is warmed up: more gains nothing */
+#define SEQ_AGAIN 11
 #define SEQ_HOLD 12
 #define ROOM (128 * MIB) /* beside the VM's memory */
 #define FAILED_FOR_S 60
@@ -81,33 +82,59 @@ static int check_room(const struct creation *c, struct err *err)
                          kib / 1024, needed / MIB);
 }
 
-/* Its end is what is waited for: whatever it says goes nowhere. */
-static int run_once(struct creation *c, struct err *err)
+static uint64_t in_time(const struct creation *c)
+{
+    return deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000));
+}
+
+static int ask(struct creation *c, uint16_t type, struct err *err)
 {
     cleanup_call(wbuf_done) struct wbuf body = {0};
     const struct ipc_target target = {.id = c->state.id};
-    uint64_t deadline = deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000));
-    int r, status;
 
     ipc_target_put(&body, &target);
-    if ((r = ipc_send(c->sock, IPC_START, SEQ_START, &body, NULL, 0, err)) < 0 ||
-        (r = ipc_wait(c->sock, SEQ_START, deadline, NULL, err)) < 0 ||
-        (r = interrupt_wait(&c->interrupt, c->proxy.pidfd, deadline, err)) < 0)
+    return ipc_call(c->sock, type, &body, in_time(c), NULL, err);
+}
+
+/* Its end is what is waited for: whatever it says goes nowhere. */
+static int run_once(struct creation *c, struct err *err)
+{
+    int r, status;
+
+    if ((r = ask(c, IPC_START, err)) < 0 ||
+        (r = interrupt_wait(&c->interrupt, c->proxy.pidfd, in_time(c), err)) < 0)
         return r;
     if (proc_wait_gone(c->proxy.pidfd, 0) < 0)
         return err_set(err, ETIMEDOUT, "what warms the VM up does not end");
     c->proxy.pid = 0;
     if ((r = proc_reap(c->proxy.pidfd, &status, err)) < 0)
         return r;
-    return status == 0 ? 0 : err_set(err, EIO, "what warms the VM up ended with %#x", status);
+    close_fd(&c->proxy.pidfd);
+    if (status != 0)
+        return err_set(err, EIO, "what warms the VM up ended with %#x", status);
+    return ask(c, IPC_DELETE, err);
+}
+
+/* The same container once more. */
+static int make_again(struct creation *c, struct err *err)
+{
+    int r;
+
+    plan_shares_done(&c->shares);
+    plan_container_done(&c->plan);
+    c->shares = (struct plan_shares){0};
+    c->plan = (struct plan_container){0};
+    if ((r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
+        (r = container_send(c, SEQ_AGAIN, err)) < 0)
+        return r;
+    return ipc_wait(c->sock, SEQ_AGAIN, in_time(c), NULL, err);
 }
 
 static int hold(const struct creation *c, int ns, struct err *err)
 {
-    uint64_t deadline = deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000));
     int r = ipc_send(c->sock, IPC_HOLD, SEQ_HOLD, NULL, &ns, 1, err);
 
-    return r < 0 ? r : ipc_wait(c->sock, SEQ_HOLD, deadline, NULL, err);
+    return r < 0 ? r : ipc_wait(c->sock, SEQ_HOLD, in_time(c), NULL, err);
 }
 
 /* The facts come last: with them it may be taken. */
@@ -136,7 +163,11 @@ static int warm_up(struct creation *c, struct err *err)
 
     if (ns < 0)
         return err_set(err, errno, "open '%s': %m", path);
-    if ((r = run_once(c, err)) < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
+    r = run_once(c, err);
+    for (int i = 1; i < TIMES && r == 0; i++)
+        if ((r = make_again(c, err)) == 0)
+            r = run_once(c, err);
+    if (r < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
         return r;
     c->committed = true;
     return 0;
@@ -171,6 +202,7 @@ static int make_one(const struct creation *of, const struct pool *p, const char 
     c.bundle = bundle;
     c.stdio[0] = c.stdio[1] = c.stdio[2] = null;
     c.complete = warm_up;
+    c.keep_vm = true;
     if ((r = oci_bundle_load(bundle, &c.spec, err)) < 0)
         return r;
     free(c.spec->linux_.cgroups_path);

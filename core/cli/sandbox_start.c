@@ -304,6 +304,7 @@ static void fill_own(const struct creation *c, const char *live, struct ipc_sand
     fill_place(&place, c->choice.back_end->host_mounts, m);
     copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
     m->pod = c->choice.workload.is_sandbox;
+    m->keep = c->keep_vm;
     if (c->cloning)
         m->boot_timeout_ms = MAX(m->boot_timeout_ms / 2, 1u);
 }

@@ -79,7 +79,7 @@ static void forget(struct container *c)
     if (c->dead || c->deleting)
         return;
     c->deleting = true;
-    if (!m->hold.wanted && (!others_left(c) || owns_sandbox(c))) {
+    if (!m->spec.keep && (!others_left(c) || owns_sandbox(c))) {
         teardown_wait(m, c->reply_delete);
         c->reply_delete = (struct reply_to){0};
         teardown_begin(m);
@@ -211,6 +211,8 @@ static void end_if_last(const struct container *stopped)
 {
     struct monitor *m = stopped->m;
 
+    if (m->spec.keep)
+        return;
     for (struct container *c = m->containers; c; c = c->next)
         if (!c->dead && (c->status != STATE_STOPPED || !all_finished(c)) &&
             !(m->spec.pod && owns_sandbox(stopped)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM that waits for a container. It has run one of the CLI's, which is gone; its virtual CPUs
+ * A VM that waits for a container. It has run some of the CLI's, which are gone; its virtual CPUs
  * stand still, and nothing here has a timer: until somebody connects nobody is woken.
  */
 #include <errno.h>
@@ -45,23 +45,12 @@ static void pause_done(struct job *j)
     reply_ok(m, &m->hold.to, NULL, 0);
 }
 
-void hold_check(struct monitor *m)
-{
-    if (!m->hold.wanted || m->containers || m->phase != MON_READY)
-        return;
-    m->hold.wanted = false;
-    m->hold.err = (struct err)ERR_INIT;
-    m->hold.job = (struct job){.run = pause_run, .done = pause_done};
-    worker_push(&m->worker, &m->hold.job);
-}
-
 static int check(const struct monitor *m, struct err *err)
 {
-    const struct container *c = m->containers;
     uint64_t flags;
 
-    if (m->phase != MON_READY || !c || c->next || c->status != STATE_STOPPED)
-        return err_set(err, EINVAL, "only a VM whose one container has ended can be held");
+    if (m->phase != MON_READY || !m->spec.keep || m->containers || m->hold.job.run)
+        return err_set(err, EINVAL, "only a VM that was made to be held can be, once it is empty");
     flags = plugin_caps(m->boot.plugin)->flags;
     if (!(flags & HVP_CAP_PAUSE) || flags & HVP_CAP_VMM_EXTERNAL)
         return err_set_phase(err, PHASE_VMM, ENOTSUP,
@@ -73,15 +62,15 @@ static int check(const struct monitor *m, struct err *err)
 
 void hold_begin(struct monitor *m, struct reply_to to, int *fd)
 {
-    const struct reply_to nobody = {0};
     struct err err = ERR_INIT;
 
     if (check(m, &err) < 0) {
         reply_err(m, &to, &err);
         return;
     }
-    m->hold = (struct hold){.wanted = true, .to = to, .fd = steal_fd(fd)};
-    container_delete(m->containers, nobody);
+    m->hold =
+        (struct hold){.to = to, .fd = steal_fd(fd), .job = {.run = pause_run, .done = pause_done}};
+    worker_push(&m->worker, &m->hold.job);
 }
 
 static void resume_run(struct job *j)
@@ -113,6 +102,7 @@ static void become(struct monitor *m, const struct ipc_take *msg)
     free(m->spec.id);
     m->spec.id = xstrdup(msg->id);
     m->spec.pod = msg->pod;
+    m->spec.keep = 0;
     m->spec.boot_timeout_ms = msg->boot_timeout_ms;
     m->timings = (struct ipc_timings){.begin = now_ns()};
     log_init(m->log_fd, LOG_TEXT, MIN((enum log_level)msg->log_level, LOG_L_DEBUG));

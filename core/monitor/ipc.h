@@ -64,10 +64,10 @@ enum ipc_type {
                   * ENOSYS: the back-end has no NICs; reply.body of PLUG = struct ipc_hostifs */
     /* CLI -> monitor */
     IPC_CONSOLE, /* fd: a socket, over which the console's descriptor comes before the reply */
-    IPC_HOLD, /* fd: anything, for who takes the VM. Its one container, which has ended, goes, and
-               * the VM is paused until IPC_TAKE. Its connection may close then */
-    IPC_TAKE, /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
-               * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
+    IPC_HOLD,    /* fd: anything, for who takes the VM, which is empty. It is paused until IPC_TAKE;
+                  * the    connection may close then */
+    IPC_TAKE,    /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
+                  * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
 };
 
 struct ipc_reply {
@@ -150,6 +150,7 @@ struct ipc_sandbox {
     uint32_t template_use; /* enum ipc_template_use */
     char *template_dir;    /* absolute; NULL = none */
     char *template_key;    /* CLONE: the plug-in's key of what is saved there */
+    uint32_t keep; /* the VM outlives its containers, but not this connection: for IPC_HOLD */
 };
 
 /* One mount that the host puts into the share before the guest sees the plan; its attributes are

@@ -141,6 +141,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(52, STR, struct ipc_sandbox, template_key),
     CODEC_F(60, STR, struct ipc_sandbox, host_mounts),
     CODEC_F(70, LIST, struct ipc_sandbox, paths),
+    CODEC_F(71, U32, struct ipc_sandbox, keep),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);

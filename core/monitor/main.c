@@ -22,7 +22,6 @@ static void sweep(void *ctx)
 
     sandbox_sweep(m);
     container_sweep(m);
-    hold_check(m);
     conn_sweep(m);
     teardown_check(m);
 }

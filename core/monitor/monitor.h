@@ -113,7 +113,6 @@ enum monitor_phase { MON_NEW, MON_BOOT, MON_HELLO, MON_SETUP, MON_READY, MON_HEL
 
 /* A VM that waits for a container (hold.c). */
 struct hold {
-    bool wanted;        /* paused as soon as its containers are gone */
     struct reply_to to; /* of IPC_HOLD */
     int fd;             /* what came with it */
     struct job job;     /* pause or resume */
@@ -212,7 +211,6 @@ void template_save(struct monitor *m);
 /* hold.c: pause the VM, whoever asks; give it to another container. */
 void hold_begin(struct monitor *m, struct reply_to to, int *fd);
 void hold_take(struct monitor *m, struct reply_to to, const struct ipc_take *msg, int sock);
-void hold_check(struct monitor *m); /* in each sweep */
 
 /* prepare.c */
 int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err);

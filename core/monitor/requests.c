@@ -445,6 +445,6 @@ void requests_conn_closed(struct conn *c)
             container_undo(k);
         }
     /* Nobody is left who could use a sandbox without containers. */
-    if (c->number == m->owner && !m->containers)
+    if (c->number == m->owner && (m->spec.keep || !m->containers))
         teardown_begin(m);
 }

@@ -27,10 +27,10 @@ members() { # members STATE: their names
 }
 
 count() { members "$1" | wc -w; }
+filled() { av pool fill "$B" && has ready 2; }
 has() { [ "$(count "$1")" = "$2" ]; }       # has STATE N
-is_stopped() { ! av pool status --format json | grep -q busy && no_filler; }
-no_filler() { ! flock -n "$ROOT"/@pool/@fill.* false 2>/dev/null || flock -n "$ROOT"/@pool/@fill.* true; }
 taken() { grep -l 'is that of container' "$ROOT"/*/monitor.log 2>/dev/null | wc -l; }
+# What others test meanwhile has members, too.
 pools_cgroups() { find /sys/fs/cgroup -type d -path "*/anyvisor-pool/$1" 2>/dev/null; }
 idle='.process.args=["sleep","1000"]'
 
@@ -120,7 +120,7 @@ for p in written renamed asked; do
             "fault cli.pool-$p" av run --bundle "$b" "f-$p"
         check "$p fails: gc" 0 '^$' av gc
         same "$p fails: nothing of it is left" "" "$(av list --quiet)"
-        check "$p fails: fill" 0 'made$' av pool fill "$b"
+        check "$p fails: the pool is filled again" 0 '' until_ok 120 filled
     fi
     [ "$BACKEND" = fake ] || break      # the rest is logic
 done
@@ -183,12 +183,15 @@ check "one that is too old is seen" 0 '' until_ok 20 has expired 2
 check "gc removes it" 0 "removed VMs of the pool '2'" av gc
 same "nobody waits" "" "$(leftover_processes)"
 configure '{size: 2}'
+check "fill once more" 0 'made$' av pool fill "$b"
+last=$(members ready)
+check "drain" 0 '^$' av pool drain
 av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null &
 until_ok 60 has busy 1
 check "drain ends who fills, too" 0 '^$' av pool drain
 wait
 same "nobody waits, nobody fills" "" "$(leftover_processes)"
-same "no cgroup of the pool is left" "" "$(pools_cgroups 'pool-*')"
+for one in $last; do same "no cgroup of a member is left" "" "$(pools_cgroups "$one")"; done
 
 # --- its NIC goes where the container's interfaces are
 if [ "$BACKEND" = kvm ] && command -v ip > /dev/null && ip netns add "avp-${WORK##*.}"; then
