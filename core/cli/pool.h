@@ -75,7 +75,8 @@ int pool_abandon(struct creation *c, struct err *err);
 
 /* pool_fill.c: members like c's VM, up to size of them; *ret_made of them are new. */
 int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err);
-/* The same in a process of its own, if c's class is short of them; after c was committed. */
+/* The same in a process of its own, if c's class is short of them; the last that is done to c after
+ * its commit, for it is unlocked. */
 void pool_refill(const struct creation *c);
 /* Whether c's VM may come from a pool; else *ret_why, a sentence. */
 bool pool_possible(const struct creation *c, const char **ret_why);

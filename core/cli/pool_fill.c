@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -325,9 +324,10 @@ int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct 
 
         if ((r = lock_class(&p, cls, &lock, err)) < 0)
             return r;
-        if ((r = fill_locked(c, &p, size, ret_made, err)) < 0) {
+        r = fill_locked(c, &p, size, ret_made, err);
+        if (r < 0 && r != -EINTR) {
             note_failure(&p, cls, err);
-        } else {
+        } else if (r == 0) {
             cleanup_free char *failed = file_of(&p, "failed", cls);
 
             (void)unlink(failed);
@@ -369,9 +369,8 @@ static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
     (void)close_range(3, ~0U, 0);
     for (int fd = 0; fd < 3; fd++)
         (void)!open("/dev/null", O_RDWR);
+    (void)sigprocmask(SIG_SETMASK, &c->interrupt.old_mask, NULL);
     (void)setsid();
-    if (fork() != 0) /* whoever waits for the caller's children shall not wait for this one */
-        _exit(0);
     (void)chdir("/");
     (void)path_mkdirs(p->dir, 0700, NULL);
     start_log(p);
@@ -390,13 +389,12 @@ void pool_refill(const struct creation *c)
     if (failed_just_now(&p, c->choice.decision.cls) ||
         pool_count(&p, c, false, NULL) >= c->choice.decision.pool.min_free)
         return;
+    (void)flock(c->dir.fd, LOCK_UN); /* else the child would keep it until it has run */
     pid = fork();
     if (pid == 0)
         be_filler(c, &p);
     if (pid < 0)
         log_warn("start a process that fills the pool: %s, ignoring", strerror(errno));
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
 }
 
 static int stop_filler(const char *file, struct err *err)

@@ -4,7 +4,7 @@
 #
 #   run.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [NAME...]
 #
-# NAME: cold clone clones burst idle state exec second cpu memory wakeups (default: all). Subject and floor take turns, so that what
+# NAME: cold clone clones burst idle warm state exec second cpu memory wakeups (default: all). Subject and floor take turns, so that what
 # else the machine does hits both. Exit status 0 = every figure was taken; whether it meets its
 # target is in the table, for a busy machine proves nothing.
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,7 +34,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#names[@]} -gt 0 ] || names=(cold clone clones burst idle state exec second cpu memory wakeups)
+[ ${#names[@]} -gt 0 ] || names=(cold clone clones burst idle warm state exec second cpu memory wakeups)
 [ -z "$build" ] || export AV_BUILD=$build
 
 # shellcheck source=../integration/lib.sh
@@ -43,6 +43,8 @@ done
 . "$here/figures.sh"
 # shellcheck source=clones.sh
 . "$here/clones.sh"
+# shellcheck source=warm.sh
+. "$here/warm.sh"
 setup "$backend"
 IDLE_S=10
 [ -z "$smoke" ] || IDLE_S=1
