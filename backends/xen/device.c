@@ -9,7 +9,7 @@
 
 #define DISKS_MAX 26 /* xvda to xvdz */
 
-static struct xen_device *find(struct xen_vm *vm, const char *tag)
+struct xen_device *xen_device_find(struct xen_vm *vm, const char *tag)
 {
     struct xen_device *d = vm->devices;
 
@@ -55,7 +55,12 @@ static int check_device(const struct hvp_device *dev, struct hvp_error *err)
         return check_share((const struct hvp_share *)dev, err);
     if (dev->kind == HVP_DEV_DISK)
         return check_disk((const struct hvp_disk *)dev, err);
-    return hvp_fail(err, ENOTSUP, "device '%s': only disks and shares are supported", dev->tag);
+    if (dev->kind != HVP_DEV_NIC)
+        return hvp_fail(err, ENOTSUP, "device '%s': only disks, shares and NICs are supported",
+                        dev->tag);
+    return dev->flags & HVP_F_LINK_DOWN
+               ? hvp_fail(err, ENOTSUP, "NIC '%s': Xen's have their carrier always", dev->tag)
+               : 0;
 }
 
 static int choose_vdev(struct xen_vm *vm, char vdev[8], struct hvp_error *err)
@@ -72,6 +77,15 @@ static int choose_vdev(struct xen_vm *vm, char vdev[8], struct hvp_error *err)
     return hvp_fail(err, ENOSPC, "the VM has %d disks already", DISKS_MAX);
 }
 
+static int choose_nic(const struct xen_vm *vm)
+{
+    int number = 0;
+
+    for (const struct xen_device *d = vm->devices; d; d = d->next)
+        number = d->nic >= number ? d->nic + 1 : number;
+    return number;
+}
+
 int xen_device_note(struct xen_vm *vm, const struct hvp_device *dev, bool hot,
                     struct xen_device **ret, struct hvp_error *err)
 {
@@ -80,14 +94,17 @@ int xen_device_note(struct xen_vm *vm, const struct hvp_device *dev, bool hot,
 
     if (check_device(dev, err) < 0)
         return err->code;
-    if (find(vm, dev->tag))
+    if (xen_device_find(vm, dev->tag))
         return hvp_fail(err, EEXIST, "the VM has a device '%s' already", dev->tag);
     if (dev->kind == HVP_DEV_DISK && choose_vdev(vm, vdev, err) < 0)
         return err->code;
     d = calloc(1, sizeof(*d));
     if (!d)
         return hvp_fail(err, ENOMEM, "out of memory for device '%s'", dev->tag);
-    *d = (struct xen_device){.next = vm->devices, .kind = dev->kind, .hot = hot};
+    *d = (struct xen_device){.next = vm->devices,
+                             .kind = dev->kind,
+                             .nic = dev->kind == HVP_DEV_NIC ? choose_nic(vm) : -1,
+                             .hot = hot};
     snprintf(d->tag, sizeof(d->tag), "%s", dev->tag);
     memcpy(d->vdev, vdev, sizeof(vdev));
     vm->devices = d;
@@ -130,17 +147,20 @@ int xen_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms
     struct xen_vm *vm = p;
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
     struct xen_device *known;
+    int r;
 
-    if (dev->kind != HVP_DEV_DISK)
-        return hvp_fail(err, ENOTSUP, "device '%s': only disks can be added to a running domain",
+    if (dev->kind == HVP_DEV_SHARE)
+        return hvp_fail(err, ENOTSUP, "device '%s': a share cannot be added to a running domain",
                         dev->tag);
     if (xen_device_note(vm, dev, true, &known, err) < 0)
         return err->code;
-    if (attach(vm, (const struct hvp_disk *)dev, known->vdev, &d, err) < 0) {
+    if (known->nic >= 0)
+        r = xen_nic_attach(vm, (const struct hvp_nic *)dev, known->nic, &d, err);
+    else
+        r = attach(vm, (const struct hvp_disk *)dev, known->vdev, &d, err);
+    if (r < 0)
         forget(vm, known);
-        return err->code;
-    }
-    return 0;
+    return r;
 }
 
 /* Of xenbus: the guest's driver has the disk, and is to be asked. */
@@ -174,12 +194,29 @@ static int detach(struct xen_vm *vm, libxl_device_disk *disk, const struct deadl
     return r;
 }
 
+static int detach_disk(struct xen_vm *vm, const char *vdev, const struct deadline *d,
+                       struct hvp_error *err)
+{
+    libxl_device_disk disk;
+    int r;
+
+    r = libxl_vdev_to_device_disk(vm->loop.ctx, vm->domid, vdev, &disk);
+    if (r)
+        return loop_fail(&vm->loop, r, "find the disk in the domain", err);
+    r = detach(vm, &disk, d, err);
+    /* QEMU overlooks the word to go while it still sets the disk up, of which nobody can be told.
+     */
+    if (r == -ETIMEDOUT && deadline_left_ms(d) != 0)
+        r = detach(vm, &disk, d, err);
+    libxl_device_disk_dispose(&disk);
+    return r;
+}
+
 int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)
 {
     struct xen_vm *vm = p;
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
-    struct xen_device *dev = find(vm, tag);
-    libxl_device_disk disk;
+    struct xen_device *dev = xen_device_find(vm, tag);
     int r;
 
     if (!dev)
@@ -187,15 +224,7 @@ int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_
     if (!dev->hot)
         return hvp_fail(err, ENOTSUP, "device '%s' was there from the start and cannot be removed",
                         tag);
-    r = libxl_vdev_to_device_disk(vm->loop.ctx, vm->domid, dev->vdev, &disk);
-    if (r)
-        return loop_fail(&vm->loop, r, "find the disk in the domain", err);
-    r = detach(vm, &disk, &d, err);
-    /* QEMU overlooks the word to go while it still sets the disk up, of which nobody can be told.
-     */
-    if (r == -ETIMEDOUT && deadline_left_ms(&d) != 0)
-        r = detach(vm, &disk, &d, err);
-    libxl_device_disk_dispose(&disk);
+    r = dev->nic >= 0 ? xen_nic_detach(vm, dev->nic, &d, err) : detach_disk(vm, dev->vdev, &d, err);
     if (r == 0)
         forget(vm, dev);
     return r;
@@ -203,13 +232,16 @@ int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_
 
 int xen_device_addr(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err)
 {
-    const struct xen_device *dev = find(p, tag);
+    const struct xen_device *dev = xen_device_find(p, tag);
     int n;
 
     if (!dev)
         return hvp_fail(err, ENOENT, "the VM has no device '%.40s'", tag);
-    n = dev->kind == HVP_DEV_DISK ? snprintf(buf, len, "xvd:%s", dev->vdev)
-                                  : snprintf(buf, len, "xen:%s", dev->tag);
+    if (dev->kind == HVP_DEV_NIC)
+        n = snprintf(buf, len, "vif:%d", dev->nic);
+    else
+        n = dev->kind == HVP_DEV_DISK ? snprintf(buf, len, "xvd:%s", dev->vdev)
+                                      : snprintf(buf, len, "xen:%s", dev->tag);
     return n < 0 || (size_t)n >= len
                ? hvp_fail(err, ENAMETOOLONG, "the address of '%s' needs %d bytes", tag, n)
                : 0;

@@ -55,16 +55,26 @@ static int describe_cmdline(struct xen_vm *vm, const struct hvp_vm_spec *spec, c
     return set(ret, line, err);
 }
 
+int domain_vcpus(struct xen_vm *vm, uint32_t n, libxl_bitmap *ret, struct hvp_error *err)
+{
+    libxl_bitmap_init(ret);
+    if (libxl_cpu_bitmap_alloc(vm->loop.ctx, ret, (int)vm->vcpus_max))
+        return hvp_fail(err, ENOMEM, "out of memory for %u vCPUs", vm->vcpus_max);
+    for (uint32_t i = 0; i < n; i++)
+        libxl_bitmap_set(ret, (int)i);
+    return 0;
+}
+
 static int describe_build(struct xen_vm *vm, const struct hvp_vm_spec *spec,
                           libxl_domain_build_info *b, struct hvp_error *err)
 {
     libxl_domain_build_info_init(b);
     libxl_domain_build_info_init_type(b, type_of(&vm->inst->config));
-    b->max_vcpus = (int)spec->vcpus;
-    if (libxl_cpu_bitmap_alloc(vm->loop.ctx, &b->avail_vcpus, (int)spec->vcpus))
-        return hvp_fail(err, ENOMEM, "out of memory for %u vCPUs", spec->vcpus);
-    libxl_bitmap_set_any(&b->avail_vcpus);
-    b->max_memkb = b->target_memkb = spec->memory / KIB;
+    b->max_vcpus = (int)spec->vcpus_max;
+    if (domain_vcpus(vm, spec->vcpus, &b->avail_vcpus, err) < 0)
+        return err->code;
+    b->max_memkb = spec->memory_max / KIB;
+    b->target_memkb = spec->memory / KIB;
     /* The guest reads the CPU's own counter: no exit for each look at the clock, and Xen as a guest
      * of an emulated machine cannot emulate the instruction. */
     b->tsc_mode = LIBXL_TSC_MODE_NATIVE;
@@ -136,13 +146,20 @@ static int describe_devices(struct xen_vm *vm, const struct hvp_vm_spec *spec,
 {
     c->disks = calloc(spec->n_devices + 1, sizeof(*c->disks));
     c->p9s = calloc(spec->n_devices + 1, sizeof(*c->p9s));
-    if (!c->disks || !c->p9s)
+    c->nics = calloc(spec->n_devices + 1, sizeof(*c->nics));
+    if (!c->disks || !c->p9s || !c->nics)
         return hvp_fail(err, ENOMEM, "out of memory for devices");
     for (size_t i = 0; i < spec->n_devices; i++) {
         const struct hvp_device *dev = spec->devices[i];
 
         if (dev->kind == HVP_DEV_SHARE) {
             if (describe_share((const struct hvp_share *)dev, &c->p9s[c->num_p9s++], err) < 0)
+                return err->code;
+        } else if (dev->kind == HVP_DEV_NIC) {
+            libxl_device_nic *nic = &c->nics[c->num_nics++];
+
+            libxl_device_nic_init(nic);
+            if (domain_nic((const struct hvp_nic *)dev, find(vm, dev->tag)->nic, nic, err) < 0)
                 return err->code;
         } else if (dev->kind == HVP_DEV_DISK) {
             libxl_device_disk *disk = &c->disks[c->num_disks++];

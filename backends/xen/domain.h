@@ -18,4 +18,9 @@ int domain_describe(struct xen_vm *vm, const struct hvp_vm_spec *spec, libxl_dom
 int domain_disk(const struct hvp_disk *disk, const char *vdev, libxl_device_disk *ret,
                 struct hvp_error *err);
 
+/* The first n of the VM's vCPUs; libxl_bitmap_dispose frees ret. */
+int domain_vcpus(struct xen_vm *vm, uint32_t n, libxl_bitmap *ret, struct hvp_error *err);
+/* nic.c; ret is libxl_device_nic_init'ed and disposed by the caller. */
+int domain_nic(const struct hvp_nic *nic, int number, libxl_device_nic *ret, struct hvp_error *err);
+
 #endif

@@ -56,6 +56,11 @@ static const struct hvp_plugin plugin = {
     .device_attach = xen_device_attach,
     .device_detach = xen_device_detach,
     .device_addr = xen_device_addr,
+    .nic_hostif = xen_nic_hostif,
+    .vm_set_vcpus = xen_vm_set_vcpus,
+    .vm_set_memory = xen_vm_set_memory,
+    .vm_save = xen_vm_save,
+    .vm_restore = xen_vm_restore,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -10,7 +10,8 @@
 
 #define CAPS                                                                                       \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_STATS | HVP_CAP_CONSOLE |   \
-     HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS)
+     HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS | HVP_CAP_SET_VCPUS |                \
+     HVP_CAP_SET_MEMORY | HVP_CAP_SNAPSHOT)
 
 static bool file_has(const char *path, const char *text)
 {
@@ -33,16 +34,22 @@ static int check_dom0(struct hvp_error *err)
     return 0;
 }
 
+static bool has_module(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/sys/module/%s", name);
+    return access(path, F_OK) == 0;
+}
+
 static void append_missing(char *text, size_t len)
 {
     static const char *const modules[] = {"xen_gntdev", "xen_evtchn", "xen_blkback", "xen_netback"};
-    char path[64];
 
     for (size_t i = 0; i < ARRAY_SIZE(modules); i++) {
         size_t used = strlen(text);
 
-        snprintf(path, sizeof(path), "/sys/module/%s", modules[i]);
-        if (access(path, F_OK) < 0)
+        if (!has_module(modules[i]))
             snprintf(text + used, len - used, "; kernel module %s is not loaded", modules[i]);
     }
 }
@@ -102,6 +109,12 @@ int xen_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
     c.flags = CAPS;
     c.coldplug = 1u << HVP_DEV_DISK | 1u << HVP_DEV_SHARE;
     c.hotplug = c.unplug = 1u << HVP_DEV_DISK;
+    if (has_module("xen_netback")) {
+        c.flags |= HVP_CAP_NIC_HOSTIF;
+        c.coldplug |= 1u << HVP_DEV_NIC;
+        c.hotplug |= 1u << HVP_DEV_NIC;
+        c.unplug |= 1u << HVP_DEV_NIC;
+    }
     c.disk_protocols = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK;
     c.disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2;
     c.max_channels = 1;

@@ -66,6 +66,8 @@ static int note(struct xen_vm *vm, const struct hvp_vm_spec *spec, struct hvp_er
         copy(&vm->console_log, spec->console_log, err) < 0)
         return err->code;
     snprintf(vm->uuid, sizeof(vm->uuid), "%s", spec->uuid);
+    vm->vcpus_max = spec->vcpus_max;
+    vm->memory_max = spec->memory_max;
     for (size_t i = 0; i < spec->n_devices; i++)
         if (xen_device_note(vm, spec->devices[i], false, &ignored, err) < 0)
             return err->code;
@@ -84,8 +86,23 @@ static int may_begin(const struct xen_vm *vm, const struct deadline *d, struct h
     return 0;
 }
 
-static int make(struct xen_vm *vm, const struct hvp_vm_spec *spec, const struct deadline *d,
-                struct hvp_error *err)
+static int begin(struct xen_vm *vm, libxl_domain_config *c, int state_fd, uint32_t *domid,
+                 const libxl_asyncop_how *how)
+{
+    libxl_domain_restore_params params;
+    int r;
+
+    if (state_fd < 0)
+        return libxl_domain_create_new(vm->loop.ctx, c, domid, how, NULL);
+    libxl_domain_restore_params_init(&params);
+    params.stream_version = 2; /* what this libxl writes */
+    r = libxl_domain_create_restore(vm->loop.ctx, c, domid, state_fd, -1, &params, how, NULL);
+    libxl_domain_restore_params_dispose(&params);
+    return r;
+}
+
+static int make(struct xen_vm *vm, const struct hvp_vm_spec *spec, int state_fd,
+                const struct deadline *d, struct hvp_error *err)
 {
     libxl_domain_config c;
     libxl_asyncop_how how;
@@ -94,7 +111,7 @@ static int make(struct xen_vm *vm, const struct hvp_vm_spec *spec, const struct 
 
     if (r == 0) {
         loop_begin(&vm->loop, &how);
-        r = libxl_domain_create_new(vm->loop.ctx, &c, &domid, &how, NULL);
+        r = begin(vm, &c, state_fd, &domid, &how);
         r = loop_finish(&vm->loop, &how, r, d, "create the domain", err);
     }
     libxl_domain_config_dispose(&c);
@@ -104,10 +121,9 @@ static int make(struct xen_vm *vm, const struct hvp_vm_spec *spec, const struct 
     return xen_events_watch(vm, err);
 }
 
-int xen_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **ret,
-                  struct hvp_error *err)
+int xen_vm_make(struct xen_inst *in, const struct hvp_vm_spec *spec, int state_fd,
+                uint32_t timeout_ms, void **ret, struct hvp_error *err)
 {
-    struct xen_inst *in = inst;
     struct deadline d = deadline_start(in->host, timeout_ms);
     struct hvp_error ignored = {.struct_size = sizeof(ignored)};
     struct xen_vm *vm = xen_vm_new(in, err);
@@ -115,14 +131,23 @@ int xen_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_m
     if (!vm)
         return err->code;
     vm->domid = NO_DOMAIN;
-    if (note(vm, spec, err) < 0 || may_begin(vm, &d, err) < 0 || make(vm, spec, &d, err) < 0) {
+    if (note(vm, spec, err) < 0 || may_begin(vm, &d, err) < 0 ||
+        make(vm, spec, state_fd, &d, err) < 0) {
         if (vm->domid != NO_DOMAIN)
             xen_vm_destroy(vm, HVP_NO_TIMEOUT, &ignored);
         xen_vm_close(vm);
         return err->code;
     }
+    if (state_fd >= 0)
+        vm->state = HVP_VM_PAUSED;
     *ret = vm;
     return 0;
+}
+
+int xen_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **ret,
+                  struct hvp_error *err)
+{
+    return xen_vm_make(inst, spec, -1, timeout_ms, ret, err);
 }
 
 static int is_alive(struct xen_vm *vm, struct hvp_error *err)
@@ -150,28 +175,40 @@ static int unpause(struct xen_vm *vm, const char *what, uint32_t timeout_ms, str
     return 0;
 }
 
-/* The reader of the console starts here and not with the domain: core has given up rights since,
- * and what says nothing yet need not be heard. */
+/* Not with the domain: core has given up rights since, and what says nothing yet need not be heard.
+ */
+static int read_console(struct xen_vm *vm, struct hvp_error *err)
+{
+    char *tty = NULL;
+    int r = libxl_console_get_tty(vm->loop.ctx, vm->domid, 0, LIBXL_CONSOLE_TYPE_PV, &tty);
+
+    if (r)
+        return loop_fail(&vm->loop, r, "find the domain's console", err);
+    r = console_start(tty, vm->console_log, &vm->console, err);
+    free(tty);
+    return r;
+}
+
 int xen_vm_start(void *p, uint32_t timeout_ms, struct hvp_error *err)
 {
     struct xen_vm *vm = p;
-    char *tty = NULL;
     int r;
 
     if (is_alive(vm, err) < 0)
         return err->code;
     if (vm->state != HVP_VM_CREATED || vm->console)
         return hvp_fail(err, EINVAL, "the VM has been started already");
-    r = libxl_console_get_tty(vm->loop.ctx, vm->domid, 0, LIBXL_CONSOLE_TYPE_PV, &tty);
-    if (r)
-        return loop_fail(&vm->loop, r, "find the domain's console", err);
-    r = console_start(tty, vm->console_log, &vm->console, err);
-    free(tty);
+    r = read_console(vm, err);
     return r < 0 ? r : unpause(vm, "start the domain", timeout_ms, err);
 }
 
-int xen_vm_resume(void *vm, uint32_t timeout_ms, struct hvp_error *err)
+/* A restored VM, which has never been started, is heard from here on. */
+int xen_vm_resume(void *p, uint32_t timeout_ms, struct hvp_error *err)
 {
+    struct xen_vm *vm = p;
+
+    if (is_alive(vm, err) < 0 || (vm->run_dir && !vm->console && read_console(vm, err) < 0))
+        return err->code;
     return unpause(vm, "resume the domain", timeout_ms, err);
 }
 

@@ -29,6 +29,7 @@ struct xen_device {
     uint32_t kind;
     char tag[HVP_TAG_MAX + 1];
     char vdev[8]; /* a disk's name in the guest; "" = it is none */
+    int nic;      /* a NIC's number in its domain; -1 = it is none */
     bool hot;
 };
 
@@ -36,6 +37,8 @@ struct xen_vm {
     struct xen_inst *inst;
     struct loop loop;
     uint32_t domid;
+    uint32_t vcpus_max; /* 0 = unknown (reopened) */
+    uint64_t memory_max;
     char uuid[XEN_UUID_LEN + 1];
     char *run_dir;     /* NULL = unknown (reopened) */
     char *console_log; /* NULL = none */
@@ -64,6 +67,9 @@ int xen_agent_open(void *vm, uint32_t port, uint32_t timeout_ms, int *fd, struct
 int xen_console_open(void *vm, uint32_t timeout_ms, int *fd, struct hvp_error *err);
 /* A handle without a domain; NULL and a sentence. */
 struct xen_vm *xen_vm_new(struct xen_inst *in, struct hvp_error *err);
+/* state_fd: of a saved VM, which goes on; -1 = a new one. */
+int xen_vm_make(struct xen_inst *in, const struct hvp_vm_spec *spec, int state_fd,
+                uint32_t timeout_ms, void **ret, struct hvp_error *err);
 
 /* reopen.c */
 int xen_vm_ref(void *vm, char *buf, size_t len, struct hvp_error *err);
@@ -83,6 +89,7 @@ int xen_event_fd(void *vm, int *fd, struct hvp_error *err);
 int xen_event_next(void *vm, struct hvp_event *ev, struct hvp_error *err);
 
 /* device.c */
+struct xen_device *xen_device_find(struct xen_vm *vm, const char *tag); /* NULL = there is none */
 /* Checks, and takes note of, a device that a new VM has. */
 int xen_device_note(struct xen_vm *vm, const struct hvp_device *dev, bool hot,
                     struct xen_device **ret, struct hvp_error *err);
@@ -90,6 +97,25 @@ int xen_device_attach(void *vm, const struct hvp_device *dev, uint32_t timeout_m
                       struct hvp_error *err);
 int xen_device_detach(void *vm, const char *tag, uint32_t timeout_ms, struct hvp_error *err);
 int xen_device_addr(void *vm, const char *tag, char *buf, size_t len, struct hvp_error *err);
+
+/* nic.c */
+int xen_nic_hostif(void *vm, const char *tag, char *buf, size_t len, struct hvp_error *err);
+
+int xen_nic_attach(struct xen_vm *vm, const struct hvp_nic *nic, int number,
+                   const struct deadline *d, struct hvp_error *err);
+int xen_nic_detach(struct xen_vm *vm, int number, const struct deadline *d, struct hvp_error *err);
+
+/* size.c */
+int xen_vm_set_vcpus(void *vm, uint32_t vcpus, uint32_t timeout_ms, uint32_t *reached,
+                     struct hvp_error *err);
+int xen_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *reached,
+                      struct hvp_error *err);
+
+/* snapshot.c */
+int xen_vm_save(void *vm, const char *dir, uint32_t flags, uint32_t timeout_ms,
+                struct hvp_error *err);
+int xen_vm_restore(void *inst, const struct hvp_vm_spec *spec, const char *dir, uint32_t flags,
+                   uint32_t timeout_ms, void **vm, struct hvp_error *err);
 
 /* stats.c */
 int xen_vm_stats(void *vm, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_error *err);

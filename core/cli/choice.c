@@ -122,8 +122,10 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
     if (!c->look_only)
         (void)path_mkdirs(layout_cache_dir(), 0700, NULL);
     choice_host(cli, d->arch, &host, &guest_dir);
-    r = c->look_only ? look_at_modules(d, &loadable, &err)
-                     : hostmod_ensure((const char *const *)d->modules.v, &err);
+    r = plugin_host_fits(d, &err);
+    if (r == 0)
+        r = c->look_only ? look_at_modules(d, &loadable, &err)
+                         : hostmod_ensure((const char *const *)d->modules.v, &err);
     if (r == 0)
         r = plugin_probe_isolated(d, &host, PROBE_MS, &p->info, &err);
     p->usable = r == 0;

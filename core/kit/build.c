@@ -112,7 +112,9 @@ int kit_build(struct kit *k, const struct kit_vm_wish *w, struct kit_vm *ret)
 {
     bool by_fd = kit_has(k, HVP_CAP_NIC_FD), wants_nic = cold(k, HVP_DEV_NIC) && !w->no_nic;
     cleanup_fd int tap = wants_nic && by_fd ? kit_tap() : -1;
-    const struct hvp_nic nic = kit_nic("eth0", by_fd ? &tap : NULL, 1, HVP_F_LINK_DOWN);
+    bool has_link = k->caps.update & 1u << HVP_DEV_NIC;
+    const struct hvp_nic nic =
+        kit_nic("eth0", by_fd ? &tap : NULL, 1, has_link ? HVP_F_LINK_DOWN : 0);
     const struct hvp_share share = kit_share(k);
     const struct hvp_device *devices[3];
     struct hvp_vm_spec spec;

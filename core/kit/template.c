@@ -85,7 +85,8 @@ static void check_snapshot(struct kit *k, struct kit_vm *vm)
     kit_refused(k, KIT_CALL(k, vm_save, vm->vm, dir, 0, KIT_OP_MS), "a running VM is not saved");
     if (!save(k, vm, dir))
         return;
-    kit_ok(k, KIT_CALL(k, vm_resume, vm->vm, KIT_OP_MS), "a saved VM resumes");
+    if (kit_ok(k, KIT_CALL(k, vm_resume, vm->vm, KIT_OP_MS), "a saved VM resumes"))
+        kit_hello(k, vm->vm);
     if (restore(k, dir, &clone)) {
         go_on(k, &clone);
         kit_destroy(k, &clone, "a clone is destroyed");

@@ -129,6 +129,8 @@ struct agent {
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
     struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
+    struct source restored, cpus; /* of a guest of Xen */
+    char domain[40];              /* its UUID */
     struct channel channel;
     struct container *containers;
     struct process *processes;
@@ -153,8 +155,12 @@ void loop_events(struct agent *a, struct source *s, uint32_t events); /* change 
 void loop_close(struct agent *a, struct source *s);                   /* also closes the fd */
 int loop_run(struct agent *a);
 
+/* xen.c: what changes around a guest of Xen; nothing on others */
+int xen_watch(struct agent *a, struct err *err);
+
 /* channel.c */
 int channel_open(struct agent *a, struct err *err);
+int channel_reopen(struct agent *a, struct err *err); /* its device has forgotten us */
 void channel_send(struct agent *a, uint16_t type, uint32_t id, uint32_t seq, const void *body,
                   size_t len);
 void channel_reply(struct agent *a, uint32_t id, uint32_t seq, int r, const struct err *err);

@@ -388,6 +388,27 @@ static int connect_vsock(struct agent *a, struct err *err)
     return r;
 }
 
+static int watch_carrier(struct agent *a, int *fd, struct err *err)
+{
+    int r =
+        loop_watch(a, &a->channel.source, *fd, EPOLLIN | EPOLLOUT | EPOLLET, channel_ready, err);
+
+    if (r == 0)
+        (void)steal_fd(fd);
+    return r;
+}
+
+int channel_reopen(struct agent *a, struct err *err)
+{
+    cleanup_fd int fd = -1;
+
+    disconnected(a);
+    loop_close(a, &a->channel.source);
+    frame_reader_done(&a->channel.reader);
+    fd = wait_carrier(a, err);
+    return fd < 0 ? fd : watch_carrier(a, &fd, err);
+}
+
 int channel_open(struct agent *a, struct err *err)
 {
     cleanup_fd int fd = -1;
@@ -414,10 +435,7 @@ int channel_open(struct agent *a, struct err *err)
         if (fd < 0)
             return fd;
     }
-    r = loop_watch(a, &a->channel.source, fd, EPOLLIN | EPOLLOUT | EPOLLET, channel_ready, err);
-    if (r == 0)
-        (void)steal_fd(&fd);
-    return r;
+    return watch_carrier(a, &fd, err);
 }
 
 void agent_log(struct agent *a, const char *fmt, ...)

@@ -87,7 +87,8 @@ static int serve(struct agent *a, struct err *err)
     if (!a->at.machine && mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
         return err_set(err, errno, "make mounts slaves: %m");
     if ((r = machine_files(a, err)) < 0 || (r = watch_signals(a, err)) < 0 ||
-        (r = cgroup_open(a, err)) < 0 || (r = channel_open(a, err)) < 0)
+        (r = cgroup_open(a, err)) < 0 || (r = channel_open(a, err)) < 0 ||
+        (r = xen_watch(a, err)) < 0)
         return r;
     r = loop_run(a);
     if (r < 0)
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
         .disk_timer.fd = -1,
         .links.fd = -1,
         .network_timer.fd = -1,
+        .restored.fd = -1,
+        .cpus.fd = -1,
         .channel.source.fd = -1,
         .at.channel_fd = -1,
     };

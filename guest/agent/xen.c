@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest of Xen has to look after. One that was saved is restored in another domain, where
+ * the console device that carries the channel hears nothing until it is opened anew, and nobody
+ * says so: but the clock has stopped, which a timer notices, and the domain's UUID is another one.
+ * And a vCPU that Xen adds runs nothing until somebody switches it on.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#define FAR_AWAY ((time_t)1 << 33) /* in seconds since 1970: the timer is not for ringing */
+
+static void read_domain(char *ret, size_t size)
+{
+    if (cgroup_read(AT_FDCWD, "/sys/hypervisor/uuid", ret, size) < 0)
+        ret[0] = '\0';
+}
+
+static int arm(int fd)
+{
+    const struct itimerspec never = {.it_value.tv_sec = FAR_AWAY};
+
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+}
+
+/* Also when a container has set the clock: then the domain is the same, and so is the channel. */
+static void on_clock(struct agent *a, struct source *s, uint32_t events)
+{
+    char domain[sizeof(a->domain)];
+    struct err err = ERR_INIT;
+    uint64_t n;
+
+    (void)events;
+    (void)!read(s->fd, &n, sizeof(n)); /* ECANCELED: the clock has jumped */
+    (void)arm(s->fd);
+    read_domain(domain, sizeof(domain));
+    if (strcmp(domain, a->domain) == 0)
+        return;
+    memcpy(a->domain, domain, sizeof(domain));
+    if (channel_reopen(a, &err) < 0)
+        agent_debug(a, "%s, ignoring", err.msg);
+}
+
+/* "add@/devices/system/cpu/cpu1", then words that do not matter here. */
+static void on_device(struct agent *a, struct source *s, uint32_t events)
+{
+    char buf[4096], path[64];
+    unsigned cpu;
+    ssize_t n;
+
+    (void)a;
+    (void)events;
+    while ((n = recv(s->fd, buf, sizeof(buf) - 1, 0)) > 0 || (n < 0 && errno == ENOBUFS)) {
+        buf[n > 0 ? n : 0] = '\0';
+        if (sscanf(buf, "add@/devices/system/cpu/cpu%u", &cpu) != 1)
+            continue;
+        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+        (void)cgroup_write(AT_FDCWD, path, "1");
+    }
+}
+
+static int watch(struct agent *a, struct source *s, int fd,
+                 void (*ready)(struct agent *, struct source *, uint32_t), struct err *err)
+{
+    int r = fd < 0 ? err_set(err, errno, "watch what Xen does: %m")
+                   : loop_watch(a, s, fd, EPOLLIN, ready, err);
+
+    if (r < 0)
+        close_fd(&fd);
+    return r;
+}
+
+static int listen_to_kernel(void)
+{
+    struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    cleanup_fd int fd =
+        socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+
+    return fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -1 : steal_fd(&fd);
+}
+
+static int make_timer(void)
+{
+    cleanup_fd int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    return fd < 0 || arm(fd) < 0 ? -1 : steal_fd(&fd);
+}
+
+int xen_watch(struct agent *a, struct err *err)
+{
+    int r;
+
+    if (!a->at.hvc)
+        return 0;
+    read_domain(a->domain, sizeof(a->domain));
+    r = watch(a, &a->restored, make_timer(), on_clock, err);
+    return r < 0 ? r : watch(a, &a->cpus, listen_to_kernel(), on_device, err);
+}
