@@ -2,6 +2,7 @@
 /* Devices of a domain: what it may have, their names in the guest, disks that come and go. */
 #include <errno.h>
 #include <string.h>
+#include <xenstore.h>
 #include <sys/stat.h>
 #include "common/util.h"
 #include "domain.h"
@@ -123,6 +124,28 @@ static void forget(struct xen_vm *vm, struct xen_device *dev)
     free(dev);
 }
 
+/*
+ * A disk that comes later has its name at data/anyvisor/xvdX of the domain's home in xenstore,
+ * where the agent looks it up; before it comes, for then the guest looks at once.  tag NULL = it
+ * has gone.
+ */
+static int name_disk(struct xen_vm *vm, const char *vdev, const char *tag, struct hvp_error *err)
+{
+    struct xs_handle *store = xs_open(0);
+    char path[64];
+    bool done;
+
+    if (!store)
+        return hvp_fail(err, errno, "reach xenstored: %m");
+    snprintf(path, sizeof(path), "/local/domain/%u/data/anyvisor/%s", vm->domid, vdev);
+    done = tag ? xs_write(store, XBT_NULL, path, tag, (unsigned)strlen(tag))
+               : xs_rm(store, XBT_NULL, path);
+    if (!done)
+        hvp_fail(err, errno, "write '%s' in xenstore: %m", path);
+    xs_close(store);
+    return done ? 0 : err->code;
+}
+
 static int attach(struct xen_vm *vm, const struct hvp_disk *k, const char *vdev,
                   const struct deadline *d, struct hvp_error *err)
 {
@@ -132,6 +155,8 @@ static int attach(struct xen_vm *vm, const struct hvp_disk *k, const char *vdev,
 
     libxl_device_disk_init(&disk);
     r = domain_disk(k, vdev, &disk, err);
+    if (r == 0)
+        r = name_disk(vm, vdev, k->d.tag, err);
     if (r == 0) {
         loop_begin(&vm->loop, &how);
         r = libxl_device_disk_add(vm->loop.ctx, vm->domid, &disk, &how);
@@ -209,7 +234,7 @@ static int detach_disk(struct xen_vm *vm, const char *vdev, const struct deadlin
     if (r == -ETIMEDOUT && deadline_left_ms(d) != 0)
         r = detach(vm, &disk, d, err);
     libxl_device_disk_dispose(&disk);
-    return r;
+    return r < 0 ? r : name_disk(vm, vdev, NULL, err);
 }
 
 int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)

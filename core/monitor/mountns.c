@@ -293,6 +293,23 @@ static int switch_root(const char *base, struct err *err)
     return 0;
 }
 
+/* Shells want them; without /dev/stdin the scripts of Xen look for it until they are killed. */
+static int make_dev_links(const char *base, struct err *err)
+{
+    static const char *const links[][2] = {{"/proc/self/fd", "/dev/fd"},
+                                           {"/proc/self/fd/0", "/dev/stdin"},
+                                           {"/proc/self/fd/1", "/dev/stdout"},
+                                           {"/proc/self/fd/2", "/dev/stderr"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+        cleanup_free char *path = path_join(base, links[i][1]);
+
+        if (symlink(links[i][0], path) < 0 && errno != EEXIST)
+            return err_set(err, errno, "make '%s': %m", path);
+    }
+    return 0;
+}
+
 static int make_small_dirs(const char *base, struct err *err)
 {
     /* /mnt: a place for mounts of a guest that is no VM (tests/fake). */
@@ -304,7 +321,7 @@ static int make_small_dirs(const char *base, struct err *err)
 
         r = path_mkdirs(dir, 0755, err);
     }
-    return r;
+    return r < 0 ? r : make_dev_links(base, err);
 }
 
 /*

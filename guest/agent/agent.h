@@ -157,6 +157,8 @@ int loop_run(struct agent *a);
 
 /* xen.c: what changes around a guest of Xen; nothing on others */
 int xen_watch(struct agent *a, struct err *err);
+bool xen_is_disk(const struct agent *a, const char *name,
+                 const char *tag); /* of one that came later */
 
 /* channel.c */
 int channel_open(struct agent *a, struct err *err);

@@ -99,7 +99,8 @@ static int find_device(const struct agent *a, const char *tag, char name[64])
     if (find_alias(a, tag, name) == 0)
         return 0;
     while (d && (e = readdir(d)))
-        if (e->d_name[0] != '.' && strlen(e->d_name) < 64 && has_serial(e->d_name, tag)) {
+        if (e->d_name[0] != '.' && strlen(e->d_name) < 64 &&
+            (has_serial(e->d_name, tag) || xen_is_disk(a, e->d_name, tag))) {
             snprintf(name, 64, "%.63s", e->d_name);
             return 0;
         }

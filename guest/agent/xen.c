@@ -3,7 +3,8 @@
  * What a guest of Xen has to look after. One that was saved is restored in another domain, where
  * the console device that carries the channel hears nothing until it is opened anew, and nobody
  * says so: but the clock has stopped, which a timer notices, and the domain's UUID is another one.
- * And a vCPU that Xen adds runs nothing until somebody switches it on.
+ * A vCPU that Xen adds runs nothing until somebody switches it on. The name of a disk that came
+ * later is in Xen's store, which the kernel lets root ask in the store's own words.
  */
 #include "agent/agent.h"
 
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -95,6 +97,40 @@ static int make_timer(void)
     cleanup_fd int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
     return fd < 0 || arm(fd) < 0 ? -1 : steal_fd(&fd);
+}
+
+#define STORE_READ 2 /* a type of message; the answer has the same */
+struct store_head {
+    uint32_t type, request, transaction, len;
+};
+
+/* path: of this domain's home. The length of what is there, or -errno. */
+static int store_read(const char *path, char *ret, size_t size)
+{
+    cleanup_fd int fd = open("/dev/xen/xenbus", O_RDWR | O_CLOEXEC);
+    struct store_head head = {.type = STORE_READ, .len = (uint32_t)strlen(path) + 1};
+    struct iovec ask[] = {{&head, sizeof(head)}, {(void *)(uintptr_t)path, head.len}};
+
+    if (fd < 0 || writev(fd, ask, 2) < 0)
+        return -errno;
+    if (read(fd, &head, sizeof(head)) != (ssize_t)sizeof(head))
+        return -EPROTO;
+    if (head.type != STORE_READ || head.len == 0 || head.len >= size)
+        return -ENOENT;
+    if (read(fd, ret, head.len) != (ssize_t)head.len)
+        return -EPROTO;
+    ret[head.len] = '\0';
+    return (int)head.len;
+}
+
+bool xen_is_disk(const struct agent *a, const char *name, const char *tag)
+{
+    char path[96], is[64];
+
+    if (!a->at.hvc || strncmp(name, "xvd", 3) != 0)
+        return false;
+    snprintf(path, sizeof(path), "data/anyvisor/%s", name);
+    return store_read(path, is, sizeof(is)) > 0 && strcmp(is, tag) == 0;
 }
 
 int xen_watch(struct agent *a, struct err *err)

@@ -9,14 +9,16 @@ av run --detach --bundle "$b" e > /dev/null 2>&1 < /dev/null
 same "the container runs" running "$(status_of e)"
 
 check "output and status" 3 '^in$' av exec e sh -c 'echo in; exit 3'
+# In a VM of Xen's rig each exec takes a second.
+some() { if [ "$BACKEND" = xen ]; then shift; fi; echo $1; }
 bad=""
-for code in $(seq 0 255); do
+for code in $(some "$(seq -s ' ' 0 255)" "0 1 127 255"); do
     av exec e sh -c "exit $code" < /dev/null > /dev/null 2>&1
     [ $? = "$code" ] || bad="$bad $code"
 done
-same "exit codes 0 to 255 come back" "" "$bad"
+same "exit codes come back" "" "$bad"
 bad=""
-for sig in HUP INT KILL USR1 SEGV PIPE ALRM TERM; do
+for sig in $(some "HUP INT KILL USR1 SEGV PIPE ALRM TERM" "KILL SEGV"); do
     av exec e sh -c "kill -$sig \$\$; sleep 5" < /dev/null > /dev/null 2>&1
     [ $? = $((128 + $(kill -l $sig))) ] || bad="$bad $sig"
 done
@@ -36,7 +38,7 @@ check "an exec sees the container's processes" 0 'sleep' av exec e ps
 check "pid 1 is the container's" 0 '^sh' av exec e sh -c "tr '\\0' ' ' < /proc/1/cmdline"
 
 # --- the guest's clock: the host's at first; when it jumps nothing of ours minds
-if [ "$BACKEND" = kvm ]; then   # the fake guest's clock is the host's
+if [ "$BACKEND" != fake ]; then   # the fake guest's clock is the host's
     before=$(date +%s)
     guest=$(av exec e date +%s < /dev/null)
     same "the guest's clock is the host's" yes \

@@ -22,14 +22,14 @@ same "create returns 0" 0 $?
 pid=$(cat "$WORK/pid1")
 check "the pid file names a live process" 0 '' kill -0 "$pid"
 same "the host may kill it as early as the bundle says" 77 "$(cat "/proc/$pid/oom_score_adj")"
-same "its VM as well" 77 "$(cat "/proc/$(cut -d" " -f1 "$ROOT/c1/monitor")/oom_score_adj")"
+[ -n "${AV_POD:-}" ] || same "its VM as well" 77 "$(cat "/proc/$(cut -d" " -f1 "$ROOT/c1/monitor")/oom_score_adj")"
 same "state says created" created "$(status_of c1)"
 same "state has the pid of the pid file" "$pid" "$(av state c1 | jq -r .pid)"
 same "state has the bundle" "$b" "$(av state c1 | jq -r .bundle)"
 check "a second create with the id fails" 1 "already exists" av create --bundle "$b" c1
 check "list shows it" 0 "c1 +$pid +created" av list
-same "list --quiet" c1 "$(av list --quiet)"
-same "list --format json" c1 "$(av list --format json | jq -r '.[0].id')"
+same "list --quiet" c1 "$(own)"
+same "list --format json" c1 "$(av list --format json | jq -r '.[].id' | grep -vxF "${AV_POD:-/}")"
 check "start" 0 '' av start c1
 check "delete of a running container fails" 1 'running' av delete c1
 read -r -t 20 line <&9
@@ -66,6 +66,8 @@ b=$(bundle created "$(sh_args 'echo never')")
 av create --bundle "$b" c3 > "$WORK/out3" 2>&1 < /dev/null
 check "delete --force of a created container" 0 '' av delete --force c3
 same "its program never ran" "" "$(cat "$WORK/out3")"
+
+[ -z "${AV_POD:-}" ] || finish  # the rest is about VMs and their beginning
 
 # --- pausing needs something that runs
 b=$(bundle unstarted "$(sh_args 'exit 12')")

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# One domain of the type XEN_TYPE with all that a VM can have from the start: the share, a NIC, disks of
+# each kind. Then the scripts named run their containers in it; at the end its monitor is killed.
+# Usage: pod.sh [SCRIPT...], in the rig, in its dom0.
+. "$(dirname "$0")/../../integration/lib.sh"
+if [ ! -e /proc/xen/capabilities ]; then
+    skip_all "this host is no dom0 of Xen: rig.sh run $0"
+fi
+setup xen
+NS=avt-${WORK##*.}
+loop=''
+free_host() {
+    ip netns del "$NS" 2> /dev/null
+    [ -z "$loop" ] || losetup -d "$loop"
+}
+trap 'rc=$?; free_host; (exit $rc); leave' EXIT
+domains() { xl list | awk '$1 ~ /^anyvisor-/ { print $1 }'; }
+no_domain() { [ -z "$(domains)" ]; }
+disk() { printf '.mounts += [{type:"anyvisor.block",source:"%s",destination:"%s",options:[%s]}]' "$1" "$2" "${3:-}"; }
+image() { truncate -s 16M "$1" && mke2fs -q -t ext4 -F "$1" > /dev/null; }
+on() { debugfs -R "cat $2" "$1" 2> /dev/null; }
+in_guest() { av exec pod "$@" < /dev/null; }
+
+# --- what the VM is made of
+ip netns add "$NS" && ip -n "$NS" link set lo up
+ip link add "${NS: -8}" type veth peer name eth0 netns "$NS"
+ip addr add 10.98.0.1/24 dev "${NS: -8}" && ip link set "${NS: -8}" up
+ip -n "$NS" addr add 10.98.0.2/24 dev eth0 && ip -n "$NS" link set eth0 up
+for d in raw qcow dev ro; do image "$WORK/$d.img"; done
+qemu-img convert -O qcow2 "$WORK/qcow.img" "$WORK/q.qcow2"
+loop=$(losetup --show -f "$WORK/dev.img")
+before=$(sha256sum < "$WORK/ro.img")
+cat > "$ANYVISOR_CONFIG" <<X
+version: 1
+plugins_dir: plugins.d
+defaults:
+  boot_timeout: 200s
+  hypervisor: [xen]
+  vm: {memory: 256MiB, vcpus: 1}
+  storage: {rootfs: [9pfs], volumes: [block, 9pfs]}
+X
+b=$(bundle pod "$(sh_args 'while :; do sleep 0.2; done') |
+    (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\" |
+    .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"} |
+    $(disk "$WORK/raw.img" /raw) | $(disk "$WORK/q.qcow2" /qcow) | $(disk "$loop" /dev0) | $(disk "$WORK/ro.img" /ro '"ro"')")
+av run --detach --bundle "$b" pod < /dev/null > "$WORK/out" 2>&1
+rc=$?
+same "$XEN_TYPE: a container runs: $(cat "$WORK/out")" 0 $rc
+[ $rc = 0 ] || finish
+same "in a domain" anyvisor-pod "$(domains)"
+same "of this type" "$XEN_TYPE" "$(xl list --long anyvisor-pod | jq -r '.[0].config.c_info.type')"
+check "over 9p" 0 '^share / 9p .*trans=xen' in_guest cat /proc/mounts
+echo of the host > "$b/rootfs/h"
+same "the guest sees the host's files" "of the host" "$(in_guest sh -c 'cat /h; echo of the guest > /g')"
+same "and the host the guest's" "of the guest" "$(cat "$b/rootfs/g")"
+for d in raw qcow dev0; do
+    check "disk $d is written" 0 '^new$' in_guest sh -c "echo new > /$d/f && sync && cat /$d/f"
+done
+check "a read-only disk is not" 1 'Read-only' in_guest sh -c 'echo new > /ro/f'
+backends() { xenstore-list "/local/domain/0/backend/$1/$(xl domid anyvisor-pod)" | wc -l; }
+same "images go through QEMU, a device through the kernel" "3 1" "$(backends qdisk) $(backends vbd)"
+same "it has the namespace's interfaces" "eth0 lo" "$(in_guest ls /sys/class/net | xargs)"
+same "with the MAC" "$(ip netns exec "$NS" cat /sys/class/net/eth0/address)" "$(in_guest cat /sys/class/net/eth0/address)"
+check "out of the guest" 0 ' 0% packet loss' in_guest ping -c 2 10.98.0.1
+check "into the guest" 0 ' 0% packet loss' busybox ping -q -c 1 10.98.0.2
+
+# --- containers that join it, one with a disk of its own
+image "$WORK/hot.img"
+for round in 1 2; do
+    b=$(bundle "hot$round" "$(sh_args "cat /h/f; echo round $round > /h/f; sync") | $(in_pod pod) | $(disk "$WORK/hot.img" /h)")
+    av run --bundle "$b" "hot$round" > "$WORK/hot$round" 2>&1 < /dev/null
+    rc=$?
+    same "round $round: a member has a disk: $(head -c 300 "$WORK/hot$round")" 0 $rc
+    same "which has what it wrote" "round $round" "$(on "$WORK/hot.img" /f)"
+done
+same "the second one found what the first one wrote" "round 1" "$(cat "$WORK/hot2")"
+for script in "$@"; do
+    printf '# %s (at %s s)\n' "$script" "$(cut -d' ' -f1 /proc/uptime)"
+    AV_POD=pod AV_POD_ROOT=$ROOT "$HERE/$script.sh" xen
+    same "$script.sh passes in it" 0 $?
+done
+
+# --- the end of its monitor is not its own
+kill -9 "$(cut -d' ' -f1 "$ROOT/pod/monitor")"
+same "the domain outlives a killed monitor" anyvisor-pod "$(domains)"
+check "delete --force destroys it" 0 '' av delete --force pod
+check "no domain is left" 0 '' until_ok 20 no_domain
+same "raw: what was written is there" new "$(on "$WORK/raw.img" /f)"
+qemu-img convert -O raw "$WORK/q.qcow2" "$WORK/qcow.img"
+same "qcow2: what was written is there" new "$(on "$WORK/qcow.img" /f)"
+same "device: what was written is there" new "$(on "$loop" /f)"
+same "read-only: it is as it was" "$before" "$(sha256sum < "$WORK/ro.img")"
+finish
