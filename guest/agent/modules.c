@@ -74,17 +74,25 @@ int modules_load(const char *stage, const char *group, struct err *err)
     return first;
 }
 
-/* Xen has drivers of its own for what virtio does elsewhere, in a group of its own: xen-GROUP. */
+static bool is_group(const char *group)
+{
+    cleanup_file FILE *f = fopen(MODULES_LIST, "re");
+    char line[512];
+
+    while (f && fgets(line, sizeof(line), f))
+        if (line_file(line, "late", group))
+            return true;
+    return false;
+}
+
+/* Xen has drivers of its own for what virtio does elsewhere, in a group of its own: xen-GROUP.
+ * Those of virtio cannot be loaded there, for the bus is missing. */
 int modules_group(const struct agent *a, const char *group, struct err *err)
 {
     char name[64];
-    int r;
 
-    if (!a->at.hvc)
-        return modules_load("late", group, err);
     snprintf(name, sizeof(name), "xen-%s", group);
-    r = modules_load("late", name, err);
-    return r < 0 ? r : modules_load("late", group, err);
+    return modules_load("late", a->at.hvc && is_group(name) ? name : group, err);
 }
 
 static void preload(struct agent *a, int booted)
