@@ -33,7 +33,7 @@ THIRD = {
     "yaml.h": {"config"},
     "seccomp.h": {"plan"},
     "libkmod.h": {"hostmod"},
-    "dlfcn.h": {"plugin", "base", "backends/kvm"},  # kvm: where it lies itself
+    "dlfcn.h": {"plugin", "base", "backends/kvm", "backends/xen"},  # where they lie themselves
     "protobuf-c/": {"shim"},
     "systemd/": {"cgroup"},
     "libvirt/": {"backends/kvm"},

@@ -7,7 +7,7 @@ if [ ! -e /proc/xen/capabilities ]; then
     skip_all "this host is no dom0 of Xen: rig.sh run $0"
 fi
 setup xen
-LIMIT=400
+LIMIT=600
 
 domains() { xl list | awk '$1 ~ /^anyvisor-/ { print $1 }'; }
 no_domain() { [ -z "$(domains)" ]; }
