@@ -85,7 +85,7 @@ int xen_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
     loop_turn(&vm->loop);
     if (vm->ended || vm->state != HVP_VM_PAUSED)
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
-    if (open_state(dir, O_RDWR | O_CREAT | O_EXCL, &fd, err) < 0)
+    if (open_state(dir, O_RDWR | O_CREAT | O_TRUNC, &fd, err) < 0)
         return err->code;
     r = suspend(vm, fd, &d, err);
     if (back_to_pause(vm, &more) < 0 && r == 0)
