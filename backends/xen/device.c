@@ -42,6 +42,13 @@ static int check_disk(const struct hvp_disk *k, struct hvp_error *err)
                         k->d.tag);
     if (k->format != HVP_FORMAT_RAW && k->format != HVP_FORMAT_QCOW2)
         return hvp_fail(err, ENOTSUP, "disk '%s': Xen's disks are raw or qcow2", k->d.tag);
+    /* It puts a writable node over the read-only file and then finds fault with that. */
+    if (k->d.flags & HVP_F_READONLY && !domain_disk_is_phy(k))
+        return hvp_fail(
+            err, ENOTSUP,
+            "disk '%s': Xen's QEMU cannot open an image read-only; take a block device, "
+            "as 'losetup -r' makes one of an image, or 9p",
+            k->d.tag);
     if (k->n_options)
         return hvp_fail(err, EINVAL, "device '%s': unknown option '%.100s'", k->d.tag,
                         k->options[0].key);

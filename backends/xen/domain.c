@@ -115,13 +115,16 @@ static int describe_share(const struct hvp_share *s, libxl_device_p9 *p, struct 
     return set(&p->security_model, model_of(s), err);
 }
 
+bool domain_disk_is_phy(const struct hvp_disk *disk)
+{
+    return disk->protocol == HVP_PROTO_BLOCK && disk->format == HVP_FORMAT_RAW;
+}
+
 int domain_disk(const struct hvp_disk *disk, const char *vdev, libxl_device_disk *ret,
                 struct hvp_error *err)
 {
-    bool block = disk->protocol == HVP_PROTO_BLOCK && disk->format == HVP_FORMAT_RAW;
-
     /* A block device goes through the kernel, an image through QEMU: no loop device to leak. */
-    ret->backend = block ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
+    ret->backend = domain_disk_is_phy(disk) ? LIBXL_DISK_BACKEND_PHY : LIBXL_DISK_BACKEND_QDISK;
     ret->format =
         disk->format == HVP_FORMAT_QCOW2 ? LIBXL_DISK_FORMAT_QCOW2 : LIBXL_DISK_FORMAT_RAW;
     ret->readwrite = !(disk->d.flags & HVP_F_READONLY);

@@ -14,6 +14,8 @@
  */
 int domain_describe(struct xen_vm *vm, const struct hvp_vm_spec *spec, libxl_domain_config *ret,
                     struct hvp_error *err);
+/* Whether it goes through the kernel, not through QEMU. */
+bool domain_disk_is_phy(const struct hvp_disk *disk);
 /* ret is libxl_device_disk_init'ed and disposed by the caller. */
 int domain_disk(const struct hvp_disk *disk, const char *vdev, libxl_device_disk *ret,
                 struct hvp_error *err);

@@ -9,10 +9,11 @@ if [ ! -e /proc/xen/capabilities ]; then
 fi
 setup xen
 NS=avt-${WORK##*.}
-loop=''
+loop='' ro=''
 free_host() {
     ip netns del "$NS" 2> /dev/null
     [ -z "$loop" ] || losetup -d "$loop"
+    [ -z "$ro" ] || losetup -d "$ro"
 }
 trap 'rc=$?; free_host; (exit $rc); leave' EXIT
 domains() { xl list | awk '$1 ~ /^anyvisor-/ { print $1 }'; }
@@ -30,6 +31,7 @@ ip -n "$NS" addr add 10.98.0.2/24 dev eth0 && ip -n "$NS" link set eth0 up
 for d in raw qcow dev ro; do image "$WORK/$d.img"; done
 qemu-img convert -O qcow2 "$WORK/qcow.img" "$WORK/q.qcow2"
 loop=$(losetup --show -f "$WORK/dev.img")
+ro=$(losetup --show -r -f "$WORK/ro.img")
 before=$(sha256sum < "$WORK/ro.img")
 cat > "$ANYVISOR_CONFIG" <<X
 version: 1
@@ -43,7 +45,9 @@ X
 b=$(bundle pod "$(sh_args 'while :; do sleep 0.2; done') |
     (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\" |
     .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"} |
-    $(disk "$WORK/raw.img" /raw) | $(disk "$WORK/q.qcow2" /qcow) | $(disk "$loop" /dev0) | $(disk "$WORK/ro.img" /ro '"ro"')")
+    $(disk "$WORK/raw.img" /raw) | $(disk "$WORK/q.qcow2" /qcow) | $(disk "$loop" /dev0) | $(disk "$ro" /ro '"ro"')")
+check "a read-only image is refused" 1 "Xen's QEMU cannot open an image read-only" \
+    av create --bundle "$(bundle no "$(disk "$WORK/ro.img" /ro '"ro"')")" no
 av run --detach --bundle "$b" pod < /dev/null > "$WORK/out" 2>&1
 rc=$?
 same "$XEN_TYPE: a container runs: $(cat "$WORK/out")" 0 $rc
@@ -59,7 +63,7 @@ for d in raw qcow dev0; do
 done
 check "a read-only disk is not" 1 'Read-only' in_guest sh -c 'echo new > /ro/f'
 backends() { xenstore-list "/local/domain/0/backend/$1/$(xl domid anyvisor-pod)" | wc -l; }
-same "images go through QEMU, a device through the kernel" "3 1" "$(backends qdisk) $(backends vbd)"
+same "images go through QEMU, devices through the kernel" "2 2" "$(backends qdisk) $(backends vbd)"
 same "it has the namespace's interfaces" "eth0 lo" "$(in_guest ls /sys/class/net | xargs)"
 same "with the MAC" "$(ip netns exec "$NS" cat /sys/class/net/eth0/address)" "$(in_guest cat /sys/class/net/eth0/address)"
 check "out of the guest" 0 ' 0% packet loss' in_guest ping -c 2 10.98.0.1
