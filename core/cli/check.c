@@ -12,12 +12,16 @@
 #include "hostmod/hostmod.h"
 
 struct check_options {
-    const char *format;
-    bool verbose;
+    const char *format, *nova_conf;
+    bool openstack, verbose;
 };
 
 static const struct option_row rows[] = {
     {"format", 'f', OPTION_TEXT, offsetof(struct check_options, format), "FORMAT", "text or json"},
+    {"openstack", 0, OPTION_FLAG, offsetof(struct check_options, openstack), NULL,
+     "what containers and nova-compute of this host do to each other, too"},
+    {"nova-conf", 0, OPTION_TEXT, offsetof(struct check_options, nova_conf), "FILE",
+     "nova's configuration for --openstack (" CHECK_NOVA_CONF ")"},
     {"verbose", 'v', OPTION_FLAG, offsetof(struct check_options, verbose), NULL,
      "each kernel feature, module and capability too"},
 };
@@ -219,7 +223,8 @@ static void check_back_ends(const struct cli *cli, struct choice *c, struct find
 }
 
 /* Everything that depends on the configuration. */
-static void check_configured(const struct cli *cli, struct findings *f)
+static void check_configured(const struct cli *cli, const struct check_options *o,
+                             struct findings *f)
 {
     cleanup_call(choice_done) struct choice c = {0};
     cleanup_call(strv_done) struct strv problems = {0};
@@ -235,6 +240,8 @@ static void check_configured(const struct cli *cli, struct findings *f)
     for (size_t i = 0; i < problems.n; i++)
         finding_add(f, FINDING_FAIL, "descriptor", "%s", problems.v[i]);
     check_back_ends(cli, &c, f);
+    if (o->openstack)
+        check_openstack(cli, &c, o->nova_conf ? o->nova_conf : CHECK_NOVA_CONF, f);
 }
 
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
@@ -248,13 +255,15 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     (void)argc, (void)argv;
     if ((r = cli_format(o->format, &json, err)) < 0)
         return r;
+    if (o->nova_conf && !o->openstack)
+        return err_set(err, EINVAL, "--nova-conf is for --openstack");
     check_rights(&f);
     check_kernel(&f);
     check_cgroups(&f);
     check_apparmor(&f);
     check_root(cli->root, &f);
     check_programs(cli, &f);
-    check_configured(cli, &f);
+    check_configured(cli, o, &f);
     text = json ? findings_json(&f) : findings_text(&f);
     if ((r = cli_print(text, err)) < 0)
         return r;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check.h - findings about this host, for the verb `check`.
- * check.c collects and prints them, check_host.c looks at what is not a back-end.
+ * check.c collects and prints them, check_host.c looks at what is not a back-end, check_openstack.c
+ * at what nova-compute has of the same host.
  */
 #ifndef CLI_CHECK_H
 #define CLI_CHECK_H
 #include <stdbool.h>
 #include <stddef.h>
+#include "cli/choice.h"
 #include "cli/cli.h"
 
 enum finding_level { FINDING_OK, FINDING_WARN, FINDING_FAIL };
@@ -38,5 +40,10 @@ void check_cgroups(struct findings *f);
 void check_apparmor(struct findings *f);
 void check_root(const char *root, struct findings *f);
 void check_programs(const struct cli *cli, struct findings *f);
+
+/* Against the configuration of nova-compute in that file. */
+#define CHECK_NOVA_CONF "/etc/nova/nova.conf"
+void check_openstack(const struct cli *cli, const struct choice *c, const char *file,
+                     struct findings *f);
 
 #endif

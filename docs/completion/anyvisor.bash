@@ -39,7 +39,7 @@ _anyvisor() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --config | --log | --pid-file | --console-socket | --process | -p | --resources | -r)
+    --config | --nova-conf | --log | --pid-file | --console-socket | --process | -p | --resources | -r)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;

@@ -33,6 +33,40 @@ check "spec --rootless" 0 '' av spec --rootless --bundle "$WORK/spec"
 same "has a user namespace" true \
     "$(jq '[.linux.namespaces[].type] | index("user") != null' "$WORK/spec/config.json")"
 
+# --- check --openstack: against nova's configuration
+mkdir "$WORK/nova"
+cpus=$(taskset -pc $$ | sed 's/.*: //')
+nova_check() {     # nova_check TEXT [TEXT]: with that as nova.conf and nova-compute.conf
+    printf '%b' "$1" > "$WORK/nova/nova.conf"
+    rm -f "$WORK/nova/nova-compute.conf"
+    [ -z "${2:-}" ] || printf '%b' "$2" > "$WORK/nova/nova-compute.conf"
+    av check --openstack --nova-conf "$WORK/nova/nova.conf" | grep ' openstack: '
+    return "${PIPESTATUS[0]}"
+}
+cp "$ANYVISOR_CONFIG" "$WORK/etc/kept.yaml"
+check "openstack: a VM that fits" 0 'ok +openstack: 0 VMs of containers may take 0 MiB now, reserved_host_memory_mb is 512' \
+    nova_check '[DEFAULT]\nreserved_host_memory_mb = 512\n'
+check "openstack: the second file counts" 0 "class 'default': one VM takes [0-9]+ MiB, and reserved_host_memory_mb keeps 100 MiB" \
+    nova_check '' '[DEFAULT]\nreserved_host_memory_mb = 100\n'
+check "openstack: CPUs that are instances'" 0 "warn +openstack: containers without a cpuset may run on CPUs .*, which cpu_dedicated_set" \
+    nova_check "[compute]\ncpu_dedicated_set = $cpus\n"
+check "openstack: no CPU is left for a class" 0 "class 'default': 1 vCPUs, and cpu_dedicated_set leaves 0 CPUs" \
+    nova_check "[compute]\ncpu_dedicated_set = $cpus\n"
+check "openstack: CPUs elsewhere" 0 'ok +openstack: containers stay off cpu_dedicated_set 1000-1001$' \
+    nova_check '[compute]\ncpu_dedicated_set = 1000-1001\n'
+check "openstack: nothing set" 0 'warn +openstack: neither cpu_shared_set nor cpu_dedicated_set' nova_check ''
+check "openstack: a back-end without libvirt" 0 "ok +openstack: no container's VM shows up at nova's libvirt 'qemu:///system'" \
+    nova_check ''
+printf 'classes:\n  - {name: seen, match: {pod_name: x}, hypervisor: [kvm-libvirt]}\n' >> "$ANYVISOR_CONFIG"
+check "openstack: a class whose VMs nova lists" 0 "warn +openstack: back-end 'kvm-libvirt' makes its VMs at 'qemu\+unix:///system'" \
+    nova_check '[libvirt]\nconnection_uri = qemu+unix:///system\n'
+mv "$WORK/etc/kept.yaml" "$ANYVISOR_CONFIG"
+check "openstack: what is no set of CPUs" 1 "FAIL +openstack: .*nova.conf:2: cpu_shared_set: 'all' is not like" \
+    nova_check '[compute]\ncpu_shared_set = all\n'
+check "openstack: no nova" 1 "FAIL +openstack: nova's configuration: .*none/nova.conf" \
+    av check --openstack --nova-conf "$WORK/none/nova.conf"
+check "openstack: its file without it" 1 'nova-conf is for --openstack' av check --nova-conf x
+
 # --- check
 check "check finds that a container can run" 0 "^ok +default class: .*'$BACKEND'" av check
 check "check tells the unusable, too" 0 "^warn +back-end: 'hyperv-stub' cannot be used: " av check
