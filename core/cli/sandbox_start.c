@@ -182,9 +182,13 @@ static void fill_metadata(const struct creation *c, struct ipc_sandbox *m)
     const struct {
         const char *key, *value;
     } list[] = {
-        {"id", c->id},        {"class", c->choice.decision.cls ? c->choice.decision.cls : ""},
-        {"pod", w->pod_name}, {"namespace", w->pod_namespace},
-        {"image", w->image},  {"version", layout_version()},
+        {"id", c->id},
+        {"class", c->choice.decision.cls ? c->choice.decision.cls : ""},
+        {"pod", w->pod_name},
+        {"namespace", w->pod_namespace},
+        {"image", w->image},
+        {"version", layout_version()},
+        {"port", kvs_get(&w->annotations, POLICY_ANNOTATION_PORT)},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(list); i++)

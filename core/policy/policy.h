@@ -22,6 +22,8 @@
 #define POLICY_ANNOTATION_KERNEL_ARGS "org.anyvisor.vm.kernel_args"
 /* An image file or block device with the root file system: "PATH,OPTION...". */
 #define POLICY_ANNOTATION_ROOTFS "org.anyvisor.rootfs"
+/* The port of OpenStack's Neutron, for who looks at the VM. */
+#define POLICY_ANNOTATION_PORT "org.anyvisor.neutron.port"
 /* Volumes of OpenStack's Cinder, one for each key that begins so (storage/connection.h). */
 #define POLICY_ANNOTATION_CINDER "org.anyvisor.cinder"
 #define POLICY_CLASS_DEFAULT "default" /* the name of what matches no class */

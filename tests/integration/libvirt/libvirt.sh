@@ -14,7 +14,8 @@ no_domain() { ! has_domain "$1"; }
 our_mounts() { grep -F " /run/anyvisor.vm/" /proc/self/mountinfo; }
 start() {   # start ID: a container that runs until it is killed
     local b
-    b=$(bundle "$1" "$(sh_args 'echo up > /up; while :; do sleep 0.1; done')")
+    b=$(bundle "$1" "$(sh_args 'echo up > /up; while :; do sleep 0.1; done') |
+        .annotations={\"org.anyvisor.neutron.port\":\"1f0b5a52\"}")
     av run --detach --bundle "$b" "$1" > "$WORK/out" 2>&1 < /dev/null
     same "run --detach $1" 0 $?
 }
@@ -29,6 +30,7 @@ check "virsh list shows the domain" 0 'anyvisor-c1 +running +container c1' virsh
 check "transient, with the VM's title" 0 '^Persistent: +no' virsh dominfo anyvisor-c1
 virsh metadata anyvisor-c1 urn:anyvisor:sandbox:1 > "$WORK/metadata" 2>&1
 same "metadata: the container's id" c1 "$(field id < "$WORK/metadata")"
+same "metadata: the port of Neutron" 1f0b5a52 "$(field port < "$WORK/metadata")"
 check "metadata: the class" 0 '<class>' cat "$WORK/metadata"
 same "metadata: the runtime's version" "$("$AV" --version | awk 'NR == 1 { print $NF }')" \
     "$(field version < "$WORK/metadata")"

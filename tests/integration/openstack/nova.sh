@@ -4,30 +4,18 @@
 # run, for each of the set-ups of docs/openstack.md. Runs below with_libvirtd.sh, whose daemon is
 # Nova's; a second one is the containers' own.
 . "$(dirname "$0")/../lib.sh"
+. "$HERE/openstack/packages.sh"
 export LIBVIRT_DEFAULT_URI=qemu:///system
 if [ -z "${LIBVIRTD_PID:-}" ]; then
     exec "$HERE/libvirt/with_libvirtd.sh" "$0" "$@"
 fi
 
-# Nova's code and what it imports, from its packages or unpacked beside the build.
-fetch_nova() {
-    NOVA=$AV_BUILD/tests/integration/openstack/nova
-    if /usr/bin/python3 -c 'import nova, libvirt' 2> /dev/null; then NOVA=; return; fi
-    [ ! -e "$NOVA/complete" ] || return 0
-    mkdir -p "$NOVA/deb"
-    # shellcheck disable=SC2046 # one name a line
-    (cd "$NOVA/deb" && apt-get -qq -o APT::Sandbox::User=root download $(cat "$HERE/openstack/nova.packages")) \
-        > "$NOVA/apt.log" 2>&1 || return 1
-    for deb in "$NOVA"/deb/*.deb; do dpkg-deb -x "$deb" "$NOVA" || return 1; done
-    rm -r "$NOVA/deb"
-    touch "$NOVA/complete"
-}
 nova() {       # nova NAME: what it finds now
     check "nova looks at its libvirt ($1)" 0 '' ask_nova "$WORK/$1"
 }
 ask_nova() {
-    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=${NOVA:+$NOVA/usr/lib/python3/dist-packages} \
-        LD_LIBRARY_PATH=${NOVA:+$NOVA/usr/lib/x86_64-linux-gnu} \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$FETCHED/usr/lib/python3/dist-packages \
+        LD_LIBRARY_PATH=$FETCHED/usr/lib/x86_64-linux-gnu \
         timeout 120 /usr/bin/python3 "$HERE/openstack/nova_probe.py" qemu:///system > "$1" 2> "$1.err" ||
         { tail -n 5 "$1.err"; return 1; }
 }
@@ -39,7 +27,7 @@ start() { # start ID: a container that runs until it is killed
 }
 node_check() { av check --openstack --nova-conf "$WORK/nova.conf"; }
 
-fetch_nova || skip_all "the packages of nova cannot be fetched: $(tail -n 1 "$NOVA/apt.log")"
+fetch_packages nova || skip_all "the packages of nova cannot be fetched: $(tail -n 1 "$FETCHED/apt.log")"
 setup kvm-libvirt
 printf '[DEFAULT]\nreserved_host_memory_mb = 8192\n[libvirt]\nvirt_type = qemu\n' > "$WORK/nova.conf"
 nova none
