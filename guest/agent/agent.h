@@ -120,7 +120,8 @@ struct nfs_job;
 
 struct agent {
     struct surroundings at;
-    int epoll, null_fd, kmsg_fd;
+    int epoll, null_fd, kmsg_fd, urandom_fd;
+    int alone_fd;            /* alone.c */
     int proc_fd;             /* procfs of our own pid namespace, detached */
     int pidns_fd;            /* our pid namespace, to come back to */
     int cgroup_fd;           /* below it containers get their cgroups; -1 = no cgroup v2 */
@@ -301,6 +302,10 @@ void nfs_cancel(struct agent *a, struct container *c);
 
 /* network.c. 1: done; 0: it takes *n over and will reply */
 int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err);
+
+/* alone.c */
+void alone_watch(struct agent *a);
+bool alone_still(struct agent *a);
 
 /* diskwait.c. 1: all disks are there; 0: container_disks_there will be called */
 int disks_await(struct agent *a, struct container *c, struct err *err);

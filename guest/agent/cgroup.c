@@ -145,6 +145,12 @@ static int own_directory(struct agent *a, int root, struct err *err)
     return 0;
 }
 
+/* Of cgroup.events only what somebody waits for: to look costs a round of files. */
+static bool is_news(const struct agent *a, const struct container *c, int wd)
+{
+    return wd == c->watch_memory || c->owes_freeze || c->deleting || a->powering_off;
+}
+
 static void on_inotify(struct agent *a, struct source *s, uint32_t events)
 {
     char buf[4096] __attribute__((aligned(8)));
@@ -157,7 +163,7 @@ static void on_inotify(struct agent *a, struct source *s, uint32_t events)
 
         while (c && c->watch_memory != e->wd && c->watch_events != e->wd)
             c = c->next;
-        if (c)
+        if (c && is_news(a, c, e->wd))
             container_changed(a, c);
         at += (ssize_t)(sizeof(*e) + e->len);
     }

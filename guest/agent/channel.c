@@ -177,12 +177,12 @@ static void send_hello(struct agent *a, uint32_t session)
                           .features = AGENT_F_OVERLAY | AGENT_F_DISKS,
                           .agent = (char *)AGENT_VERSION};
     struct wbuf w = {0};
+    static struct utsname u; /* what the first session asked, a template's clones know */
     struct timespec t;
-    struct utsname u;
 
     (void)clock_gettime(CLOCK_BOOTTIME, &t);
     m.boot_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-    if (uname(&u) == 0) {
+    if (u.release[0] || uname(&u) == 0) {
         m.kernel = u.release;
         m.arch = u.machine;
     }

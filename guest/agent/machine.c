@@ -112,6 +112,8 @@ int machine_boot(struct agent *a, struct err *err)
     booted = modules_preload(a);
     if ((a->at.hvc ? modules_load("late", "xen-boot", err) : modules_load("boot", NULL, err)) < 0)
         agent_debug(a, "%s, ignoring", err->msg);
+    a->urandom_fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
+    alone_watch(a);
     return 0;
 }
 
@@ -139,9 +141,8 @@ static void set_clock(uint64_t ns)
 /* The guest may be one of many that came from the same template: until here they all would draw the
  * same random numbers, and whoever draws one before has a twin. So it is the first thing, and must
  * not fail. */
-static int add_entropy(const uint8_t *data, size_t len, struct err *err)
+static int add_entropy(const struct agent *a, const uint8_t *data, size_t len, struct err *err)
 {
-    cleanup_fd int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
     cleanup_free struct rand_pool_info *pool = NULL;
 
     if (len == 0)
@@ -149,12 +150,12 @@ static int add_entropy(const uint8_t *data, size_t len, struct err *err)
     if (len > ENTROPY_MAX)
         return err_set(err, EINVAL, "%zu bytes of entropy are more than %d", len, ENTROPY_MAX);
     pool = calloc(1, sizeof(*pool) + len);
-    if (!pool || fd < 0)
-        return err_set(err, errno, "open /dev/urandom: %m");
+    if (!pool)
+        return err_set(err, ENOMEM, "out of memory for entropy");
     pool->entropy_count = (int)len * 8;
     pool->buf_size = (int)len;
     memcpy(pool->buf, data, len);
-    if (ioctl(fd, RNDADDENTROPY, pool) < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
+    if (ioctl(a->urandom_fd, RNDADDENTROPY, pool) < 0 || ioctl(a->urandom_fd, RNDRESEEDCRNG) < 0)
         return err_set(err, errno, "reseed the random number generator: %m");
     return 0;
 }
@@ -191,7 +192,7 @@ static int open_share(struct agent *a, const struct msg_setup *m, struct err *er
 
 int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
 {
-    int r = a->at.machine ? add_entropy(m->entropy, m->entropy_len, err) : 0;
+    int r = a->at.machine ? add_entropy(a, m->entropy, m->entropy_len, err) : 0;
 
     if (r < 0)
         return r;

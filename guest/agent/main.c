@@ -108,6 +108,8 @@ int main(int argc, char **argv)
         .epoll = -1,
         .null_fd = -1,
         .kmsg_fd = -1,
+        .urandom_fd = -1,
+        .alone_fd = -1,
         .proc_fd = -1,
         .pidns_fd = -1,
         .cgroup_fd = -1,

@@ -197,6 +197,11 @@ static int listen_for_links(struct agent *a, int seconds, struct err *err)
     return r;
 }
 
+static bool is_nothing(const struct msg_network *n)
+{
+    return n->n_nics == 0 && n->n_routes == 0 && n->n_rules == 0 && n->n_neighbours == 0;
+}
+
 /* Takes the network over when it waits: then 0 and a reply later; 1: done. */
 int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err)
 {
@@ -205,6 +210,8 @@ int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *
 
     if (a->network_wait)
         return err_set(err, EBUSY, "the network is being changed already");
+    if (is_nothing(n) && (n->carriers || alone_still(a)))
+        return 1;
     if (a->at.machine && wants_nics(n) && modules_load("late", "net", err) < 0)
         agent_log(a, "module group 'net': %s, ignoring", err->msg);
     if ((r = try_it(a, n, err)) != 0)
