@@ -18,6 +18,7 @@
 #include "base/cleanup.h"
 
 #define PASSWD_MAX (1u << 20)
+#define PASSWD_USUAL 4096
 
 #ifndef SYS_faccessat2
 #define SYS_faccessat2 439
@@ -147,23 +148,27 @@ static char *home_in(char *line, uint32_t uid)
     return *field[5] ? field[5] : (char *)"/";
 }
 
-/* The file is the container's and may be anything; most fit into one read, and a short one is the
- * last: on a share each is a question to the host. */
+/*
+ * The file is the container's and may be anything; most fit into one read, and a short one is the
+ * last: on a share each is a question to the host. There the kernel takes hold of the whole buffer,
+ * however little comes: so the first one is small.
+ */
 static size_t read_passwd(char *text, size_t size)
 {
     cleanup_fd int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, size);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, PASSWD_USUAL), more;
 
-    return n < 0 ? 0 : (size_t)n;
+    if (n < PASSWD_USUAL)
+        return n < 0 ? 0 : (size_t)n;
+    more = read(fd, text + n, size - (size_t)n);
+    return (size_t)n + (more < 0 ? 0 : (size_t)more);
 }
 
 static char *home_of(uint32_t uid)
 {
-    cleanup_free char *text = malloc(PASSWD_MAX + 1);
+    static char text[PASSWD_MAX + 1]; /* no page of it is there until it is used */
     char *rest = text, *line, *home = NULL;
 
-    if (!text)
-        return NULL;
     text[read_passwd(text, PASSWD_MAX)] = '\0';
     while (!home && (line = strsep(&rest, "\n")))
         home = home_in(line, uid);

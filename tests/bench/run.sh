@@ -111,16 +111,28 @@ bench_state() {
     row 'state, CPU' ms "$WORK/state" 2 "$WORK/state.floor" 1.5
 }
 
+start_runc() {
+    local b
+    RUNC=
+    [ -x "$(command -v runc)" ] || return
+    b=$(fresh_bundle runc '["sleep","100000"]')
+    runc --root "$WORK/runc" run --detach --bundle "$b" runc > "$WORK/out" 2>&1 < /dev/null && RUNC=1
+}
+
 bench_exec() {
     local i
     start_idle idle
     start_crun
+    start_runc
     for ((i = 0; i < $(times 50); i++)); do
         meter "$WORK/exec" "$AV" --root "$ROOT" exec idle /bin/true
         meter "$WORK/exec.floor" "${CRUN[@]}" exec crun /bin/true
+        [ -z "$RUNC" ] || meter "$WORK/exec.runc" runc --root "$WORK/runc" exec runc /bin/true
     done
+    [ -z "$RUNC" ] || runc --root "$WORK/runc" delete --force runc
     end_both idle
-    row 'exec /bin/true' ms "$WORK/exec" 1 "$WORK/exec.floor" 3
+    row 'exec /bin/true (floor: crun)' ms "$WORK/exec" 1 "$WORK/exec.floor" -
+    [ -z "$RUNC" ] || row 'exec /bin/true (floor: runc)' ms "$WORK/exec" 1 "$WORK/exec.runc" 2
 }
 
 # A container in the VM of another one. As engines give it, its environment has HOME.
