@@ -5,8 +5,10 @@
 baseline.py PID ROOTFS INITRD CONSOLE [DISK PROGRAM...]: prints the words, each ended by NUL. The
 machine, its devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it
 starts at once instead of waiting for a word, its channels and NICs lead nowhere, the console into the
-file CONSOLE. DISK is the file of its disks, PROGRAM what its init runs."""
+file CONSOLE. DISK is the file of its disks, PROGRAM what its init runs. With BARE_TAP in the
+environment its NIC is on the tap of that name."""
 import json
+import os
 import sys
 
 DROPPED = {"-S": 1, "-mon": 2, "-name": 2, "-add-fd": 2}
@@ -31,8 +33,10 @@ def chardev(value, console):
 
 
 def netdev(value):
-    """A NIC that reaches nothing: the tap was the sandbox's."""
+    """A NIC that reaches nothing, or a tap of the caller's: the one in value was the sandbox's."""
     name = dict(p.split("=", 1) for p in value.split(",") if "=" in p)["id"]
+    if "BARE_TAP" in os.environ:
+        return f"tap,id={name},ifname={os.environ['BARE_TAP']},script=no,downscript=no"
     return f"user,restrict=on,id={name}"
 
 
