@@ -29,3 +29,11 @@ int deadline_left_ms(uint64_t deadline_ns)
     left = (deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS;
     return left > INT_MAX ? INT_MAX : (int)left;
 }
+
+uint64_t realtime_s(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec;
+}

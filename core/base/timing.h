@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * timing.h - monotonic clock and deadlines, in nanoseconds and milliseconds.
+ * timing.h - clocks and deadlines, in nanoseconds and milliseconds.
  * A deadline is an absolute CLOCK_MONOTONIC time; it is passed down so that waits add up correctly.
  */
 #ifndef BASE_TIMING_H
@@ -12,5 +12,9 @@
 uint64_t now_ns(void);                      /* CLOCK_MONOTONIC */
 uint64_t deadline_in_ms(uint32_t ms);       /* UINT32_MAX = DEADLINE_NEVER */
 int deadline_left_ms(uint64_t deadline_ns); /* >= 0, rounded up; -1 = never (as poll wants) */
+
+/* CLOCK_REALTIME, to compare with the times of files. Not time(), which lags behind those that
+ * Linux 6.13 and later write. */
+uint64_t realtime_s(void);
 
 #endif

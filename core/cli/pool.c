@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
@@ -75,7 +74,7 @@ static const struct option_row status_rows[] = {
 
 static uint64_t age(const struct pool_member *m)
 {
-    uint64_t now = (uint64_t)time(NULL);
+    uint64_t now = realtime_s();
 
     return m->made && now > m->made ? now - m->made : 0;
 }

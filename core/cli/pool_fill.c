@@ -341,7 +341,7 @@ static bool failed_just_now(const struct pool *p, const char *cls)
 {
     cleanup_free char *file = file_of(p, "failed", cls);
     struct stat st;
-    time_t now = time(NULL);
+    time_t now = (time_t)realtime_s();
 
     return stat(file, &st) == 0 && st.st_mtim.tv_sec <= now &&
            now - st.st_mtim.tv_sec < FAILED_FOR_S;

@@ -5,10 +5,10 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/timing.h"
 #include "cli/from_template.h"
 #include "cli/lifecycle.h"
 #include "cli/pool.h"
@@ -135,7 +135,7 @@ static bool same_configuration(const struct kvs *facts, const struct config *con
 
 enum pool_state pool_member_look(const struct pool_member *m, const struct config *config)
 {
-    uint64_t now = (uint64_t)time(NULL);
+    uint64_t now = realtime_s();
 
     if (!m->made || m->c.state.creator.pid)
         return maker_lives(&m->c.state) ? POOL_BUSY : POOL_DEAD;

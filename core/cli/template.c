@@ -5,7 +5,6 @@
 #include <json-c/json.h>
 #include <stdio.h>
 #include <sys/file.h>
-#include <time.h>
 #include "base/cleanup.h"
 #include "base/timing.h"
 #include "cli/from_template.h"
@@ -66,7 +65,7 @@ static const char *state_word(struct template *t, const struct template_limits *
 
 static uint64_t age(const struct template *t)
 {
-    uint64_t now = (uint64_t)time(NULL);
+    uint64_t now = realtime_s();
 
     return t->made && now > t->made ? now - t->made : 0;
 }

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/path.h"
+#include "base/timing.h"
 #include "template/template.h"
 
 #define LOCK "lock"
@@ -36,11 +36,6 @@ const char *template_state_name(enum template_state s)
     };
 
     return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "unknown";
-}
-
-static uint64_t now_s(void)
-{
-    return (uint64_t)time(NULL);
 }
 
 /* Whoever could write here could write into the memory of VMs. */
@@ -190,7 +185,7 @@ static bool read_live(struct template *t)
 
 enum template_state template_look(struct template *t, const struct template_limits *limits)
 {
-    uint64_t when, now = now_s();
+    uint64_t when, now = realtime_s();
     unsigned failures = read_failures(t, &when);
 
     if (read_live(t)) {
@@ -244,7 +239,8 @@ void template_fail(struct template *t, const char *reason, bool for_good)
     unsigned count = read_failures(t, &when) + 1;
     int n = (int)strcspn(reason, "\n");
 
-    line = xasprintf("%u %" PRIu64 " %.*s", for_good ? FAILURES_MAX : count, now_s(), n, reason);
+    line =
+        xasprintf("%u %" PRIu64 " %.*s", for_good ? FAILURES_MAX : count, realtime_s(), n, reason);
     (void)path_replace(t->dir, FAILED, line, strlen(line), 0600, NULL);
     (void)path_remove_tree(t->dir, BUILD, NULL);
     (void)path_remove_tree(t->dir, LIVE, NULL);

@@ -269,7 +269,8 @@ TEST(a_removed_template_is_made_again_by_who_waited_for_it)
     rig_init(&r);
     t = made(&r);
     pid = fork();
-    if (pid == 0) { /* waits for the lock of a directory that is gone then */
+    if (pid == 0) {         /* waits for the lock of a directory that is gone then */
+        template_close(&t); /* its copy would hold the lock on */
         later = (struct template)TEMPLATE_INIT;
         _exit(template_open(r.store, &r.facts, LOCK_EX, deadline_in_ms(5000), &later, &r.err) < 0);
     }
