@@ -18,6 +18,7 @@ start() {   # start ID: a container that runs until it is killed
         .annotations={\"org.anyvisor.neutron.port\":\"1f0b5a52\"}")
     av run --detach --bundle "$b" "$1" > "$WORK/out" 2>&1 < /dev/null
     same "run --detach $1" 0 $?
+    until_ok 20 av exec "$1" test -s /up
 }
 before=$(our_mounts)
 
