@@ -2,7 +2,7 @@
 /*
  * The making of members. Each is a container like any other, whose program looks at all that a
  * container sees and ends: what a start takes has been done once in its VM, and an emulator has
- * translated it.
+ * translated it. To do it two or three times was seen to gain nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,6 @@
 #include "cli/view_bundle.h"
 
 #define CPU_SHARES 102 /* a tenth of what a container has by default */
-#define TIMES 2        /* that a VM is warmed up: more gains nothing */
-#define SEQ_AGAIN 11
 #define SEQ_HOLD 12
 #define ROOM (128 * MIB) /* beside the VM's memory */
 #define FAILED_FOR_S 60
@@ -114,21 +112,6 @@ static int run_once(struct creation *c, struct err *err)
     return ask(c, IPC_DELETE, err);
 }
 
-/* The same container once more. */
-static int make_again(struct creation *c, struct err *err)
-{
-    int r;
-
-    plan_shares_done(&c->shares);
-    plan_container_done(&c->plan);
-    c->shares = (struct plan_shares){0};
-    c->plan = (struct plan_container){0};
-    if ((r = sandbox_spawn_proxy(c, err)) < 0 || (r = container_plan(c, err)) < 0 ||
-        (r = container_send(c, SEQ_AGAIN, err)) < 0)
-        return r;
-    return ipc_wait(c->sock, SEQ_AGAIN, in_time(c), NULL, err);
-}
-
 static int hold(const struct creation *c, int ns, struct err *err)
 {
     int r = ipc_send(c->sock, IPC_HOLD, SEQ_HOLD, NULL, &ns, 1, err);
@@ -162,11 +145,7 @@ static int warm_up(struct creation *c, struct err *err)
 
     if (ns < 0)
         return err_set(err, errno, "open '%s': %m", path);
-    r = run_once(c, err);
-    for (int i = 1; i < TIMES && r == 0; i++)
-        if ((r = make_again(c, err)) == 0)
-            r = run_once(c, err);
-    if (r < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
+    if ((r = run_once(c, err)) < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
         return r;
     c->committed = true;
     return 0;
