@@ -212,7 +212,7 @@ int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *
         return err_set(err, EBUSY, "the network is being changed already");
     if (is_nothing(n) && (n->carriers || alone_still(a)))
         return 1;
-    if (a->at.machine && wants_nics(n) && modules_load("late", "net", err) < 0)
+    if (a->at.machine && wants_nics(n) && modules_group(a, "net", err) < 0)
         agent_log(a, "module group 'net': %s, ignoring", err->msg);
     if ((r = try_it(a, n, err)) != 0)
         return r;
