@@ -43,6 +43,7 @@ defaults:
   storage: {rootfs: [9pfs], volumes: [block, 9pfs]}
 X
 b=$(bundle pod "$(sh_args 'while :; do sleep 0.2; done') |
+    .process.capabilities |= map_values(. + [\"CAP_NET_RAW\"]) |
     (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\" |
     .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"} |
     $(disk "$WORK/raw.img" /raw) | $(disk "$WORK/q.qcow2" /qcow) | $(disk "$loop" /dev0) | $(disk "$ro" /ro '"ro"')")
