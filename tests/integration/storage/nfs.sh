@@ -32,7 +32,9 @@ said() { bundle "$1" "$2" > /dev/null; check "$3" 1 "$4" av create --bundle "$WO
 
 # --- what is refused before there is any VM
 if [ "$BACKEND" = fake ]; then
-    said c1 "$(volume /d nfs://10.98.0.1/rw)" "a back-end without NICs" "network: the back-end has no NICs, over which the guest could mount it"
+    run c1 1 "storage: this guest has no network of its own, which NFS needs" "$(volume /d nfs://10.98.0.1/rw)"
+    check "explain knows it before" 1 'network: the back-end has no NICs, over which the guest could mount it' \
+        av explain "$WORK/b/c1"
     finish
 fi
 said c2 "$(volume /d nfs://10.98.0.1/rw) | $(class shares)" "a policy without network" "volume 'nfs://10.98.0.1/rw': 9pfs: a network volume is no directory of the host"
