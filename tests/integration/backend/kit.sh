@@ -15,7 +15,7 @@ finds() {
 
 check "without a lie all is well" 0 ' 0 failed,' av plugin test "$liar" "${keys[@]}" --config lie=
 finds claim 'claims: every claim has what it obliges:.*vm_stop'
-finds pause 'claims: vm_pause, which is not claimed, is refused: vm_pause succeeded'
+finds memory 'claims: vm_set_memory, which is not claimed, is refused: vm_set_memory succeeded'
 finds descriptor 'leaks: nothing is left of: the life of a VM: .*descriptors'
 finds process 'leaks: nothing is left of: the life of a VM: .*child processes'
 finds loud "leaks: nothing was written .*making a VM"

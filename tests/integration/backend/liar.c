@@ -84,10 +84,14 @@ static int l_vm_start(void *vm, uint32_t timeout_ms, struct hvp_error *err)
 }
 
 /* Not claimed, and not refused either. */
-static int l_vm_pause(void *vm, uint32_t timeout_ms, struct hvp_error *err)
+static int l_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *actual,
+                           struct hvp_error *err)
 {
     (void)vm, (void)timeout_ms;
-    return lies("pause") ? 0 : hvp_fail(err, ENOTSUP, "the fake cannot pause");
+    if (!lies("memory"))
+        return hvp_fail(err, ENOTSUP, "the fake cannot change a VM's memory");
+    *actual = bytes;
+    return 0;
 }
 
 static int l_vm_destroy(void *vm, uint32_t timeout_ms, struct hvp_error *err)
@@ -112,7 +116,7 @@ HVP_EXPORT const struct hvp_plugin *hvp_plugin_v1(void)
     table.probe = l_probe;
     table.vm_create = l_vm_create;
     table.vm_start = l_vm_start;
-    table.vm_pause = l_vm_pause;
+    table.vm_set_memory = l_vm_set_memory;
     table.vm_destroy = l_vm_destroy;
     return &table;
 }
