@@ -122,8 +122,8 @@ check "a missing program is told" 1 'exec: "/nope": stat /nope: no such file' av
 x=$(in_pod x "$pod" "$(sh_args "$LOOP") | $(cri container pod)")
 # shellcheck disable=SC2013
 for p in $(grep -rhoE 'fault_point\("cli\.[a-z.-]+"\)' "$HERE/../../core/cli" | sed 's/.*"\(.*\)".*/\1/' | sort -u); do
-    case $p in # there is a monitor and a network already; it has no disks
-    cli.monitor-spawned | cli.disks | cli.taps | cli.n*) continue ;;
+    case $p in # there is a monitor and a network already; it has no disks, and is not taken from a pool
+    cli.monitor-spawned | cli.disks | cli.taps | cli.n* | cli.pool-*) continue ;;
     esac
     ANYVISOR_FAULT=$p av create --bundle "$x" x > "$WORK/x.out" 2>&1 < /dev/null
     rc=$?
