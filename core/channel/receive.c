@@ -30,13 +30,10 @@ static bool spend(struct bucket *b)
     return true;
 }
 
-/*
- * Some carriers lose what comes before the guest listens; it then says anything. A terminal echoes
- * until it is raw, which looks the same: so not only the first time, but not for ever.
- */
+/* Some carriers lose what comes before the guest listens. Not for ever: it may be hostile. */
 static void answer_knock(struct channel *c)
 {
-    if (c->stale == 0 || c->knocks == KNOCKS_MAX)
+    if (c->knocks == KNOCKS_MAX)
         return;
     c->knocks++;
     (void)channel_attach(c);
@@ -221,10 +218,12 @@ static int take_all(struct channel *c, struct err *err)
 {
     struct frame_head h;
     const uint8_t *body;
+    unsigned knocks = 0;
     int r;
 
-    if (!c->greeted && !frame_reader_seek(&c->in, FRAME_HELLO, c->session, &c->stale)) {
-        answer_knock(c);
+    if (!c->greeted && !frame_reader_seek(&c->in, FRAME_HELLO, c->session, &c->stale, &knocks)) {
+        if (knocks)
+            answer_knock(c);
         return c->stale > STALE_MAX ? broke(err, "no HELLO in what it sends") : 0;
     }
     while ((r = frame_reader_next(&c->in, &h, &body)) > 0)

@@ -34,13 +34,13 @@ static bool attach(int fd, uint32_t seq)
     return fd_write_all(fd, head, sizeof(head), NULL) == 0;
 }
 
-/* Reads until a HELLO with this number passes by; what comes before is an older session's, or an
- * agent's word that it has begun to listen and would have ATTACH again. */
+/* Reads until a HELLO with this number passes by; what comes before is an older session's, or a
+ * head of zeros, an agent's word that it has begun to listen and would have ATTACH again. */
 static bool read_hello(int fd, uint32_t seq, uint32_t ms)
 {
     uint64_t end = kit_now_ms() + ms, now;
     uint8_t last[HEAD] = {0}, want[HEAD];
-    unsigned n = 0;
+    unsigned zeros = 0, knocks = 0;
 
     put_head(want, TYPE_HELLO, seq);
     while ((now = kit_now_ms()) < end) {
@@ -52,7 +52,8 @@ static bool read_hello(int fd, uint32_t seq, uint32_t ms)
         memcpy(want + 4, last + 4, 4); /* its length is not ours to know */
         if (memcmp(last, want, HEAD) == 0)
             return true;
-        if (++n % HEAD == 0 && n <= KNOCKS_MAX * HEAD && !attach(fd, seq))
+        zeros = last[HEAD - 1] ? 0 : zeros + 1;
+        if (zeros == HEAD && knocks++ < KNOCKS_MAX && !attach(fd, seq))
             return false;
     }
     return false;

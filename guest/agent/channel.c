@@ -310,12 +310,12 @@ static int open_port(void)
 
 /*
  * A console device of Xen: -ENODEV until its driver has found it. What has come before the terminal
- * was raw may have been edited like a line: it is thrown away, and bytes that no frame begins with
- * ask the host to say it again.
+ * was raw may have been edited like a line: it is thrown away, and a knock asks the host to say it
+ * again.
  */
 static int open_console(unsigned number)
 {
-    static const char knock[FRAME_HEAD_SIZE]; /* no less is looked at */
+    static const char knock[FRAME_HEAD_SIZE]; /* frame_reader_seek */
     cleanup_fd int fd = -1;
     struct termios t;
     char path[32];

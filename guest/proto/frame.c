@@ -109,14 +109,18 @@ void frame_reader_commit(struct frame_reader *r, size_t n)
     r->len += n;
 }
 
-bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped)
+bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped,
+                       unsigned *knocks)
 {
+    static const uint8_t knock[FRAME_HEAD_SIZE];
     struct frame_head h;
 
-    for (; r->len - r->used >= FRAME_HEAD_SIZE; r->used++, (*skipped)++)
+    for (; r->len - r->used >= FRAME_HEAD_SIZE; r->used++, (*skipped)++) {
         if (frame_head_get(r->buf + r->used, &h) == 0 && h.type == type && h.id == 0 &&
             h.seq == seq)
             return true;
+        *knocks += memcmp(r->buf + r->used, knock, sizeof(knock)) == 0;
+    }
     return false;
 }
 

@@ -85,8 +85,10 @@ void frame_reader_reset(struct frame_reader *r); /* forget what is in it, keep t
 uint8_t *frame_reader_space(struct frame_reader *r, size_t min, size_t *ret_room);
 void frame_reader_commit(struct frame_reader *r, size_t n);
 /* Skip to the head of a frame of this type and seq with id 0: true when it is the next one. Adds
- * what was skipped to *skipped. */
-bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped);
+ * what was skipped to *skipped, and to *knocks the heads of zeros in it: with one an agent says
+ * that it listens from now on. No terminal's echo has them: it shows a zero as two letters. */
+bool frame_reader_seek(struct frame_reader *r, uint16_t type, uint32_t seq, size_t *skipped,
+                       unsigned *knocks);
 /* 1 with *ret and *ret_body (borrowed), 0 more bytes needed, -EPROTO. */
 int frame_reader_next(struct frame_reader *r, struct frame_head *ret, const uint8_t **ret_body);
 

@@ -285,6 +285,19 @@ TEST(a_guest_that_begins_to_listen_is_told_again_but_not_for_ever)
     done(&f);
 }
 
+TEST(an_echo_is_no_knock)
+{
+    static const char echo[] = "^%V^@^@^@^@^@^@^@^@^@^@^@^@^@^@^@";
+    struct fixture f;
+
+    setup(&f);
+    (void)guest_take(&f, NULL);
+    CHECK_OK(fd_write_all(f.guest, echo, sizeof(echo), &f.err), f.err);
+    CHECK_OK(pump(&f), f.err);
+    CHECK_INT_EQ(fd_wait(f.guest, POLLIN, 0), 0);
+    done(&f);
+}
+
 TEST(bytes_without_end_and_without_hello_end_the_channel)
 {
     static const uint8_t zeros[64 << 10];
