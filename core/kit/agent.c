@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -13,6 +14,7 @@
 
 #define HEAD 16
 #define KNOCKS_MAX 16
+#define CONSOLE_MS 5000
 #define TYPE_HELLO 1
 #define TYPE_ATTACH 47
 
@@ -98,9 +100,23 @@ uint32_t kit_event(struct kit *k, void *vm, uint32_t ms)
     return ev.kind;
 }
 
+/* What the guest has printed may still be on its way through the hypervisor's daemons. */
 bool kit_console_says(struct kit *k)
 {
+    uint64_t end = kit_now_ms() + CONSOLE_MS, now;
+    cleanup_fd int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    char events[512];
     struct stat st;
 
-    return stat(k->console, &st) == 0 && st.st_size > 0;
+    if (watch < 0 || inotify_add_watch(watch, k->console, IN_MODIFY) < 0)
+        return false;
+    while (stat(k->console, &st) == 0) {
+        if (st.st_size > 0)
+            return true;
+        now = kit_now_ms();
+        if (now >= end || fd_wait(watch, POLLIN, (int)(end - now)) <= 0)
+            return false;
+        (void)!read(watch, events, sizeof(events));
+    }
+    return false;
 }
