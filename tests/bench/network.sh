@@ -21,6 +21,10 @@ while [ $# -gt 0 ]; do
 done
 [ ${#names[@]} -gt 0 ] || names=(network pod)
 [ -z "$build" ] || export AV_BUILD=$build
+if [ ! -x "${AV_BUILD:-$here/../../build}/bin/anyvisor" ]; then
+    echo "network.sh: there is no build in '${AV_BUILD:-build}': --build DIR" >&2
+    exit 2
+fi
 
 # shellcheck source=../integration/lib.sh
 . "$here/../integration/lib.sh"
