@@ -189,15 +189,8 @@ static int print(const struct choice *c, const struct strv *problems, bool json,
     size_t len;
     FILE *to;
 
-    if (json) {
-        json_object *o = to_json(c, problems);
-        int r = cli_print(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-                                                                JSON_C_TO_STRING_NOSLASHESCAPE),
-                          err);
-
-        json_object_put(o);
-        return r;
-    }
+    if (json)
+        return cli_print_json(to_json(c, problems), err);
     to = open_memstream(&text, &len);
     if (!to)
         return err_set(err, errno, "make a text: %m");

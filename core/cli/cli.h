@@ -63,6 +63,10 @@ int cli_usage(const struct verb *v, struct err *err);
 /* Write text and a newline to stdout; a reader that has gone is -EPIPE. */
 int cli_print(const char *text, struct err *err);
 
+/* The same for what --format json prints, indented; o is freed, NULL prints nothing. */
+struct json_object;
+int cli_print_json(struct json_object *o, struct err *err);
+
 /* One container as its directory and its processes show it (container.c). */
 struct container {
     struct state_dir dir;

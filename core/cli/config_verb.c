@@ -129,10 +129,7 @@ static int print_json(const char *file, const struct found *f, struct err *err)
     json_object_object_add(o, "file", file ? json_object_new_string(file) : NULL);
     json_object_object_add(o, "problems", sentences(&f->problems));
     json_object_object_add(o, "notes", sentences(&f->notes));
-    r = cli_print(
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE),
-        err);
-    json_object_put(o);
+    r = cli_print_json(o, err);
     return r < 0 ? r : f->problems.n > 0;
 }
 

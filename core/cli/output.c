@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <json-c/json.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,18 @@ int cli_print(const char *text, struct err *err)
     if (printf("%s%s", text, len && text[len - 1] == '\n' ? "" : "\n") < 0 || fflush(stdout) != 0)
         return err_set(err, errno, "write to stdout: %m");
     return 0;
+}
+
+int cli_print_json(json_object *o, struct err *err)
+{
+    int r = 0;
+
+    if (o)
+        r = cli_print(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+                                                            JSON_C_TO_STRING_NOSLASHESCAPE),
+                      err);
+    json_object_put(o);
+    return r;
 }
 
 int cli_check_pid_file(const char *file, struct err *err)

@@ -75,7 +75,6 @@ static int print_json(const struct descriptor *d, const struct report *r,
                       const struct kit_summary *s, struct err *err)
 {
     json_object *o = json_object_new_object(), *caps = json_object_new_array();
-    int res;
 
     for (unsigned bit = 0; bit < 64; bit++)
         if (s->info.caps.flags & UINT64_C(1) << bit && plugin_cap_name(bit))
@@ -90,11 +89,7 @@ static int print_json(const struct descriptor *d, const struct report *r,
     json_object_object_add(o, "failed", json_object_new_int64(s->failed));
     json_object_object_add(o, "skipped", json_object_new_int64(s->skipped));
     json_object_object_add(o, "complete", json_object_new_boolean(s->ran_vms));
-    res = cli_print(
-        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE),
-        err);
-    json_object_put(o);
-    return res;
+    return cli_print_json(o, err);
 }
 
 static void add_key(struct descriptor *d, const char *key, size_t len, const char *value)

@@ -139,12 +139,7 @@ static int list(struct cli *cli, void *options, int argc, char **argv, struct er
                "HYPERVISOR", "VM, SCOPE");
     for (size_t i = 0; i < names.n; i++)
         show(&c.config, names.v[i], root);
-    if (json)
-        r = cli_print(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
-                                                               JSON_C_TO_STRING_NOSLASHESCAPE),
-                      err);
-    json_object_put(root);
-    return r;
+    return cli_print_json(root, err);
 }
 
 struct remove_options {
