@@ -61,17 +61,20 @@ class Rig:
         self.agent.setup(share_dir=self.share)
 
     def start_vm(self):
-        path = self.share + '.sock'
+        listener = socket.socket(socket.AF_UNIX)  # it listens before QEMU runs: nothing to wait for
+        listener.bind(self.share + '.sock')
+        listener.listen()
         self.process = subprocess.Popen(
             ['qemu-system-x86_64', '-accel', 'tcg', '-M',
              'q35,hpet=off,smm=off,vmport=off,i8042=off,usb=off,sata=off,smbus=off', '-cpu', 'max', '-nodefaults',
              '-no-user-config', '-display', 'none', '-no-reboot', '-m', '256', '-bios',
              '/usr/share/qemu/bios-microvm.bin', '-kernel', TARGET + '/vmlinux', '-initrd',
              TARGET + '/initramfs.cpio', '-append', 'console=ttyS0 quiet anyvisor.debug panic=-1', '-serial',
-             'file:' + self.share + '.log', '-device', 'virtio-serial-pci', '-chardev', f'socket,id=ag,path={path},server=on,wait=off',
+             'file:' + self.share + '.log', '-device', 'virtio-serial-pci', '-chardev', f'socket,id=ag,fd={listener.fileno()},server=on,wait=off',
              '-device', 'virtserialport,chardev=ag,name=org.anyvisor.agent.0', '-fsdev',
              f'local,id=fs0,path={self.share},security_model=none,multidevs=remap', '-device',
-             'virtio-9p-pci,fsdev=fs0,mount_tag=share'])
+             'virtio-9p-pci,fsdev=fs0,mount_tag=share'], pass_fds=[listener.fileno()])
+        listener.close()
         atexit.register(self.leave_nothing)
         self.agent = self.connect()
         begin = time.monotonic()
@@ -84,16 +87,9 @@ class Rig:
             self.process.wait()
 
     def connect(self):
-        """A new connection; QEMU listens soon after its start."""
-        for _ in range(500):
-            sock = socket.socket(socket.AF_UNIX)
-            try:
-                sock.connect(self.share + '.sock')
-                return ap.Agent(sock, PROBE)
-            except OSError:
-                sock.close()
-                time.sleep(0.02)
-        raise TimeoutError('QEMU does not listen')
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(self.share + '.sock')
+        return ap.Agent(sock, PROBE)
 
     def stop(self):
         try:
