@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "hostmod/hostmod.h"
+#include "template/template.h"
 
 #define PROBE_MS 20000
 #define CMDLINE "quiet panic=-1" /* of the guest's kernel */
@@ -37,13 +38,27 @@ static void cap_memory(struct workload *w)
     w->memory_limit = MIN(w->memory_limit, host / 8 * 7);
 }
 
+void choice_config_facts(const struct config *config, struct kvs *ret)
+{
+    cleanup_free char *count = xasprintf("%zu", config->files.n);
+
+    template_fact(ret, "configuration", count);
+    for (size_t i = 0; i < config->files.n; i++) {
+        cleanup_free char *name = xasprintf("configuration%zu", i);
+
+        template_fact_file(ret, name, config->files.v[i]);
+    }
+}
+
 int choice_load(const struct cli *cli, struct choice *ret, struct err *err)
 {
     struct choice c = {0};
     int r = config_load_default(cli->config, cli->layout.etc_dir, &c.config, err);
 
-    if (r == 0)
+    if (r == 0) {
+        choice_config_facts(&c.config, &c.files);
         r = descriptor_load_dir(c.config.plugins_dir, cli->layout.backend_dir, &c.descriptors, err);
+    }
     if (r < 0) {
         choice_done(&c);
         err_in_phase(err, PHASE_CONFIG);
@@ -62,6 +77,7 @@ void choice_done(struct choice *c)
     decision_done(&c->decision);
     workload_done(&c->workload);
     descriptor_list_done(&c->descriptors);
+    kvs_done(&c->files);
     config_done(&c->config);
     *c = (struct choice){0};
 }

@@ -20,6 +20,7 @@ struct probed { /* what is known of descriptors.v[i] */
 
 struct choice {
     struct config config;
+    struct kvs files; /* the configuration's, as facts (template.h), as they were when read */
     struct descriptor_list descriptors;
     struct probed *probed; /* one per descriptor */
     bool look_only;        /* probing changes nothing on the host: modules are not loaded */
@@ -31,6 +32,8 @@ struct choice {
 /* Configuration and descriptors. */
 int choice_load(const struct cli *cli, struct choice *ret, struct err *err);
 void choice_done(struct choice *c);
+/* What its files are now. All that were read, for any key may decide who gets what. */
+void choice_config_facts(const struct config *config, struct kvs *ret);
 
 /*
  * Modules, then the plug-in in a child process. Fills probed[i]. With look_only no module is

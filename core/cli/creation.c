@@ -44,6 +44,7 @@ void creation_done(struct creation *c)
     strv_done(&c->vm_cgroups);
     strv_done(&c->pool_cgroups);
     free(c->pool_member);
+    kvs_done(&c->pool_facts);
     close_fd(&c->pool_pass);
     cgroup_scope_done(&c->scope);
     cgroup_scope_done(&c->vm_scope);
@@ -100,7 +101,11 @@ int creation_prepare(struct creation *c, struct err *err)
     if (r < 0)
         return r;
     r = disks_add_volumes(c->spec, &c->choice, err);
-    return r < 0 ? r : disks_choose(c->id, c->spec, &c->choice, &c->disks, err);
+    if (r < 0 || (r = disks_choose(c->id, c->spec, &c->choice, &c->disks, err)) < 0)
+        return r;
+    if (pool_possible(c, NULL))
+        pool_facts(c, &c->pool_facts);
+    return 0;
 }
 
 static int copy_config(struct creation *c, struct err *err)

@@ -53,6 +53,7 @@ struct creation {
     struct template template;   /* while the VM is cloned from it */
     bool cloning;
     char *pool_member;        /* the VM was made before, under this name (pool.h) */
+    struct kvs pool_facts;    /* of a VM that may come from a pool, or that is made for one */
     int pool_pass;            /* over which it hands over what it has kept */
     struct strv pool_cgroups; /* those that it leaves for ours */
     /* Instead of the commit; NULL = that. */

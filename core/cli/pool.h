@@ -54,7 +54,8 @@ enum pool_state pool_member_look(const struct pool_member *m, const struct confi
 /* It is locked: VM, cgroups, directory. */
 int pool_member_drop(const struct pool *p, struct pool_member *m, struct err *err);
 
-/* What must be equal in a member and in who takes it. The VM's size is among them. */
+/* What must be equal in a member and in who takes it. The VM's size is among them. As it is before
+ * anything is made of it: for c->pool_facts. */
 void pool_facts(const struct creation *c, struct kvs *ret);
 /* How many members wait for c, also those that have become too old if asked for; *ret_others:
  * members of its class that do not fit it. */

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -119,11 +120,20 @@ static int hold(const struct creation *c, int ns, struct err *err)
     return r < 0 ? r : ipc_wait(c->sock, SEQ_HOLD, in_time(c), NULL, err);
 }
 
+/* What it was made of was looked at before: what has changed since is not in it. */
+static int check_facts(const struct creation *c, struct err *err)
+{
+    if (template_facts_hold(&c->pool_facts))
+        return 0;
+    return err_set_phase(err, PHASE_CONFIG, ESTALE,
+                         "the configuration or a file that a VM is made of has changed while VMs "
+                         "were made for a pool: the next start makes them anew");
+}
+
 /* The facts come last: with them it may be taken. */
 static int publish(struct creation *c, struct err *err)
 {
-    cleanup_call(kvs_done) struct kvs facts = {0};
-    cleanup_free char *text = NULL;
+    cleanup_free char *text = template_facts_text(&c->pool_facts);
     int r;
 
     c->state.creator = c->state.proxy = (struct proc_id){0};
@@ -132,8 +142,6 @@ static int publish(struct creation *c, struct err *err)
         return r;
     if (fault_point("cli.pool-held") < 0)
         return err_set(err, EIO, "fault cli.pool-held");
-    pool_facts(c, &facts);
-    text = template_facts_text(&facts);
     return path_replace(c->dir.fd, POOL_FACTS, text, strlen(text), 0600, err);
 }
 
@@ -145,8 +153,13 @@ static int warm_up(struct creation *c, struct err *err)
 
     if (ns < 0)
         return err_set(err, errno, "open '%s': %m", path);
-    if ((r = run_once(c, err)) < 0 || (r = hold(c, ns, err)) < 0 || (r = publish(c, err)) < 0)
+    if ((r = run_once(c, err)) < 0 || (r = check_facts(c, err)) < 0 || (r = hold(c, ns, err)) < 0)
         return r;
+    if ((r = publish(c, err)) < 0) {
+        /* It waits for a container: the end of our connection is none for it. */
+        (void)pidfd_send_signal(c->monitor.pidfd, SIGKILL, NULL, 0);
+        return r;
+    }
     c->committed = true;
     return 0;
 }
@@ -187,10 +200,12 @@ static int make_one(const struct creation *of, const struct pool *p, const char 
     c.spec->linux_.cgroups_path = xasprintf(POOL_CGROUP "/%s", name);
     c.spec->linux_.resources.cpu.shares = (struct oci_u64){true, CPU_SHARES};
     c.choice = of->choice; /* borrowed */
+    c.pool_facts = of->pool_facts;
     c.choice.workload.is_sandbox = false;
     c.choice.decision.pool.size = 0;
     r = creation_execute(&c, err);
     c.choice = (struct choice){0};
+    c.pool_facts = (struct kvs){0};
     return r;
 }
 
@@ -256,8 +271,8 @@ static int fill_locked(const struct creation *c, const struct pool *p, size_t si
     while (r == 0 && is_short(c, p, size)) {
         uint64_t begin = now_ns();
 
-        if ((r = check_room(c, err)) < 0 || (r = make_bundle(c, bundle, err)) < 0 ||
-            (r = make_one(c, p, bundle, null, err)) < 0)
+        if ((r = check_facts(c, err)) < 0 || (r = check_room(c, err)) < 0 ||
+            (r = make_bundle(c, bundle, err)) < 0 || (r = make_one(c, p, bundle, null, err)) < 0)
             break;
         ++*ret_made;
         log_info("made a VM for the pool of class '%s' in %" PRIu64 " ms", c->choice.decision.cls,
@@ -304,7 +319,7 @@ int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct 
         if ((r = lock_class(&p, cls, &lock, err)) < 0)
             return r;
         r = fill_locked(c, &p, size, ret_made, err);
-        if (r < 0 && r != -EINTR) {
+        if (r < 0 && r != -EINTR && r != -ESTALE) {
             note_failure(&p, cls, err);
         } else if (r == 0) {
             cleanup_free char *failed = file_of(&p, "failed", cls);

@@ -106,24 +106,11 @@ static uint64_t max_age(const struct config *config, const char *cls)
     return age == CONFIG_UNSET ? config->pool.max_age_s : age;
 }
 
-/* Of every file that was read, for any key may decide who gets what. */
-static void add_configuration(const struct config *config, struct kvs *ret)
-{
-    cleanup_free char *count = xasprintf("%zu", config->files.n);
-
-    template_fact(ret, "configuration", count);
-    for (size_t i = 0; i < config->files.n; i++) {
-        cleanup_free char *name = xasprintf("configuration%zu", i);
-
-        template_fact_file(ret, name, config->files.v[i]);
-    }
-}
-
 static bool same_configuration(const struct kvs *facts, const struct config *config)
 {
     cleanup_call(kvs_done) struct kvs now = {0};
 
-    add_configuration(config, &now);
+    choice_config_facts(config, &now);
     for (size_t i = 0; i < now.n; i++) {
         const char *then = kvs_get(facts, now.v[i].key);
 
@@ -164,18 +151,17 @@ void pool_facts(const struct creation *c, struct kvs *ret)
     template_fact(ret, "class", d->cls);
     template_fact(ret, "msize", msize);
     template_fact(ret, "cache", d->storage.cache);
-    add_configuration(&c->choice.config, ret);
+    for (size_t i = 0; i < c->choice.files.n; i++)
+        template_fact(ret, c->choice.files.v[i].key, c->choice.files.v[i].value);
 }
 
 size_t pool_count(const struct pool *p, const struct creation *c, bool old, struct strv *ret_others)
 {
     cleanup_call(strv_done) struct strv names = {0};
-    cleanup_call(kvs_done) struct kvs facts = {0};
     char wanted[TEMPLATE_NAME], has[TEMPLATE_NAME];
     size_t n = 0;
 
-    pool_facts(c, &facts);
-    template_name(&facts, wanted);
+    template_name(&c->pool_facts, wanted);
     (void)state_list(p->dir, &names, NULL);
     for (size_t i = 0; i < names.n; i++) {
         cleanup_call(pool_member_close) struct pool_member m = POOL_MEMBER_INIT;

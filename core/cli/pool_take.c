@@ -96,7 +96,6 @@ int pool_take(struct creation *c, struct err *err)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
     cleanup_call(strv_done) struct strv names = {0};
-    cleanup_call(kvs_done) struct kvs facts = {0};
     char wanted[TEMPLATE_NAME];
     int r = 0;
 
@@ -106,8 +105,7 @@ int pool_take(struct creation *c, struct err *err)
     (void)state_list(p.dir, &names, NULL);
     if (names.n == 0)
         return 0;
-    pool_facts(c, &facts);
-    template_name(&facts, wanted);
+    template_name(&c->pool_facts, wanted);
     for (size_t i = 0; i < names.n && r == 0; i++) {
         cleanup_call(pool_member_close) struct pool_member m = POOL_MEMBER_INIT;
 

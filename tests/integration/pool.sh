@@ -140,8 +140,12 @@ check "drain" 0 '^$' av pool drain
 ANYVISOR_FAULT=cli.pool-held av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null
 same "filler killed" 137 $?
 check "what it left is given to nobody" 0 '^$' members ready
-until_ok 20 has dead 1
+check "it is dead" 0 '' until_ok 20 has dead 1
 check "and goes with gc" 0 'removed VMs of the pool' av gc
+same "no process is left" "" "$(leftover_processes)"
+begin=$SECONDS
+ANYVISOR_FAULT=cli.pool-held:fail check "it cannot be published: fill says so" 1 'fault cli.pool-held' av pool fill "$b"
+same "which takes no deadline's time" yes "$([ $((SECONDS - begin)) -lt 15 ] && echo yes)"
 same "no process is left" "" "$(leftover_processes)"
 ANYVISOR_FAULT=cli.pool-room:fail check "no memory: fill says so" 1 'MiB of memory are available' av pool fill "$b"
 check "so does status" 0 "class 'default': .*memory" av pool status
@@ -186,10 +190,21 @@ configure '{size: 2}'
 check "fill once more" 0 'made$' av pool fill "$b"
 last=$(members ready)
 check "drain" 0 '^$' av pool drain
+# Slower, so that one is seen while it is being made.
+[ "$BACKEND" != fake ] || sed -i 's/^config:/&\n  delay: vm_create=1500/' "$WORK/etc/plugins.d/fake.yaml"
 av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null &
-until_ok 60 has busy 1
+filler=$!
+check "one is being made" 0 '' until_ok 60 has busy 1
+echo '# changed' >> "$ANYVISOR_CONFIG"
+wait "$filler"
+same "the configuration changed meanwhile: fill fails" 1 $?
+check "it says why" 0 'config: the configuration or a file .* has changed' cat "$WORK/out"
+same "the one that was being made is given to nobody" "" "$(members ready)$(members stale)"
+av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null &
+check "one is being made" 0 '' until_ok 60 has busy 1
 check "drain ends who fills, too" 0 '^$' av pool drain
 wait
+sed -i '/^  delay:/d' "$WORK/etc/plugins.d/fake.yaml" 2>/dev/null
 same "nobody waits, nobody fills" "" "$(leftover_processes)"
 for one in $last; do same "no cgroup of a member is left" "" "$(pools_cgroups "$one")"; done
 
