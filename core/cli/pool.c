@@ -180,18 +180,25 @@ static int drain_one(const struct pool *p, const char *name, struct err *err)
     return r < 0 ? r : pool_member_drop(p, &m, err);
 }
 
-/* What is left when nobody waits any more. */
+/* What is left when nobody waits any more; rmdir fails if somebody begins to fill it. */
 static void remove_rest(const struct pool *p)
 {
     cleanup_call(strv_done) struct strv left = {0};
+    cleanup_dir DIR *d = opendir(p->dir);
+    struct dirent *e;
 
-    if (state_list(p->dir, &left, NULL) == 0 && left.n == 0)
-        (void)path_remove_tree(AT_FDCWD, p->dir, NULL);
+    if (!d || state_list(p->dir, &left, NULL) < 0 || left.n)
+        return;
+    while ((e = readdir(d)))
+        if (strcmp(e->d_name, POOL_LOG) == 0 || str_starts_with(e->d_name, POOL_FAILED))
+            (void)unlinkat(dirfd(d), e->d_name, 0);
+    (void)rmdir(p->dir);
 }
 
 static int drain(struct cli *cli, void *options, int argc, char **argv, struct err *err)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
+    cleanup_call(pool_locks_done) struct pool_locks locks = {.fds = NULL};
     cleanup_call(strv_done) struct strv names = {0};
     int r, failed = 0;
 
@@ -199,11 +206,12 @@ static int drain(struct cli *cli, void *options, int argc, char **argv, struct e
     (void)argc;
     (void)argv;
     pool_open(cli, &p);
-    if ((r = pool_stop_fillers(&p, err)) < 0 || (r = state_list(p.dir, &names, err)) < 0)
+    if ((r = pool_stop_fillers(&p, &locks, err)) < 0 || (r = state_list(p.dir, &names, err)) < 0)
         return r;
     for (size_t i = 0; i < names.n; i++)
         if ((r = drain_one(&p, names.v[i], err)) < 0 && r != -ENOENT)
             failed = r;
+    pool_locks_remove(&p, &locks);
     remove_rest(&p);
     return failed;
 }

@@ -16,6 +16,7 @@
 #include "cli/creation.h"
 
 #define POOL_LOG "@log"
+#define POOL_FAILED "@failed."
 #define POOL_FACTS "facts"
 #define POOL_CGROUP "/anyvisor-pool" /* one for each member below it */
 
@@ -81,9 +82,23 @@ int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct 
 void pool_refill(const struct creation *c);
 /* Whether c's VM may come from a pool; else *ret_why, a sentence. */
 bool pool_possible(const struct creation *c, const char **ret_why);
-/* End those who make members. */
-int pool_stop_fillers(const struct pool *p, struct err *err);
 /* Of c's class; NULL = the last one has not failed. */
 char *pool_failure(const struct pool *p, const char *cls);
+
+/* pool_lock.c: -EAGAIN: another one makes them. */
+int pool_lock(const struct pool *p, const char *cls, int *ret_fd, struct err *err);
+void pool_unlock(int fd);
+/* -ENOENT: it was drained since. */
+int pool_lock_again(const struct pool *p, const char *cls, int fd, struct err *err);
+char *pool_file(const struct pool *p, const char *kind, const char *cls);
+
+struct pool_locks {
+    struct strv names;
+    int *fds;
+};
+/* End those who make members, and keep others from it; ret is to be freed in any case. */
+int pool_stop_fillers(const struct pool *p, struct pool_locks *ret, struct err *err);
+void pool_locks_remove(const struct pool *p, const struct pool_locks *l);
+void pool_locks_done(struct pool_locks *l);
 
 #endif

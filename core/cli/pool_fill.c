@@ -27,17 +27,6 @@
 #define ROOM (128 * MIB) /* beside the VM's memory */
 #define FAILED_FOR_S 60
 #define LOG_MAX (256 << 10)
-#define STOP_MS 60000
-
-static char *file_of(const struct pool *p, const char *kind, const char *cls)
-{
-    cleanup_call(kvs_done) struct kvs name = {0};
-    char hash[TEMPLATE_NAME];
-
-    kvs_add(&name, "class", cls ? cls : "");
-    template_name(&name, hash);
-    return xasprintf("%s/@%s.%s", p->dir, kind, hash);
-}
 
 bool pool_possible(const struct creation *c, const char **ret_why)
 {
@@ -209,17 +198,9 @@ static int make_one(const struct creation *of, const struct pool *p, const char 
     return r;
 }
 
-static void note_failure(const struct pool *p, const char *cls, const struct err *err)
-{
-    cleanup_free char *file = file_of(p, "failed", cls);
-
-    log_warn("a VM for the pool of class '%s' could not be made: %s", cls, err->msg);
-    (void)path_replace(AT_FDCWD, file, err->msg, strlen(err->msg), 0600, NULL);
-}
-
 char *pool_failure(const struct pool *p, const char *cls)
 {
-    cleanup_free char *file = file_of(p, "failed", cls);
+    cleanup_free char *file = pool_file(p, "failed", cls);
     char *text = NULL;
 
     return path_read(AT_FDCWD, file, 64 << 10, &text, NULL, NULL) < 0 ? NULL : text;
@@ -261,7 +242,7 @@ static int make_parent_cgroup(struct err *err)
 static int fill_locked(const struct creation *c, const struct pool *p, size_t size,
                        unsigned *ret_made, struct err *err)
 {
-    cleanup_free char *bundle = file_of(p, "bundle", c->choice.decision.cls);
+    cleanup_free char *bundle = pool_file(p, "bundle", c->choice.decision.cls);
     cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int r = null < 0 ? err_set(err, errno, "open '/dev/null': %m") : 0;
 
@@ -282,58 +263,41 @@ static int fill_locked(const struct creation *c, const struct pool *p, size_t si
     return r;
 }
 
-/* 0: the lock is ours, -EAGAIN: another one makes them. Our name is in it, for who wants us to end.
- */
-static int lock_class(const struct pool *p, const char *cls, int *ret_fd, struct err *err)
+static void note_end(const struct pool *p, const char *cls, int r, const struct err *err)
 {
-    cleanup_free char *file = file_of(p, "fill", cls), *text = NULL;
-    cleanup_fd int fd = -1;
-    struct proc_id self;
-    int r;
+    cleanup_free char *file = pool_file(p, "failed", cls);
 
-    if ((r = path_mkdirs(p->dir, 0700, err)) < 0 || (r = proc_id_of(getpid(), &self, err)) < 0)
-        return r;
-    fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return err_set(err, errno, "open '%s': %m", file);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, EAGAIN, "another process fills the pool of class '%s' just now", cls);
-    text = xasprintf("%d %" PRIu64 "\n", (int)self.pid, self.start_time);
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
-        return err_set(err, errno, "write '%s': %m", file);
-    *ret_fd = steal_fd(&fd);
-    return 0;
+    if (r == 0)
+        (void)unlink(file);
+    else if (r != -EINTR && r != -ESTALE)
+        (void)path_replace(AT_FDCWD, file, err->msg, strlen(err->msg), 0600, NULL);
 }
 
 int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
     const char *cls = c->choice.decision.cls;
+    cleanup_fd int lock = -1;
     int r;
 
     *ret_made = 0;
     pool_open(c->cli, &p);
-    do { /* who finds it locked relies on us, also at our last moment */
-        cleanup_fd int lock = -1;
-
-        if ((r = lock_class(&p, cls, &lock, err)) < 0)
-            return r;
+    r = pool_lock(&p, cls, &lock, err);
+    while (r == 0) {
         r = fill_locked(c, &p, size, ret_made, err);
-        if (r < 0 && r != -EINTR && r != -ESTALE) {
-            note_failure(&p, cls, err);
-        } else if (r == 0) {
-            cleanup_free char *failed = file_of(&p, "failed", cls);
-
-            (void)unlink(failed);
-        }
-        (void)ftruncate(lock, 0);
-    } while (r == 0 && is_short(c, &p, size));
+        note_end(&p, cls, r, err);
+        pool_unlock(lock);
+        if (r < 0 || !is_short(c, &p, size))
+            break;
+        /* Who found it locked relies on us, also at our last moment. */
+        r = pool_lock_again(&p, cls, lock, err);
+    }
     return r;
 }
 
 static bool failed_just_now(const struct pool *p, const char *cls)
 {
-    cleanup_free char *file = file_of(p, "failed", cls);
+    cleanup_free char *file = pool_file(p, "failed", cls);
     struct stat st;
     time_t now = (time_t)realtime_s();
 
@@ -357,6 +321,7 @@ static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
 {
     struct err err = ERR_INIT;
     unsigned made;
+    int r;
 
     for (int fd = 0; fd < 3; fd++)
         close(fd);
@@ -368,7 +333,9 @@ static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
     (void)chdir("/");
     (void)path_mkdirs(p->dir, 0700, NULL);
     start_log(p);
-    (void)pool_fill(c, c->choice.decision.pool.size, &made, &err);
+    r = pool_fill(c, c->choice.decision.pool.size, &made, &err);
+    if (r < 0 && r != -EAGAIN)
+        log_warn("fill the pool of class '%s': %s", c->choice.decision.cls, err.msg);
     _exit(0);
 }
 
@@ -389,39 +356,4 @@ void pool_refill(const struct creation *c)
         be_filler(c, &p);
     if (pid < 0)
         log_warn("start a process that fills the pool: %s, ignoring", strerror(errno));
-}
-
-static int stop_filler(const char *file, struct err *err)
-{
-    cleanup_fd int fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    cleanup_free char *text = NULL;
-    struct proc_id id = {0};
-    int pid = 0;
-
-    if (fd < 0)
-        return 0;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && path_read(AT_FDCWD, file, 64, &text, NULL, NULL) == 0 &&
-        sscanf(text, "%d %" SCNu64, &pid, &id.start_time) == 2) {
-        id.pid = pid;
-        (void)proc_kill(&id, SIGTERM, NULL);
-        if (fd_lock(fd, LOCK_EX, deadline_in_ms(STOP_MS)) < 0)
-            return err_set(err, ETIMEDOUT, "process %d, which fills the pool, does not end", pid);
-    }
-    (void)unlink(file);
-    return 0;
-}
-
-int pool_stop_fillers(const struct pool *p, struct err *err)
-{
-    cleanup_dir DIR *d = opendir(p->dir);
-    struct dirent *e;
-    int r = 0;
-
-    while (d && r == 0 && (e = readdir(d))) {
-        cleanup_free char *file = path_join(p->dir, e->d_name);
-
-        if (str_starts_with(e->d_name, "@fill."))
-            r = stop_filler(file, err);
-    }
-    return r;
 }

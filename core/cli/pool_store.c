@@ -26,8 +26,6 @@ void pool_open(const struct cli *cli, struct pool *ret)
 
 void pool_close(struct pool *p)
 {
-    if (p->dir)
-        (void)rmdir(p->dir);
     free(p->dir);
     p->dir = NULL;
 }
@@ -214,5 +212,6 @@ unsigned pool_sweep(const struct cli *cli, const struct config *config)
     (void)state_list(p.dir, &names, NULL);
     for (size_t i = 0; i < names.n; i++)
         gone += sweep_one(&p, names.v[i], config);
+    (void)rmdir(p.dir);
     return gone;
 }

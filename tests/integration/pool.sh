@@ -189,7 +189,14 @@ same "nobody waits" "" "$(leftover_processes)"
 configure '{size: 2}'
 check "fill once more" 0 'made$' av pool fill "$b"
 last=$(members ready)
+(   # one that fills and has not said who it is
+    exec 9<> "$(ls -d "$ROOT"/@pool/@fill.*)" && flock 9 && : > /proc/self/fd/9 && touch "$WORK/locked"
+    read -r -t 1 <> <(:)
+    touch "$WORK/unlocks"
+) &
+check "somebody fills" 0 '' until_ok 20 test -e "$WORK/locked"
 check "drain" 0 '^$' av pool drain
+same "it has waited for who fills" yes "$([ -e "$WORK/unlocks" ] && echo yes)"
 # Slower, so that one is seen while it is being made.
 [ "$BACKEND" != fake ] || sed -i 's/^config:/&\n  delay: vm_create=1500/' "$WORK/etc/plugins.d/fake.yaml"
 av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null &
