@@ -12,9 +12,12 @@
 
 static int open_connection(struct lv_call *c)
 {
+    unsigned long version;
+
     c->ret_conn = virConnectOpen(c->text);
-    if (!c->ret_conn)
+    if (!c->ret_conn || virConnectGetLibVersion(c->ret_conn, &version) < 0)
         return -1;
+    c->number = version;
     return virConnectSetKeepAlive(c->ret_conn, KEEPALIVE_S, KEEPALIVE_N) < 0 ? -1 : 0;
 }
 
@@ -47,6 +50,7 @@ int lv_connect(struct lv_inst *in, const struct deadline *d, struct hvp_error *e
     if (r == 0) {
         in->conn = c->ret_conn;
         c->ret_conn = NULL;
+        in->version = (unsigned long)c->number;
     }
     lv_call_free(c);
     return r;

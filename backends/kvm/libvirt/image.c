@@ -10,6 +10,12 @@
 #define VERSION 2
 #define TEXT_MAX (16u << 20)
 
+/* Newer ones look for the description first and then open the image again. */
+bool image_is_read_once(unsigned long libvirt)
+{
+    return libvirt / 1000000 == 9;
+}
+
 static int check(const struct image_header *h, off_t size, const char *path, struct hvp_error *err)
 {
     if (memcmp(h->magic, MAGIC, sizeof(h->magic)) != 0)

@@ -5,6 +5,7 @@
  */
 #ifndef LV_IMAGE_H
 #define LV_IMAGE_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <anyvisor/hvp.h>
@@ -24,6 +25,11 @@ struct image {
     off_t memory; /* where QEMU's part begins */
 };
 
+/*
+ * Whether that libvirt (a million for the major number) reads an image that it restores once, from
+ * beginning to end: what is known of those that have been tried.
+ */
+bool image_is_read_once(unsigned long libvirt);
 /* -ENOTSUP: no image, or one of a libvirt that writes it in another way. */
 int image_read(int fd, const char *path, struct image *ret, struct hvp_error *err);
 /* What a reader shall find in front of QEMU's part, for the domain `xml`; NULL = no memory. */

@@ -16,7 +16,8 @@
 struct lv_inst {
     const struct hvp_host *host;
     struct lv_config config;
-    virConnectPtr conn; /* NULL = none yet, or lost */
+    virConnectPtr conn;    /* NULL = none yet, or lost */
+    unsigned long version; /* of the libvirt behind conn, as virConnectGetLibVersion tells it */
 };
 
 /* A device that is or was plugged: what detach and update need. */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "image.h"
 #include "kvm/binary.h"
 #include "lv.h"
 
@@ -11,8 +12,7 @@
  */
 #define CAPS_ALWAYS                                                                                \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_HOSTIF |                \
-     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS |   \
-     HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE)
+     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS)
 
 /* The boards whose devices domain.c can place. */
 int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **ret,
@@ -34,6 +34,8 @@ static void fill_devices(const struct lv_inst *in, const struct machine *m, stru
     uint32_t disk_nic = 1u << HVP_DEV_DISK | 1u << HVP_DEV_NIC;
 
     c->flags = CAPS_ALWAYS;
+    if (image_is_read_once(in->version))
+        c->flags |= HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE;
     c->coldplug = disk_nic | 1u << HVP_DEV_SHARE;
     if (in->config.kvm.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
@@ -43,14 +45,14 @@ static void fill_devices(const struct lv_inst *in, const struct machine *m, stru
     c->max_vcpus = m->max_vcpus;
 }
 
-static void say_which(struct lv_inst *in, struct hvp_caps *c)
+static void say_which(const struct lv_inst *in, struct hvp_caps *c)
 {
-    unsigned long v = 0;
+    unsigned long v = in->version;
     size_t used = strlen(c->note);
 
-    if (virConnectGetLibVersion(in->conn, &v) == 0)
-        snprintf(c->note + used, sizeof(c->note) - used, "%sthrough libvirt %lu.%lu.%lu",
-                 used ? "; " : "", v / 1000000, v / 1000 % 1000, v % 1000);
+    snprintf(c->note + used, sizeof(c->note) - used, "%sthrough libvirt %lu.%lu.%lu%s",
+             used ? "; " : "", v / 1000000, v / 1000 % 1000, v % 1000,
+             image_is_read_once(v) ? "" : ", of which templates have not been tried");
 }
 
 int lv_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp_error *err)

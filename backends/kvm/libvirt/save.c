@@ -21,6 +21,7 @@
 #define IMAGE_NAME "domain" /* in the directory of what is saved */
 #define FIFO_NAME "restore" /* in run_dir, while it is read */
 #define PIPE_BYTES (1 << 20)
+#define CONNECT_MS 10000u
 
 /* Fills the FIFO in a thread of its own, until all is through or stop_fd is readable. */
 struct feeder {
@@ -242,14 +243,14 @@ int lv_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms, st
     return r;
 }
 
-/* With the version of libvirt, which decides about what is not said in the XML. */
+/* With the version of the daemon's libvirt, which decides about what is not said in the XML. */
 int lv_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_t len,
                     struct hvp_error *err)
 {
     struct lv_inst *in = inst;
     struct kvm_config *k = &in->config.kvm;
     char path[BINARY_PATH_MAX], build[80], prefix[48], note[256];
-    unsigned long version = 0;
+    struct deadline d = deadline_start(in->host, CONNECT_MS);
     struct accel_facts facts;
     const struct machine *m;
     enum accel accel;
@@ -258,9 +259,8 @@ int lv_template_key(void *inst, const struct hvp_vm_spec *spec, char *buf, size_
     if (lv_machine(in, spec->machine, &m, err) < 0 ||
         accel_choose(k->accel, m->arch, &facts, &accel, note, sizeof(note), err) < 0 ||
         binary_find(k->qemu ? k->qemu : m->qemu, path, sizeof(path), err) < 0 ||
-        binary_build_id(path, build, sizeof(build), err) < 0)
+        binary_build_id(path, build, sizeof(build), err) < 0 || lv_connect(in, &d, err) < 0)
         return err->code;
-    (void)virGetVersion(&version, NULL, NULL);
-    snprintf(prefix, sizeof(prefix), "libvirt1 libvirt=%lu", version);
+    snprintf(prefix, sizeof(prefix), "libvirt1 libvirt=%lu", in->version);
     return key_text(prefix, k, m->name, build, accel, spec, buf, len, err);
 }

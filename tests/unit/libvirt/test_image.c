@@ -83,3 +83,12 @@ TEST(what_is_no_image_of_a_known_kind_is_refused)
     h.magic[0] = 'l'; /* what libvirt writes until an image is complete is another word, too */
     refused(&h, TEXT_ROOM, -ENOTSUP, "no image");
 }
+
+TEST(only_a_libvirt_that_was_tried_is_trusted_to_read_once)
+{
+    CHECK(image_is_read_once(9000000));
+    CHECK(image_is_read_once(9010000));
+    CHECK(!image_is_read_once(8010000));
+    CHECK(!image_is_read_once(10000000));
+    CHECK(!image_is_read_once(0));
+}
