@@ -133,9 +133,13 @@ static void forget(struct xen_vm *vm, struct xen_device *dev)
 
 /*
  * A disk that comes later has its name at data/anyvisor/xvdX of the domain's home in xenstore,
- * where the agent looks it up; before it comes, for then the guest looks at once.  tag NULL = it
- * has gone.
+ * where the agent looks it up; before it comes, for then the guest looks at once.
  */
+static void name_path(const struct xen_vm *vm, const char *vdev, char path[64])
+{
+    snprintf(path, 64, "/local/domain/%u/data/anyvisor/%s", vm->domid, vdev);
+}
+
 static int name_disk(struct xen_vm *vm, const char *vdev, const char *tag, struct hvp_error *err)
 {
     struct xs_handle *store = xs_open(0);
@@ -144,13 +148,25 @@ static int name_disk(struct xen_vm *vm, const char *vdev, const char *tag, struc
 
     if (!store)
         return hvp_fail(err, errno, "reach xenstored: %m");
-    snprintf(path, sizeof(path), "/local/domain/%u/data/anyvisor/%s", vm->domid, vdev);
-    done = tag ? xs_write(store, XBT_NULL, path, tag, (unsigned)strlen(tag))
-               : xs_rm(store, XBT_NULL, path);
+    name_path(vm, vdev, path);
+    done = xs_write(store, XBT_NULL, path, tag, (unsigned)strlen(tag));
     if (!done)
         hvp_fail(err, errno, "write '%s' in xenstore: %m", path);
     xs_close(store);
     return done ? 0 : err->code;
+}
+
+/* What cannot be removed names nothing, and the next disk in its place overwrites it. */
+static void forget_name(const struct xen_vm *vm, const char *vdev)
+{
+    struct xs_handle *store = xs_open(0);
+    char path[64];
+
+    if (!store)
+        return;
+    name_path(vm, vdev, path);
+    (void)xs_rm(store, XBT_NULL, path);
+    xs_close(store);
 }
 
 static int attach(struct xen_vm *vm, const struct hvp_disk *k, const char *vdev,
@@ -170,6 +186,8 @@ static int attach(struct xen_vm *vm, const struct hvp_disk *k, const char *vdev,
         r = loop_finish(&vm->loop, &how, r, d, "add a disk to the domain", err);
     }
     libxl_device_disk_dispose(&disk);
+    if (r < 0)
+        forget_name(vm, vdev);
     return r;
 }
 
@@ -241,7 +259,9 @@ static int detach_disk(struct xen_vm *vm, const char *vdev, const struct deadlin
     if (r == -ETIMEDOUT && deadline_left_ms(d) != 0)
         r = detach(vm, &disk, d, err);
     libxl_device_disk_dispose(&disk);
-    return r < 0 ? r : name_disk(vm, vdev, NULL, err);
+    if (r == 0)
+        forget_name(vm, vdev);
+    return r;
 }
 
 int xen_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_error *err)
