@@ -13,14 +13,21 @@
 
 static int open_state(const char *dir, int flags, int *ret_fd, struct hvp_error *err)
 {
-    cleanup_free char *path = NULL;
+    cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (asprintf(&path, "%s/" STATE_NAME, dir) < 0) {
-        path = NULL;
-        return hvp_fail(err, ENOMEM, "out of memory for a path");
-    }
-    *ret_fd = open(path, flags | O_CLOEXEC, 0600);
-    return *ret_fd < 0 ? hvp_fail(err, errno, "open the saved VM '%.300s': %m", path) : 0;
+    if (dirfd < 0)
+        return hvp_fail(err, errno, "open '%.300s': %m", dir);
+    *ret_fd = openat(dirfd, STATE_NAME, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return *ret_fd < 0 ? hvp_fail(err, errno, "open the saved VM '%.300s/" STATE_NAME "': %m", dir)
+                       : 0;
+}
+
+static void remove_state(const char *dir)
+{
+    cleanup_close int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dirfd >= 0)
+        unlinkat(dirfd, STATE_NAME, 0);
 }
 
 /* A domain's shutdown is told once, and to be suspended is one. */
@@ -81,15 +88,16 @@ int xen_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
     cleanup_close int fd = -1;
     int r;
 
-    (void)flags;
     loop_turn(&vm->loop);
-    if (vm->ended || vm->state != HVP_VM_PAUSED)
+    if (flags != 0 || vm->ended || vm->state != HVP_VM_PAUSED)
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
-    if (open_state(dir, O_RDWR | O_CREAT | O_TRUNC, &fd, err) < 0)
+    if (open_state(dir, O_RDWR | O_CREAT | O_EXCL, &fd, err) < 0)
         return err->code;
     r = suspend(vm, fd, &d, err);
     if (back_to_pause(vm, &more) < 0 && r == 0)
         r = hvp_fail(err, -more.code, "%s", more.msg);
+    if (r < 0)
+        remove_state(dir);
     return r;
 }
 
@@ -98,7 +106,8 @@ int xen_vm_restore(void *inst, const struct hvp_vm_spec *spec, const char *dir, 
 {
     cleanup_close int fd = -1;
 
-    (void)flags;
+    if (flags != 0)
+        return hvp_fail(err, EINVAL, "unknown flags %#x for a restore", flags);
     if (open_state(dir, O_RDONLY, &fd, err) < 0)
         return err->code;
     return xen_vm_make(inst, spec, fd, timeout_ms, vm, err);

@@ -10,6 +10,8 @@
 #include "base/str.h"
 #include "kit/internal.h"
 
+#define UNKNOWN_FLAG (1u << 31)
+
 /* FNV-1a of a file's content by words; the rest of the last one does not matter here. */
 static uint64_t sum_of_file(const char *path)
 {
@@ -46,6 +48,8 @@ static bool save(struct kit *k, struct kit_vm *vm, const char *dir)
 
     if (!kit_ok(k, KIT_CALL(k, vm_pause, vm->vm, KIT_OP_MS), "the VM to be saved pauses"))
         return false;
+    kit_errno(k, KIT_CALL(k, vm_save, vm->vm, dir, UNKNOWN_FLAG, KIT_OP_MS), EINVAL,
+              "flags that nobody knows are refused");
     start = kit_now_ms();
     good = kit_ok(k, KIT_CALL(k, vm_save, vm->vm, dir, 0, k->o->boot_ms), "a paused VM is saved");
     kit_note(k, "saved in %llu ms", (unsigned long long)(kit_now_ms() - start));
