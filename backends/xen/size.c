@@ -42,13 +42,14 @@ static uint64_t count(struct xen_vm *vm, bool memory)
 }
 
 /* What the guest has when it has what it shall, or when there is no more time for it. */
-static int follow(struct xen_vm *vm, bool memory, uint64_t want, uint32_t timeout_ms,
+static int follow(struct xen_vm *vm, bool memory, uint64_t want, const struct deadline *d,
                   uint64_t *reached, struct hvp_error *err)
 {
     const struct hvp_host *host = vm->inst->host;
-    struct deadline end = deadline_start(host, timeout_ms < FOLLOW_MS ? timeout_ms : FOLLOW_MS);
+    struct deadline end = deadline_start(host, FOLLOW_MS);
     uint64_t now;
 
+    end.end_ns = d->end_ns < end.end_ns ? d->end_ns : end.end_ns;
     while ((now = count(vm, memory)) != want && deadline_left_ms(&end) != 0) {
         struct deadline look = deadline_start(host, LOOK_MS);
 
@@ -81,7 +82,7 @@ int xen_vm_set_vcpus(void *p, uint32_t vcpus, uint32_t timeout_ms, uint32_t *rea
     }
     libxl_bitmap_dispose(&map);
     if (r == 0)
-        r = follow(vm, false, vcpus, timeout_ms, &now, err);
+        r = follow(vm, false, vcpus, &d, &now, err);
     if (r == 0)
         *reached = (uint32_t)now;
     return r;
@@ -91,6 +92,7 @@ int xen_vm_set_memory(void *p, uint64_t bytes, uint32_t timeout_ms, uint64_t *re
                       struct hvp_error *err)
 {
     struct xen_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
     int r;
 
     if (bytes == 0 || bytes > vm->memory_max)
@@ -100,5 +102,5 @@ int xen_vm_set_memory(void *p, uint64_t bytes, uint32_t timeout_ms, uint64_t *re
     r = libxl_set_memory_target(vm->loop.ctx, vm->domid, (int64_t)(bytes / KIB), 0, 1);
     if (r)
         return loop_fail(&vm->loop, r, "change the domain's memory", err);
-    return follow(vm, true, bytes, timeout_ms, reached, err);
+    return follow(vm, true, bytes, &d, reached, err);
 }
