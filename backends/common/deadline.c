@@ -46,14 +46,16 @@ int deadline_poll(const struct deadline *d, struct pollfd *fds, size_t n)
 
     if (n >= sizeof(all) / sizeof(all[0]))
         return -EINVAL;
-    memcpy(all, fds, n * sizeof(*fds));
+    if (n) /* else fds may be NULL */
+        memcpy(all, fds, n * sizeof(*fds));
     all[n] = (struct pollfd){.fd = d->cancel_fd, .events = POLLIN};
     do
         r = poll(all, n + 1, deadline_left_ms(d));
     while (r < 0 && errno == EINTR);
     if (r < 0)
         return -errno;
-    memcpy(fds, all, n * sizeof(*fds));
+    if (n)
+        memcpy(fds, all, n * sizeof(*fds));
     if (all[n].revents)
         return -ECANCELED;
     return r == 0 ? -ETIMEDOUT : 0;

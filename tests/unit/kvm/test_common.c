@@ -183,3 +183,10 @@ TEST(a_listening_socket_is_private_and_connectable)
     unlink(path);
     rmdir(dir);
 }
+
+TEST(a_deadline_passes_also_where_nothing_is_watched)
+{
+    struct deadline d = deadline_start(NULL, 1);
+
+    CHECK_INT_EQ(deadline_poll(&d, NULL, 0), -ETIMEDOUT);
+}
