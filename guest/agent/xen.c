@@ -49,9 +49,10 @@ static void on_clock(struct agent *a, struct source *s, uint32_t events)
     read_domain(domain, sizeof(domain));
     if (strcmp(domain, a->domain) == 0)
         return;
-    memcpy(a->domain, domain, sizeof(domain));
     if (channel_reopen(a, &err) < 0)
-        agent_debug(a, "%s, ignoring", err.msg);
+        agent_debug(a, "%s, the next time that the clock jumps it is tried again", err.msg);
+    else
+        memcpy(a->domain, domain, sizeof(domain));
 }
 
 /* "add@/devices/system/cpu/cpu1", then words that do not matter here. */
