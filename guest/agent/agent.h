@@ -156,6 +156,9 @@ void loop_events(struct agent *a, struct source *s, uint32_t events); /* change 
 void loop_close(struct agent *a, struct source *s);                   /* also closes the fd */
 int loop_run(struct agent *a);
 
+/* uevents.c: a socket that does not block, a message for each device that comes or goes; -errno */
+int uevents_open(void);
+
 /* xen.c: what changes around a guest of Xen; nothing on others */
 int xen_watch(struct agent *a, struct err *err);
 bool xen_is_disk(const struct agent *a, const char *name,

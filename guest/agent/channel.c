@@ -339,22 +339,18 @@ static int open_carrier(const struct agent *a)
 /* It appears when the device has been probed, which may be after the driver was loaded. */
 static int wait_carrier(const struct agent *a, struct err *err)
 {
-    cleanup_fd int events = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, 15 /* uevents */);
-    struct {
-        uint16_t family, pad;
-        uint32_t pid, groups;
-    } addr = {AF_NETLINK, 0, 0, 1};
+    cleanup_fd int events = uevents_open();
     char buf[4096];
     int fd;
 
-    if (events < 0 || bind(events, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-        return err_set(err, errno, "listen for devices: %m");
+    if (events < 0)
+        return err_set(err, -events, "listen for devices: %m");
     while ((fd = open_carrier(a)) < 0) {
         struct pollfd p = {.fd = events, .events = POLLIN};
 
         if ((fd != -ENODEV && fd != -ENOENT) || poll(&p, 1, 30000) < 1)
             return err_set(err, -fd, "open %s: %m", a->at.hvc ? "the console device" : AGENT_PORT);
-        (void)!recv(events, buf, sizeof(buf), MSG_DONTWAIT);
+        (void)!recv(events, buf, sizeof(buf), 0);
     }
     return fd;
 }

@@ -6,7 +6,6 @@
 #include "agent/agent.h"
 
 #include <errno.h>
-#include <linux/netlink.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -50,15 +49,14 @@ static void on_time(struct agent *a, struct source *s, uint32_t events)
 
 static int listen_to_kernel(struct agent *a, struct err *err)
 {
-    struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = 1};
     cleanup_fd int fd = -1;
     int r;
 
     if (a->uevents.fd >= 0)
         return 0;
-    fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-        return err_set(err, errno, "listen for new disks: %m");
+    fd = uevents_open();
+    if (fd < 0)
+        return err_set(err, -fd, "listen for new disks: %m");
     r = loop_watch(a, &a->uevents, fd, EPOLLIN, on_uevent, err);
     if (r == 0)
         (void)steal_fd(&fd);

@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,7 +75,7 @@ static void on_device(struct agent *a, struct source *s, uint32_t events)
 static int watch(struct agent *a, struct source *s, int fd,
                  void (*ready)(struct agent *, struct source *, uint32_t), struct err *err)
 {
-    int r = fd < 0 ? err_set(err, errno, "watch what Xen does: %m")
+    int r = fd < 0 ? err_set(err, -fd, "watch what Xen does: %m")
                    : loop_watch(a, s, fd, EPOLLIN, ready, err);
 
     if (r < 0)
@@ -84,20 +83,11 @@ static int watch(struct agent *a, struct source *s, int fd,
     return r;
 }
 
-static int listen_to_kernel(void)
-{
-    struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = 1};
-    cleanup_fd int fd =
-        socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
-
-    return fd < 0 || bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -1 : steal_fd(&fd);
-}
-
 static int make_timer(void)
 {
     cleanup_fd int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
-    return fd < 0 || arm(fd) < 0 ? -1 : steal_fd(&fd);
+    return fd < 0 || arm(fd) < 0 ? -errno : steal_fd(&fd);
 }
 
 #define STORE_READ 2 /* a type of message; the answer has the same */
@@ -142,5 +132,5 @@ int xen_watch(struct agent *a, struct err *err)
         return 0;
     read_domain(a->domain, sizeof(a->domain));
     r = watch(a, &a->restored, make_timer(), on_clock, err);
-    return r < 0 ? r : watch(a, &a->cpus, listen_to_kernel(), on_device, err);
+    return r < 0 ? r : watch(a, &a->cpus, uevents_open(), on_device, err);
 }
