@@ -97,6 +97,31 @@ static const char *find_socket(const char *dir, char *path, size_t len, struct s
     return NULL;
 }
 
+static int check_owner(const char *path, const struct stat *st, struct hvp_error *err)
+{
+    if (st->st_uid == 0 || st->st_uid == geteuid())
+        return 0;
+    return hvp_fail(err, EPERM,
+                    "libvirt's daemon at '%.200s' is user %u's, and so would be its QEMU, which "
+                    "could not serve a container's files: it takes root's daemon",
+                    path, st->st_uid);
+}
+
+/* The socket that the URI itself names; about one that is not there libvirt has words. */
+static int check_named(const char *uri, struct hvp_error *err)
+{
+    const char *at = strstr(uri, "?socket=");
+    struct stat st;
+    char path[256];
+
+    at = at ? at : strstr(uri, "&socket=");
+    if (!at)
+        return 0;
+    at += strlen("?socket=");
+    snprintf(path, sizeof(path), "%.*s", (int)strcspn(at, "&"), at);
+    return stat(path, &st) < 0 ? 0 : check_owner(path, &st, err);
+}
+
 int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_error *err)
 {
     const char *uri = c->uri ? c->uri : URI_DEFAULT;
@@ -105,6 +130,8 @@ int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_e
     int n;
 
     if (!c->sockets || strchr(uri, '?') || strncmp(uri, "qemu+unix:", 10) == 0) {
+        if (check_named(uri, err) < 0)
+            return err->code;
         n = snprintf(buf, len, "%s", uri);
     } else {
         if (!find_socket(c->sockets, path, sizeof(path), &st))
@@ -113,11 +140,8 @@ int lv_config_uri(const struct lv_config *c, char *buf, size_t len, struct hvp_e
                 "libvirt's daemon does not run: neither virtqemud-sock nor libvirt-sock "
                 "is in '%.200s' (key 'sockets')",
                 c->sockets);
-        if (st.st_uid != 0 && st.st_uid != geteuid())
-            return hvp_fail(err, EPERM,
-                            "libvirt's daemon at '%.200s' is user %u's, and so would be its QEMU, "
-                            "which could not serve a container's files: it takes root's daemon",
-                            path, st.st_uid);
+        if (check_owner(path, &st, err) < 0)
+            return err->code;
         n = snprintf(buf, len, "qemu+unix://%s?socket=%s", uri + strlen("qemu://"), path);
     }
     return (size_t)n < len ? 0 : hvp_fail(err, ENAMETOOLONG, "the URI '%.200s' is too long", uri);

@@ -88,6 +88,12 @@ TEST(the_socket_of_the_newer_daemon_is_preferred)
         CHECK_INT_EQ(chown(want, 1, 0), 0);
         CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), -EPERM);
         CHECK_CONTAINS(err.msg, "user 1's");
+        snprintf(want, sizeof(want), "qemu+unix:///session?socket=%s/virtqemud-sock&mode=direct",
+                 dir);
+        CHECK_INT_EQ(lv_config_set(&c, "x86_64", "uri", want, &err), 0);
+        CHECK_INT_EQ(lv_config_uri(&c, uri, sizeof(uri), &err), -EPERM);
+        CHECK_CONTAINS(err.msg, "user 1's");
+        CHECK_CONTAINS(err.msg, "/virtqemud-sock'");
     }
     /* A socket in the URI itself is what is meant. */
     CHECK_INT_EQ(lv_config_set(&c, "x86_64", "uri", "qemu+unix:///session?socket=/s", &err), 0);
