@@ -55,6 +55,25 @@ struct lv_call *lv_call_new(struct lv_vm *vm, int (*fn)(struct lv_call *c), stru
     return c;
 }
 
+int lv_call_domain(struct lv_vm *vm, int (*fn)(struct lv_call *c), const char *text,
+                   const struct deadline *d, const char *what, struct hvp_error *err)
+{
+    struct lv_call *c = lv_call_new(NULL, fn, err);
+    int r;
+
+    if (!c)
+        return err->code;
+    virConnectRef(vm->inst->conn);
+    c->conn = vm->inst->conn;
+    memcpy(c->uuid, vm->uuid, sizeof(c->uuid));
+    c->text = strdup(text);
+    r = c->text ? lv_call_run(c, d, what, err) : hvp_fail(err, ENOMEM, "%s: out of memory", what);
+    if (r == 0)
+        vm->dom = steal_ptr(&c->ret_dom);
+    lv_call_free(c);
+    return r;
+}
+
 void lv_call_free(struct lv_call *c)
 {
     unsigned refs;

@@ -58,28 +58,8 @@ int lv_connect(struct lv_inst *in, const struct deadline *d, struct hvp_error *e
 
 static int look_up(struct lv_call *c)
 {
-    c->ret_dom = virDomainLookupByUUIDString(c->conn, c->text);
+    c->ret_dom = virDomainLookupByUUIDString(c->conn, c->uuid);
     return c->ret_dom ? 0 : -1;
-}
-
-static int find_domain(struct lv_vm *vm, const struct deadline *d, struct hvp_error *err)
-{
-    struct lv_call *c = lv_call_new(NULL, look_up, err);
-    int r;
-
-    if (!c)
-        return err->code;
-    virConnectRef(vm->inst->conn);
-    c->conn = vm->inst->conn;
-    c->text = strdup(vm->uuid);
-    r = c->text ? lv_call_run(c, d, "find the VM's domain", err)
-                : hvp_fail(err, ENOMEM, "out of memory");
-    if (r == 0) {
-        vm->dom = c->ret_dom;
-        c->ret_dom = NULL;
-    }
-    lv_call_free(c);
-    return r;
 }
 
 int lv_attach(struct lv_vm *vm, const struct deadline *d, struct hvp_error *err)
@@ -92,5 +72,7 @@ int lv_attach(struct lv_vm *vm, const struct deadline *d, struct hvp_error *err)
     if (vm->dom)
         virDomainFree(vm->dom);
     vm->dom = NULL;
-    return find_domain(vm, d, err) < 0 ? err->code : lv_events_watch(vm, err);
+    if (lv_call_domain(vm, look_up, "", d, "find the VM's domain", err) < 0)
+        return err->code;
+    return lv_events_watch(vm, err);
 }

@@ -62,30 +62,8 @@ static int describe(struct lv_vm *vm, const struct hvp_vm_spec *spec, struct xml
 
 static int define(struct lv_call *c)
 {
-    c->ret_dom = virDomainCreateXML(c->conn, c->text, c->flags);
+    c->ret_dom = virDomainCreateXML(c->conn, c->text, VIR_DOMAIN_START_PAUSED);
     return c->ret_dom ? 0 : -1;
-}
-
-static int make_domain(struct lv_vm *vm, const char *text, const struct deadline *d,
-                       struct hvp_error *err)
-{
-    struct lv_call *c = lv_call_new(NULL, define, err);
-    int r;
-
-    if (!c)
-        return err->code;
-    virConnectRef(vm->inst->conn);
-    c->conn = vm->inst->conn;
-    c->text = strdup(text);
-    c->flags = VIR_DOMAIN_START_PAUSED;
-    r = c->text ? lv_call_run(c, d, "create the domain", err)
-                : hvp_fail(err, ENOMEM, "out of memory for a domain's description");
-    if (r == 0) {
-        vm->dom = c->ret_dom;
-        c->ret_dom = NULL;
-    }
-    lv_call_free(c);
-    return r;
 }
 
 static int make_devices(struct lv_vm *vm, const struct hvp_vm_spec *spec, struct hvp_error *err)
@@ -168,7 +146,8 @@ static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *
         xml_done(&x);
         return err->code;
     }
-    r = dir ? lv_restore(vm, dir, x.text, d, err) : make_domain(vm, x.text, d, err);
+    r = dir ? lv_restore(vm, dir, x.text, d, err)
+            : lv_call_domain(vm, define, x.text, d, "create the domain", err);
     xml_done(&x);
     if (r < 0)
         return r;

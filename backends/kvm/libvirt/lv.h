@@ -81,7 +81,6 @@ struct lv_call {
     virDomainPtr dom;
     char *text;
     char uuid[37];
-    unsigned flags;
     uint64_t number;
     /* out */
     virConnectPtr ret_conn;
@@ -106,6 +105,9 @@ struct lv_call *lv_call_new(struct lv_vm *vm, int (*fn)(struct lv_call *c), stru
 int lv_call_run(struct lv_call *c, const struct deadline *d, const char *what,
                 struct hvp_error *err);
 void lv_call_free(struct lv_call *c);
+/* fn, with conn, uuid and text, finds or makes a domain in ret_dom, which becomes vm->dom. */
+int lv_call_domain(struct lv_vm *vm, int (*fn)(struct lv_call *c), const char *text,
+                   const struct deadline *d, const char *what, struct hvp_error *err);
 /* The last error of libvirt in this thread as ours. */
 int lv_fail(struct hvp_error *err, const char *what);
 

@@ -142,26 +142,6 @@ static int restore(struct lv_call *c)
     return c->ret_dom ? 0 : -1;
 }
 
-static int call_restore(struct lv_vm *vm, const char *fifo, const struct deadline *d,
-                        struct hvp_error *err)
-{
-    struct lv_call *c = lv_call_new(NULL, restore, err);
-    int r;
-
-    if (!c)
-        return err->code;
-    virConnectRef(vm->inst->conn);
-    c->conn = vm->inst->conn;
-    c->text = strdup(fifo);
-    memcpy(c->uuid, vm->uuid, sizeof(c->uuid));
-    r = c->text ? lv_call_run(c, d, "restore the domain", err)
-                : hvp_fail(err, ENOMEM, "out of memory for a path");
-    if (r == 0)
-        vm->dom = steal_ptr(&c->ret_dom);
-    lv_call_free(c);
-    return r;
-}
-
 int lv_restore(struct lv_vm *vm, const char *dir, const char *xml, const struct deadline *d,
                struct hvp_error *err)
 {
@@ -169,7 +149,7 @@ int lv_restore(struct lv_vm *vm, const char *dir, const char *xml, const struct 
     int r = feeder_start(&f, dir, xml, vm->run_dir, err);
 
     if (r == 0)
-        r = call_restore(vm, f.path, d, err);
+        r = lv_call_domain(vm, restore, f.path, d, "restore the domain", err);
     feeder_done(&f);
     if (r == 0)
         vm->state = HVP_VM_PAUSED;
