@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include "binary.h"
 #include "machine_aarch64.h"
 #include "machine_ppc64le.h"
 #include "machine_s390x.h"
@@ -47,4 +49,25 @@ int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct h
     if (s->n_options > 0)
         return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
     return 0;
+}
+
+int machine_check_kernel(const struct machine *m, const char *kernel, struct hvp_error *err)
+{
+    if (access(kernel, R_OK) == 0)
+        return 0;
+    return hvp_fail(err, errno,
+                    "guest kernel '%.300s' for %s: %s; build its image with `cmake --build BUILD "
+                    "--target guest-image-%s`",
+                    kernel, m->arch, strerror(errno), m->arch);
+}
+
+const char *machine_firmware(const struct machine *m, const char *configured, enum accel accel,
+                             char *buf, size_t len)
+{
+    if (configured && configured[0] == '/')
+        return configured;
+    if ((!configured || strcmp(configured, "auto") == 0) && accel == ACCEL_TCG &&
+        m->firmware_tcg[0] && binary_find_data(m->firmware_tcg, buf, len) == 0)
+        return buf;
+    return NULL;
 }

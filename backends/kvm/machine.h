@@ -31,6 +31,11 @@ struct machine {
 const struct machine *machine_find(const char *arch, const char *name);
 /* Whether a VM of that size, with these options, can be made on it; -EINVAL or -ENOTSUP. */
 int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct hvp_error *err);
+/* QEMU's own words would be "could not load kernel", without what to do. */
+int machine_check_kernel(const struct machine *m, const char *kernel, struct hvp_error *err);
+/* configured: the key `firmware`, NULL = auto. Returned is it, or buf, or NULL = QEMU's own. */
+const char *machine_firmware(const struct machine *m, const char *configured, enum accel accel,
+                             char *buf, size_t len);
 /* Names of the architecture's machines as "a, b", for messages. */
 void machine_names(const char *arch, char *buf, size_t len);
 

@@ -166,36 +166,21 @@ static uint64_t host_tsc_khz(void)
     return p ? (uint64_t)(strtod(p + 1, NULL) * 1000) : 0;
 }
 
-/* QEMU's own words would be "could not load kernel", without what to do. */
-static int check_kernel(const char *kernel, const char *arch, struct hvp_error *err)
-{
-    if (access(kernel, R_OK) == 0)
-        return 0;
-    return hvp_fail(err, errno,
-                    "guest kernel '%.300s' for %s: %s; build its image with `cmake --build BUILD "
-                    "--target guest-image-%s`",
-                    kernel, arch, strerror(errno), arch);
-}
-
 static int choose(struct kvm_inst *in, struct launch *l, struct hvp_error *err)
 {
     struct kvm_config *k = &in->config;
-    const char *fw = k->firmware ? k->firmware : "auto";
     char note[256];
 
     l->c.config = k;
     if (kvm_machine(in, l->c.spec->machine, &l->c.machine, err) < 0 ||
         kvm_accel(in, &l->c.accel, note, sizeof(note), err) < 0 ||
         binary_find(k->qemu ? k->qemu : l->c.machine->qemu, l->qemu, sizeof(l->qemu), err) < 0 ||
-        check_kernel(l->c.spec->kernel, l->c.machine->arch, err) < 0)
+        machine_check_kernel(l->c.machine, l->c.spec->kernel, err) < 0)
         return err->code;
     l->c.qemu = l->qemu;
     l->c.privileged = geteuid() == 0;
-    if (fw[0] == '/')
-        l->c.firmware = fw;
-    else if (strcmp(fw, "auto") == 0 && l->c.accel == ACCEL_TCG && l->c.machine->firmware_tcg[0] &&
-             binary_find_data(l->c.machine->firmware_tcg, l->firmware, sizeof(l->firmware)) == 0)
-        l->c.firmware = l->firmware;
+    l->c.firmware =
+        machine_firmware(l->c.machine, k->firmware, l->c.accel, l->firmware, sizeof(l->firmware));
     if (l->c.machine->needs_tsc)
         l->c.tsc_khz = host_tsc_khz();
     return 0;

@@ -15,29 +15,6 @@
 /* What serving a tree of files with foreign owners takes. */
 #define FILE_CAPS (CAP(CAP_CHOWN) | CAP(CAP_DAC_OVERRIDE) | CAP(CAP_FOWNER))
 
-/* QEMU's own words would be "could not load kernel", without what to do. */
-static int check_kernel(const char *kernel, const char *arch, struct hvp_error *err)
-{
-    if (access(kernel, R_OK) == 0)
-        return 0;
-    return hvp_fail(err, errno,
-                    "guest kernel '%.300s' for %s: %s; build its image with `cmake --build BUILD "
-                    "--target guest-image-%s`",
-                    kernel, arch, strerror(errno), arch);
-}
-
-static const char *choose_firmware(const struct lv_domain *d, char *buf, size_t len)
-{
-    const char *fw = d->config->kvm.firmware ? d->config->kvm.firmware : "auto";
-
-    if (fw[0] == '/')
-        return fw;
-    if (strcmp(fw, "auto") == 0 && d->accel == ACCEL_TCG && d->machine->firmware_tcg[0] &&
-        binary_find_data(d->machine->firmware_tcg, buf, len) == 0)
-        return buf;
-    return NULL;
-}
-
 static int describe(struct lv_vm *vm, const struct hvp_vm_spec *spec, struct xml *x,
                     struct hvp_error *err)
 {
@@ -52,10 +29,11 @@ static int describe(struct lv_vm *vm, const struct hvp_vm_spec *spec, struct xml
                      err) < 0 ||
         binary_find(config->kvm.qemu ? config->kvm.qemu : d.machine->qemu, emulator,
                     sizeof(emulator), err) < 0 ||
-        check_kernel(spec->kernel, d.machine->arch, err) < 0)
+        machine_check_kernel(d.machine, spec->kernel, err) < 0)
         return err->code;
     d.emulator = emulator;
-    d.firmware = choose_firmware(&d, firmware, sizeof(firmware));
+    d.firmware =
+        machine_firmware(d.machine, config->kvm.firmware, d.accel, firmware, sizeof(firmware));
     d.as_root = geteuid() == 0; /* a user's own daemon can make QEMU nobody else */
     return lv_domain_xml(x, &d, err);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 #include <errno.h>
+#include "kvm/binary.h"
 #include "kvm/config.h"
+#include "kvm/machine.h"
 
 TEST(every_key_of_the_help_is_accepted)
 {
@@ -65,4 +67,26 @@ TEST(unknown_keys_and_bad_values_are_refused_by_name)
         CHECK_CONTAINS(err.msg, t[i].said);
         kvm_config_done(&c);
     }
+}
+
+TEST(a_firmware_is_taken_by_its_path_or_left_to_qemu)
+{
+    struct machine m = {.firmware_tcg = "no-such-file.bin"};
+    char buf[BINARY_PATH_MAX];
+
+    CHECK_STR_EQ(machine_firmware(&m, "/a/bios", ACCEL_TCG, buf, sizeof(buf)), "/a/bios");
+    CHECK(machine_firmware(&m, "default", ACCEL_TCG, buf, sizeof(buf)) == NULL);
+    CHECK(machine_firmware(&m, NULL, ACCEL_TCG, buf, sizeof(buf)) == NULL);
+    CHECK(machine_firmware(&m, "auto", ACCEL_KVM, buf, sizeof(buf)) == NULL);
+}
+
+TEST(a_kernel_that_is_not_there_says_how_to_get_one)
+{
+    const struct machine m = {.arch = "s390x"};
+    struct hvp_error err = {.struct_size = sizeof(err)};
+
+    CHECK_INT_EQ(machine_check_kernel(&m, "/no/such/kernel", &err), -ENOENT);
+    CHECK_CONTAINS(err.msg, "'/no/such/kernel' for s390x");
+    CHECK_CONTAINS(err.msg, "--target guest-image-s390x");
+    CHECK_OK(machine_check_kernel(&m, "/dev/null", &err), err);
 }
