@@ -135,15 +135,6 @@ int domain_disk(const struct hvp_disk *disk, const char *vdev, libxl_device_disk
     return set(&ret->vdev, vdev, err);
 }
 
-static const struct xen_device *find(const struct xen_vm *vm, const char *tag)
-{
-    const struct xen_device *d = vm->devices;
-
-    while (d && strcmp(d->tag, tag) != 0)
-        d = d->next;
-    return d;
-}
-
 static int describe_devices(struct xen_vm *vm, const struct hvp_vm_spec *spec,
                             libxl_domain_config *c, struct hvp_error *err)
 {
@@ -162,13 +153,15 @@ static int describe_devices(struct xen_vm *vm, const struct hvp_vm_spec *spec,
             libxl_device_nic *nic = &c->nics[c->num_nics++];
 
             libxl_device_nic_init(nic);
-            if (domain_nic((const struct hvp_nic *)dev, find(vm, dev->tag)->nic, nic, err) < 0)
+            if (domain_nic((const struct hvp_nic *)dev, xen_device_find(vm, dev->tag)->nic, nic,
+                           err) < 0)
                 return err->code;
         } else if (dev->kind == HVP_DEV_DISK) {
             libxl_device_disk *disk = &c->disks[c->num_disks++];
 
             libxl_device_disk_init(disk);
-            if (domain_disk((const struct hvp_disk *)dev, find(vm, dev->tag)->vdev, disk, err) < 0)
+            if (domain_disk((const struct hvp_disk *)dev, xen_device_find(vm, dev->tag)->vdev, disk,
+                            err) < 0)
                 return err->code;
         }
     }
