@@ -111,13 +111,12 @@ static void add(struct disks *d, size_t index, const struct storage_uri *u, char
     strv_add(&d->nfs_hosts, u->server);
 }
 
-/* As nics_possible of the monitor; what is not known yet is its and the guest's to find out. */
+/* What is not known yet is the monitor's and the guest's to find out. */
 static bool may_have_nics(const struct choice *c)
 {
     const struct probed *p = c->back_end ? &c->probed[c->back_end - c->descriptors.v] : NULL;
 
-    return !p || !p->asked ||
-           ((p->info.caps.coldplug & 1u << HVP_DEV_NIC) && (p->info.caps.flags & HVP_CAP_NIC_FD));
+    return !p || !p->asked || plugin_nics(&p->info.caps);
 }
 
 int disk_choose_nfs(struct chooser *k, size_t i)

@@ -130,7 +130,7 @@ static void add_nics(struct boot *b, struct devices *d)
     const struct hvp_caps *caps = plugin_caps(b->plugin);
     const int *fds = b->tap_fds;
 
-    if (!nics_possible(caps))
+    if (!plugin_nics(caps))
         return;
     for (size_t i = 0; i < s->n_nics; i++) {
         nic_device_init(&d->nics[i], &s->nics[i], nics_on_taps(caps) ? fds : NULL);

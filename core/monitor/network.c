@@ -14,12 +14,6 @@
 
 #define PLUG_TIMEOUT_MS 20000
 
-bool nics_possible(const struct hvp_caps *caps)
-{
-    return caps->coldplug & 1u << HVP_DEV_NIC &&
-           caps->flags & (HVP_CAP_NIC_FD | HVP_CAP_NIC_HOSTIF);
-}
-
 bool nics_on_taps(const struct hvp_caps *caps)
 {
     return caps->flags & HVP_CAP_NIC_FD;
@@ -84,7 +78,7 @@ int network_names(struct boot *b)
     int r = 0;
 
     for (size_t i = 0; i < b->spec->n_nics && r == 0; i++)
-        if (nics_possible(caps) && !nics_on_taps(caps))
+        if (plugin_nics_hostif(caps))
             r = add_name(b->vm, b->spec->nics[i].tag, &b->hostifs, &b->err);
     return r;
 }
@@ -144,7 +138,7 @@ static void network_run(struct job *j)
 
     if (!n->m->boot.vm)
         (void)err_set_phase(&n->err, PHASE_VMM, ESHUTDOWN, "the VM is gone");
-    else if (!nics_possible(plugin_caps(n->m->boot.plugin)))
+    else if (!plugin_nics(plugin_caps(n->m->boot.plugin)))
         (void)err_set_phase(&n->err, PHASE_NETWORK, ENOSYS, "back-end '%s' has no NICs",
                             n->m->spec.descriptor);
     else if (n->msg.step == IPC_NETWORK_CARRIERS)

@@ -8,9 +8,6 @@
 #include <anyvisor/hvp.h>
 #include "monitor/ipc.h"
 
-/* Whether VMs of this back-end can have NICs that core can connect. */
-bool nics_possible(const struct hvp_caps *caps);
-
 /* Whether they are on core's taps, not on interfaces that the VMM makes. */
 bool nics_on_taps(const struct hvp_caps *caps);
 

@@ -132,3 +132,14 @@ int plugin_caps_check(const struct plugin *p, const struct hvp_caps *c, struct e
     r = check_bits(p, c->flags, err);
     return r < 0 ? r : check_devices(p, c, err);
 }
+
+bool plugin_nics(const struct hvp_caps *caps)
+{
+    return caps->coldplug & 1u << HVP_DEV_NIC &&
+           caps->flags & (HVP_CAP_NIC_FD | HVP_CAP_NIC_HOSTIF);
+}
+
+bool plugin_nics_hostif(const struct hvp_caps *caps)
+{
+    return plugin_nics(caps) && !(caps->flags & HVP_CAP_NIC_FD);
+}

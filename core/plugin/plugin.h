@@ -69,6 +69,11 @@ int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *hos
 int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,
                          uint32_t timeout_ms, struct err *err);
 
+/* Whether VMs can have NICs that core can connect, and whether these are on interfaces that the VMM
+ * makes, not on core's taps. */
+bool plugin_nics(const struct hvp_caps *caps);
+bool plugin_nics_hostif(const struct hvp_caps *caps);
+
 /* Names for people and machines: "template"; NULL for an unknown bit or number. */
 const char *plugin_cap_name(unsigned bit);
 const char *plugin_device_name(unsigned kind);    /* "disk" */
