@@ -148,6 +148,17 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i)
     p->reason = reason_of(p, &err, loadable);
 }
 
+bool choice_makes_hostifs(const struct cli *cli, struct choice *c, const char *file)
+{
+    for (size_t i = 0; i < c->descriptors.n; i++) {
+        if (strcmp(c->descriptors.v[i].file, file) != 0)
+            continue;
+        choice_probe(cli, c, i);
+        return c->probed[i].usable && plugin_nics_hostif(&c->probed[i].info.caps);
+    }
+    return false;
+}
+
 /* What policy may know of descriptor i: an unprobed one counts as unusable, or as `trusted`. */
 static struct policy_candidate candidate(const struct choice *c, size_t i, bool trusted)
 {

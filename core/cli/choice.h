@@ -48,6 +48,10 @@ void choice_probe(const struct cli *cli, struct choice *c, size_t i);
 int choice_make(const struct cli *cli, struct choice *c, const struct oci_spec *spec, bool all,
                 struct err *err);
 
+/* Whether the VMM of the back-end with this descriptor's file makes the host's interfaces of NICs,
+ * and so may name them. The back-end is asked, if that has not been done. */
+bool choice_makes_hostifs(const struct cli *cli, struct choice *c, const char *file);
+
 /* For a container that joins a VM of that class: what its storage may be. No back-end is chosen. */
 int choice_member(const struct cli *cli, struct choice *c, const struct oci_spec *spec,
                   const char *cls, struct err *err);

@@ -2,10 +2,12 @@
 /* What is written down of a container before anything of it exists. */
 #include <errno.h>
 #include <pwd.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 #include "cli/creation.h"
+#include "net/net.h"
 
 /* Beside the policy's overhead: what QEMU itself was seen to take, most of it translated code of an
  * emulated CPU. A limit without it kills the VM of a container that stays within its own. */
@@ -41,7 +43,30 @@ static int new_run_dir_name(char **ret, struct err *err)
     return 0;
 }
 
-static int fill_own_vm(const struct creation *c, struct state *s, struct err *err)
+/* A VMM that makes its own interfaces leaves one way. Whether it does is asked only where the
+ * policy lists others. */
+static int record_ways(struct creation *c, struct state *s, struct err *err)
+{
+    const struct strv *words = c->choice.decision.attach;
+    const char *redirect = net_way_names[NET_REDIRECT];
+
+    if ((words->n == 1 && strcmp(words->v[0], redirect) == 0) ||
+        !choice_makes_hostifs(c->cli, &c->choice, c->choice.back_end->file)) {
+        for (size_t i = 0; i < words->n; i++)
+            strv_add(&s->attach, words->v[i]);
+        return 0;
+    }
+    if (!strv_has(words, redirect))
+        return err_set_phase(
+            err, PHASE_NETWORK, ENOTSUP,
+            "network.attach has no 'redirect', and back-end '%s', whose hypervisor "
+            "makes its own interfaces, knows no other way",
+            c->choice.back_end->name);
+    strv_add(&s->attach, redirect);
+    return 0;
+}
+
+static int fill_own_vm(struct creation *c, struct state *s, struct err *err)
 {
     const struct descriptor *d = c->choice.back_end;
     const struct decision *decision = &c->choice.decision;
@@ -52,13 +77,11 @@ static int fill_own_vm(const struct creation *c, struct state *s, struct err *er
     s->library = xstrdup(d->so);
     s->arch = xstrdup(d->arch);
     s->class_name = xstrdup(decision->cls);
-    for (size_t i = 0; i < decision->attach->n; i++)
-        strv_add(&s->attach, decision->attach->v[i]);
     s->vm_memory = decision->size.memory;
     s->vm_vcpus = decision->size.vcpus;
     if (!c->choice.workload.is_sandbox)
         s->vm_overhead = decision->size.overhead + VMM_HEADROOM;
-    return new_run_dir_name(&s->run_dir, err);
+    return record_ways(c, s, err) < 0 ? -err->code : new_run_dir_name(&s->run_dir, err);
 }
 
 static void fill_joined_vm(const struct state *owner, struct state *s)

@@ -42,6 +42,7 @@ own_net() { printf '(.linux.namespaces[]|select(.type=="network")).path="/run/ne
 LOOP='while :; do sleep 0.2; done'
 caps='.process.capabilities |= map_values(. + ["CAP_NET_RAW", "CAP_NET_ADMIN"])'
 
+attach() { sed -i "/^  network:/d; s/^defaults:/&\\n  network: {attach: [$1]}/" "$ANYVISOR_CONFIG"; }
 # --- what is refused
 b=$(bundle host '.linux.namespaces |= map(select(.type != "network"))')
 check "the host's network is refused" 1 "network: the host's network namespace cannot be shared" create --bundle "$b" host
@@ -145,7 +146,9 @@ for nic in eth0 net7; do
 done
 check "it is the namespace's again" 0 ' 0% packet loss' in_ns busybox ping -q -c 1 10.99.0.1
 
-# --- an engine that fills the namespace before create, and a start that fails half-way
+# --- an engine that fills the namespace before create, and a start that fails half-way; where the
+# VMM makes its own interfaces, with a way for which these leave no room
+[ "$BACKEND" = kvm ] || attach "macvtap, redirect"
 b=$(bundle c3 "$(sh_args "$LOOP") | $(own_net "$NS")")
 check "create with two interfaces" 0 '' create --bundle "$b" c3
 same "two NICs from the start" "avtap0 avtap1" "$(ip -n "$NS" -o link | grep -oE 'avtap[0-9]' | sort | xargs)"
@@ -158,11 +161,13 @@ check "delete of it" 0 '' av delete --force c3
 same "no filter is left" "" "$(tc -n "$NS" qdisc show ingress)"
 
 # --- by macvtap, and an interface that is one already
-attach() { sed -i "/^  network:/d; s/^defaults:/&\\n  network: {attach: [$1]}/" "$ANYVISOR_CONFIG"; }
 b=$(bundle c4 "$(sh_args "$LOOP") | $(own_net "$NS") | $caps")
 attach "direct, macvtap"
 check "explain tells the ways" 0 'attach by direct, else macvtap' av explain "$b"
 if [ "$BACKEND" != kvm ]; then
+    sed -i 's/^defaults:/&\n  storage: {volumes: [network]}/' "$ANYVISOR_CONFIG"
+    check "such NICs are enough for NFS" 0 "'/d': network: the guest mounts it" av explain \
+        "$(bundle nfs '.mounts += [{type:"anyvisor.network",source:"nfs://10.98.0.1/d",destination:"/d"}]')"
     check "a VMM's own interfaces can only be redirected" 1 "network.attach has no 'redirect'" create --bundle "$b" c4
     same "nothing of it is left" "" "$(ip -n "$NS" -o link | grep -o avtap)"
     finish
