@@ -288,10 +288,13 @@ static int settle_boot(struct creation *c, struct err *err)
 {
     cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
     int r = wait_reply(c, SEQ_SANDBOX, &reply, err);
-    struct network_wish wish;
 
-    network_wish_of(&c->state, &wish);
-    return r < 0 ? r : network_adopt(c->proxy.pid, &wish, &reply, err);
+    /* Where there is none the namespace may be gone, with a container that could not be made. */
+    if (r < 0 || reply.body_len == 0)
+        return r;
+    return network_adopt(c->proxy.pid, &c->nics,
+                         choice_makes_hostifs(c->cli, &c->choice, c->state.descriptor_file), &reply,
+                         err);
 }
 
 static int join_vm(struct creation *c, struct err *err)

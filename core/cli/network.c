@@ -36,10 +36,16 @@ void network_wish_of(const struct state *s, struct network_wish *ret)
     *ret = (struct network_wish){&s->attach, s->vm_vcpus, NET_NICS_MAX, owner_of(s)};
 }
 
-void network_nics_done(struct network_nics *n)
+void network_nics_sent(struct network_nics *n)
 {
     for (size_t i = 0; i < n->n_fds; i++)
         close_fd(&n->fds[i]);
+    n->n_fds = 0;
+}
+
+void network_nics_done(struct network_nics *n)
+{
+    network_nics_sent(n);
     for (size_t i = 0; i < n->n; i++)
         free(n->v[i].tag);
     free(n->fds);
@@ -129,42 +135,52 @@ int network_prepare(pid_t pid, const struct network_wish *wish, struct network_n
     return r;
 }
 
-int network_take_hostifs(struct net_ns *ns, const struct network_wish *wish,
+/* Number of a NIC that was asked for; -1: of none. */
+static int asked_number(const struct network_nics *asked, const char *tag)
+{
+    uint64_t number;
+
+    for (size_t i = 0; i < asked->n; i++)
+        if (strcmp(asked->v[i].tag, tag) == 0 &&
+            str_to_u64(tag + strlen(NETWORK_TAG), 0, NET_NICS_MAX - 1, &number) == 0)
+            return (int)number;
+    return -1;
+}
+
+/* It is the monitor's word, which has no say on other interfaces than those of its VM. */
+int network_take_hostifs(struct net_ns *ns, const struct network_nics *asked, bool hostifs,
                          const struct ipc_reply *reply, struct err *err)
 {
     cleanup_call(ipc_hostifs_done) struct ipc_hostifs m = {0};
     int r = 0;
 
     if (ipc_hostifs_get(wire_over(reply->body, reply->body_len), &m) < 0)
-        return err_set(err, EPROTO, "malformed names of interfaces");
-    if (m.v.n && wish->attach->n && !strv_has(wish->attach, net_way_names[NET_REDIRECT]))
-        return err_set_phase(
-            err, PHASE_NETWORK, ENOTSUP,
-            "network.attach has no 'redirect', and a hypervisor that makes its own "
-            "interfaces knows no other way");
+        return err_set_phase(err, PHASE_NETWORK, EPROTO, "malformed names of interfaces");
+    if (m.v.n && !hostifs)
+        return err_set_phase(err, PHASE_NETWORK, EPROTO,
+                             "the monitor names interfaces of the host, which its back-end does "
+                             "not make");
     for (size_t i = 0; i < m.v.n && r == 0; i++) {
-        uint64_t number;
+        int number = asked_number(asked, m.v.v[i].key);
 
-        if (!str_starts_with(m.v.v[i].key, NETWORK_TAG) ||
-            str_to_u64(m.v.v[i].key + strlen(NETWORK_TAG), 0, NET_NICS_MAX - 1, &number) < 0)
-            return err_set(err, EPROTO, "'%s' is no NIC of ours", m.v.v[i].key);
+        if (number < 0)
+            return err_set_phase(err, PHASE_NETWORK, EPROTO,
+                                 "the monitor names an interface of NIC '%s', which it was not "
+                                 "asked for",
+                                 m.v.v[i].key);
         r = net_tap_adopt(ns, (unsigned)number, m.v.v[i].value, err);
     }
     return r;
 }
 
-/* Where there is none the namespace may be gone, with a container that could not be made. */
-int network_adopt(pid_t pid, const struct network_wish *wish, const struct ipc_reply *reply,
-                  struct err *err)
+int network_adopt(pid_t pid, const struct network_nics *asked, bool hostifs,
+                  const struct ipc_reply *reply, struct err *err)
 {
     cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
     cleanup_free char *path = network_ns_of(pid);
-    int r;
+    int r = net_ns_open(path, &ns, err);
 
-    if (reply->body_len == 0)
-        return 0;
-    r = net_ns_open(path, &ns, err);
-    return r < 0 ? r : network_take_hostifs(&ns, wish, reply, err);
+    return r < 0 ? r : network_take_hostifs(&ns, asked, hostifs, reply, err);
 }
 
 int network_prepare_alone(unsigned vcpus, struct network_nics *ret, struct err *err)

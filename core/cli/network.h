@@ -39,12 +39,14 @@ int network_prepare(pid_t pid, const struct network_wish *wish, struct network_n
                     struct err *err);
 /* A spare one in a namespace of nobody's, which is gone with it. */
 int network_prepare_alone(unsigned vcpus, struct network_nics *ret, struct err *err);
+void network_nics_sent(struct network_nics *n); /* the descriptors are the monitor's */
 void network_nics_done(struct network_nics *n);
 
-/* The VM is made. Where its VMM has made interfaces for these NICs (body: struct ipc_hostifs), they
- * come to the namespace of the process in place of the taps. */
-int network_adopt(pid_t pid, const struct network_wish *wish, const struct ipc_reply *reply,
-                  struct err *err);
+/* The VM is made with the NICs that were asked for. Where its VMM has made interfaces for them
+ * (body: struct ipc_hostifs), as only a back-end that does so (hostifs) may say, they come to the
+ * namespace of the process in place of the taps. */
+int network_adopt(pid_t pid, const struct network_nics *asked, bool hostifs,
+                  const struct ipc_reply *reply, struct err *err);
 
 /* Give the guest what is in the namespace now. Warns of what it cannot get. */
 int network_carry(const struct cli *cli, const struct container *c, struct err *err);

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/timing.h"
+#include "cli/choice.h"
 #include "cli/lifecycle.h"
 #include "cli/nics.h"
 
@@ -82,18 +83,35 @@ static int ask(const struct cli *cli, const struct container *of, const struct c
     return r < 0 ? r : ipc_wait(sock, SEQ_NETWORK, deadline_in_ms(CLI_REQUEST_MS), ret, err);
 }
 
+static int take_hostifs(const struct cli *cli, const struct container *of, struct carrying *c,
+                        const struct ipc_reply *reply, struct err *err)
+{
+    cleanup_call(choice_done) struct choice choice = {0};
+    int r;
+
+    if (reply->body_len == 0)
+        return 0;
+    r = choice_load(cli, &choice, err);
+    return r < 0
+               ? r
+               : network_take_hostifs(&c->ns, &c->nics,
+                                      choice_makes_hostifs(cli, &choice, of->state.descriptor_file),
+                                      reply, err);
+}
+
 /* NICs for the new taps, or with interfaces of the VMM's own in place of these. */
-static int plug(const struct cli *cli, const struct container *of, const struct network_wish *wish,
-                struct carrying *c, struct err *err)
+static int plug(const struct cli *cli, const struct container *of, struct carrying *c,
+                struct err *err)
 {
     cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
     int r = ask(cli, of, c, IPC_NETWORK_PLUG, NULL, &reply, err);
 
-    network_nics_done(&c->nics);
+    network_nics_sent(&c->nics);
     if (r == 0 && fault_point("cli.nics-plugged") < 0)
         r = err_set(err, EIO, "fault cli.nics-plugged");
     if (r == 0)
-        r = network_take_hostifs(&c->ns, wish, &reply, err);
+        r = take_hostifs(cli, of, c, &reply, err);
+    network_nics_done(&c->nics);
     if (r < 0)
         return r;
     net_scan_done(&c->scan);
@@ -143,7 +161,7 @@ static int add_missing_nics(const struct cli *cli, const struct container *of, s
         if (net_link_usable(l) && !net_scan_tap(&c->scan, l->name))
             r = add_missing_nic(c, &wish, l, &spare, err);
     }
-    return r < 0 || c->nics.n == 0 ? r : plug(cli, of, &wish, c, err);
+    return r < 0 || c->nics.n == 0 ? r : plug(cli, of, c, err);
 }
 
 static int connect_nic(struct carrying *c, struct net_nic *nic, struct err *err)

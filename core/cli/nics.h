@@ -24,7 +24,7 @@ int network_add_nic(struct net_ns *ns, const struct network_wish *wish, const st
 struct ipc_nic *network_list_nic(struct network_nics *n, unsigned number, uint32_t flags);
 
 /* Interfaces that the VMM has made itself, if the reply tells of some, in place of our taps. */
-int network_take_hostifs(struct net_ns *ns, const struct network_wish *wish,
+int network_take_hostifs(struct net_ns *ns, const struct network_nics *asked, bool hostifs,
                          const struct ipc_reply *reply, struct err *err);
 
 #endif

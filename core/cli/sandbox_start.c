@@ -322,7 +322,7 @@ int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
     fill_request(c, &m);
     fill_own(c, live, &m);
     r = send_request(&m, &c->nics, &c->disks, c->sock, seq, err);
-    network_nics_done(&c->nics);
+    network_nics_sent(&c->nics);
     disks_close(&c->disks);
     c->disks.sent = true;
     return r;

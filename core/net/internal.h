@@ -25,7 +25,11 @@ const struct net_link *scan_link(const struct net_scan *s, uint32_t index);
 struct net_nic *scan_nic(struct net_scan *s, uint32_t link_index); /* NULL = not given to a guest */
 
 #define NET_KIND_MACVTAP "macvtap"
+#define NET_KIND_TUN "tun"
 #define NET_OCCUPIED "'%s' is there already: the namespace is carried into another VM"
+
+/* scan.c: the links alone */
+int scan_links(struct net_ns *ns, struct net_scan *s, struct err *err);
 
 /* link.c: an interface of the namespace gets this alias, "" for none */
 int link_set_alias(struct net_ns *ns, uint32_t index, const char *alias, struct err *err);

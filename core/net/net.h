@@ -92,7 +92,7 @@ int net_tap_attach(struct net_ns *ns, const struct net_link *link, enum net_way 
 
 /*
  * An interface of the caller's namespace, behind which is a NIC that the VMM has made, takes the
- * place of a tap of ours.
+ * place of a tap of ours. -EPERM: a VMM does not make such ones, or the host uses it.
  */
 int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct err *err);
 

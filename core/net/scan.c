@@ -150,7 +150,7 @@ static void forget_links(void *ctx)
     s->n_links = 0;
 }
 
-static int scan_links(struct net_ns *ns, struct net_scan *s, struct err *err)
+int scan_links(struct net_ns *ns, struct net_scan *s, struct err *err)
 {
     const struct netlink_walk walk = {on_link, forget_links, s};
     struct netlink_msg m;

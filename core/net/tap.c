@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
+#include <linux/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -85,16 +86,42 @@ static int move(struct netlink *nl, uint32_t index, const char *as, struct net_n
     return 0;
 }
 
+/* Xen's driver says nothing of its kind. */
+static bool is_vif(const struct net_link *l)
+{
+    unsigned domain, number;
+    int end = 0;
+
+    return !*l->kind && sscanf(l->name, "vif%u.%u%n", &domain, &number, &end) == 2 && end > 0 &&
+           l->name[end] == '\0';
+}
+
+/* The name is a monitor's word, and a hostile one would like to take the host's interfaces away. */
+static int check_vmms(const struct net_link *l, struct err *err)
+{
+    if (!l)
+        return err_set(err, ENODEV, "there is none");
+    if (l->type != ARPHRD_ETHER || (strcmp(l->kind, NET_KIND_TUN) != 0 && !is_vif(l)))
+        return err_set(err, EPERM, "it is not one that a VMM makes, but '%s'",
+                       *l->kind ? l->kind : "a device");
+    if (l->master || *l->alias)
+        return err_set(err, EPERM, "it is in use on the host");
+    return 0;
+}
+
 int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct err *err)
 {
     cleanup_free char *as = xasprintf(NET_TAP "%u", number);
-    unsigned index = if_nametoindex(name);
-    struct netlink own = {.fd = -1};
-    int r = index ? netlink_open(&own, err) : err_set(err, errno, "look for it: %m");
+    cleanup_call(net_scan_done) struct net_scan scan = {0};
+    cleanup_call(net_ns_close) struct net_ns own = NET_NS_INIT;
+    int r = netlink_open(&own.nl, err);
 
     if (r == 0)
-        r = move(&own, index, as, ns, err);
-    close_fd(&own.fd);
+        r = scan_links(&own, &scan, err);
+    if (r == 0)
+        r = check_vmms(net_scan_find(&scan, name), err);
+    if (r == 0)
+        r = move(&own.nl, net_scan_find(&scan, name)->index, as, ns, err);
     if (r < 0) {
         err_in_phase(err, PHASE_NETWORK);
         return err_wrap(err, "interface '%s' of the VMM", name);

@@ -189,6 +189,35 @@ TEST(an_interface_of_the_vmm_takes_the_place_of_a_tap)
     rig_end(&ns);
 }
 
+/* The name comes from a monitor, which may be hostile. */
+TEST(an_interface_of_the_host_is_not_taken_for_one_of_the_vmm)
+{
+    static const struct {
+        const char *name, *made_by;
+    } hosts[] = {
+        {"vif1.0", "ip link add vif1.0 type veth peer name other"},
+        {"used9", "ip tuntap add used9 mode tap && ip link set used9 alias eth0"},
+        {"tun9", "ip tuntap add tun9 mode tun"},
+        {"port9", "ip tuntap add port9 mode tap && ip link add br9 type bridge 2>/dev/null && "
+                  "ip link set port9 master br9"},
+    };
+    struct net_ns ns, outer = NET_NS_INIT;
+    struct err err = ERR_INIT;
+
+    rig_begin(&ns);
+    CHECK_INT_EQ(unshare(CLONE_NEWNET), 0);
+    CHECK_OK(net_ns_open(OWN_NS, &outer, &err), err);
+    for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+        if (rig_try(hosts[i].made_by) != 0 && i > 2)
+            continue; /* a kernel without bridges */
+        CHECK_ERR(net_tap_adopt(&ns, 0, hosts[i].name, &err), -EPERM);
+        CHECK_CONTAINS(err.msg, hosts[i].name);
+        CHECK(if_nametoindex(hosts[i].name) != 0);
+    }
+    net_ns_close(&outer);
+    rig_end(&ns);
+}
+
 TEST(an_interface_of_the_vmm_is_refused_where_there_is_a_tap)
 {
     struct net_ns ns, outer = NET_NS_INIT;
