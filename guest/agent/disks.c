@@ -249,9 +249,10 @@ int disk_use(struct agent *a, const char *tag, const char *type, const char *dat
 /* Who holds it may be a process that cannot die yet: what is written must not wait for that. */
 static void detach(struct agent *a, const char *tag, const char *dir)
 {
-    cleanup_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int fd = -1;
 
     agent_log(a, "unmount disk '%s': %s, detaching it", tag, strerror(errno));
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)syncfs(fd);
     (void)umount2(dir, MNT_DETACH);
