@@ -33,10 +33,11 @@ struct nfs_job {
     int pidfd;
 };
 
-/* The helper's word, one packet. */
+/* The helper's word, one packet: before a volume, if there were others, and at the end. */
 struct nfs_report {
-    int32_t code; /* 0, or a positive errno with text */
-    uint32_t n;   /* mounts that are behind us, in the plan's order */
+    int32_t code;  /* 0, or a positive errno with text */
+    uint32_t n;    /* mounts that are behind us, in the plan's order */
+    uint32_t last; /* nothing follows */
     char text[512];
 };
 
@@ -119,8 +120,15 @@ static int mount_one(int root, const struct plan_mount *m, struct err *err)
     return mounts_put(mount, dest, m, err);
 }
 
-static int mount_rest(const struct container *c, uint32_t *n, struct err *err)
+static void tell(int report, const struct nfs_report *m)
 {
+    (void)!send(report, m, sizeof(*m), MSG_NOSIGNAL);
+}
+
+static int mount_rest(const struct container *c, int report, struct nfs_report *word,
+                      struct err *err)
+{
+    uint32_t *n = &word->n, first = word->n;
     cleanup_fd int root = -1;
     int r = modules_load("late", "nfs", err);
 
@@ -135,7 +143,11 @@ static int mount_rest(const struct container *c, uint32_t *n, struct err *err)
     for (; *n < c->plan.n_mounts; (*n)++) {
         const struct plan_mount *m = &c->plan.mounts[*n];
 
-        if (m->kind == PLAN_M_NFS && (r = mount_one(root, m, err)) < 0)
+        if (m->kind != PLAN_M_NFS)
+            continue;
+        if (*n > first) /* a time-out ends us without a last word */
+            tell(report, word);
+        if ((r = mount_one(root, m, err)) < 0)
             return err_wrap(err, "mount on '%s'", m->dest);
     }
     return 0;
@@ -150,9 +162,10 @@ static void helper(const struct container *c, int report)
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    m.code = -mount_rest(c, &m.n, &err);
+    m.code = -mount_rest(c, report, &m, &err);
+    m.last = 1;
     snprintf(m.text, sizeof(m.text), "%.*s", (int)sizeof(m.text) - 1, err.msg);
-    (void)!send(report, &m, sizeof(m), MSG_NOSIGNAL);
+    tell(report, &m);
     _exit(0);
 }
 
@@ -177,24 +190,33 @@ static void reply(struct container *c, int r, const struct err *err)
     channel_reply(a, id, seq, r, err);
 }
 
-static void on_report(struct agent *a, struct source *s, uint32_t events)
+/* 1: it goes on, and there may be more to hear; 0: nothing was said; -1: that was the end. */
+static int hear(struct container *c)
 {
-    struct nfs_job *j = (struct nfs_job *)((char *)s - offsetof(struct nfs_job, report));
-    struct container *c = container_of_init(a, j->id);
     struct err err = ERR_INIT;
     struct nfs_report m;
-    ssize_t n = recv(s->fd, &m, sizeof(m), 0);
+    ssize_t n = recv(c->nfs->report.fd, &m, sizeof(m), 0);
 
-    (void)events;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+        return 0;
     if (n != (ssize_t)sizeof(m)) {
         reply(c, err_set(&err, EIO, "the mounting of NFS volumes has died"), &err);
-        return;
+        return -1;
     }
     m.text[sizeof(m.text) - 1] = '\0';
     c->n_nfs_mounts = m.n;
+    if (!m.last)
+        return 1;
     reply(c, m.code ? err_set(&err, m.code, "%s", m.text) : 0, &err);
+    return -1;
+}
+
+static void on_report(struct agent *a, struct source *s, uint32_t events)
+{
+    struct nfs_job *j = (struct nfs_job *)((char *)s - offsetof(struct nfs_job, report));
+
+    (void)events;
+    (void)hear(container_of_init(a, j->id));
 }
 
 static void on_time(struct agent *a, struct source *s, uint32_t events)
@@ -202,9 +224,15 @@ static void on_time(struct agent *a, struct source *s, uint32_t events)
     struct nfs_job *j = (struct nfs_job *)((char *)s - offsetof(struct nfs_job, timer));
     struct container *c = container_of_init(a, j->id);
     struct err err = ERR_INIT;
-    const struct plan_mount *m = c->plan.mounts + c->n_nfs_mounts;
+    const struct plan_mount *m;
+    int r;
 
     (void)events;
+    while ((r = hear(c)) > 0)
+        ;
+    if (r < 0)
+        return;
+    m = c->plan.mounts + c->n_nfs_mounts;
     while (m->kind != PLAN_M_NFS)
         m++;
     err_set(&err, ETIMEDOUT, "mount on '%s': NFS volume '%s': " NO_ANSWER " (%d s)", m->dest,
@@ -241,8 +269,14 @@ static int begin(struct agent *a, struct container *c, struct nfs_job *j, struct
         close(ours);
         helper(c, theirs);
     }
-    if (pid < 0 || (j->pidfd = sys_pidfd_open(pid)) < 0)
+    if (pid < 0)
         return err_set(err, errno, "make a process: %m");
+    j->pidfd = sys_pidfd_open(pid);
+    if (j->pidfd < 0) {
+        (void)err_set(err, errno, "watch a process: %m");
+        (void)kill(pid, SIGKILL); /* it is not reaped before we return */
+        return -err->code;
+    }
     (void)fcntl(ours, F_SETFL, O_NONBLOCK | O_RDWR);
     r = watch(a, j, ours, err);
     if (r == 0)
