@@ -89,13 +89,20 @@ static int make_macvtap(struct net_ns *ns, const struct net_link *on, const char
 {
     cleanup_free char *alias = xasprintf("%s %s", on->name, owner);
     int r = put_macvtap(ns, on, name, queues, err);
+    uint32_t index;
 
     if (r == -EEXIST)
         return err_set(err, EBUSY, NET_OCCUPIED, name);
+    if (r == -EOPNOTSUPP)
+        return err_set(err, ENOTSUP,
+                       "the host's kernel has no macvtap: leave it out of network.attach");
     if (r < 0)
         return err_wrap(err, "make a macvtap on '%s'", on->name);
     (void)link_silence_ipv6(ns, name, NULL);
-    return link_set_alias(ns, index_of(ns, name), alias, err);
+    index = index_of(ns, name);
+    if ((r = link_set_alias(ns, index, alias, err)) < 0)
+        (void)link_delete(ns, index, NULL); /* without an owner nobody would */
+    return r;
 }
 
 /* A mount that has no place. */
