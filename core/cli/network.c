@@ -116,6 +116,16 @@ static int add_cold_nics(struct net_ns *ns, const struct network_wish *wish,
     return r;
 }
 
+/* What an earlier try has made for the same VM, which has not come up with it. */
+static int start_over(struct net_ns *ns, const struct network_wish *wish, struct network_nics *n,
+                      struct err *err)
+{
+    bool tried = n->n > 0;
+
+    network_nics_done(n);
+    return tried ? net_give_back(ns, NET_NIC_ANY, wish->owner, err) : 0;
+}
+
 int network_prepare(pid_t pid, const struct network_wish *wish, struct network_nics *ret,
                     struct err *err)
 {
@@ -124,13 +134,14 @@ int network_prepare(pid_t pid, const struct network_wish *wish, struct network_n
     int r = net_ns_open(path, &ns, err);
 
     if (r == 0)
+        r = start_over(&ns, wish, ret, err);
+    if (r == 0)
         r = add_cold_nics(&ns, wish, ret, err);
     if (r == 0 && fault_point("cli.taps") < 0)
         r = err_set(err, EIO, "fault cli.taps");
     if (r < 0 && r != -EBUSY && r != -EIO && r != -ENOTSUP) {
         log_debug("%s, ignoring until the network is started", err->msg);
-        network_nics_done(ret);
-        r = 0;
+        r = start_over(&ns, wish, ret, err);
     }
     return r;
 }

@@ -35,11 +35,6 @@ static bool is_loopback(const struct carrying *c, const struct net_nic *nic)
 
 static bool is_taken(const struct carrying *c, unsigned number)
 {
-    cleanup_free char *tag = xasprintf(NETWORK_TAG "%u", number);
-
-    for (size_t i = 0; i < c->nics.n; i++)
-        if (strcmp(c->nics.v[i].tag, tag) == 0)
-            return true;
     for (size_t i = 0; i < c->scan.n_links; i++)
         if (c->scan.links[i].nic == (int)number)
             return true;
@@ -99,14 +94,26 @@ static int take_hostifs(const struct cli *cli, const struct container *of, struc
                                       reply, err);
 }
 
-/* NICs for the new taps, or with interfaces of the VMM's own in place of these. */
-static int plug(const struct cli *cli, const struct container *of, struct carrying *c,
-                struct err *err)
+/* What was attached for a NIC that the VM does not have. One that is late may come yet. */
+static void give_back(struct carrying *c, int number, const char *owner, int why)
+{
+    struct err err = ERR_INIT;
+
+    if (why != -ETIMEDOUT && net_give_back(&c->ns, number, owner, &err) < 0)
+        log_warn("%s, ignoring", err.msg);
+}
+
+/* A NIC for the new tap, or with an interface of the VMM's own in place of that. */
+static int plug(const struct cli *cli, const struct container *of, const struct network_wish *wish,
+                unsigned number, struct carrying *c, struct err *err)
 {
     cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
-    int r = ask(cli, of, c, IPC_NETWORK_PLUG, NULL, &reply, err);
+    int r = fault_point("cli.nics-plug") < 0 ? err_set(err, EIO, "fault cli.nics-plug")
+                                             : ask(cli, of, c, IPC_NETWORK_PLUG, NULL, &reply, err);
 
     network_nics_sent(&c->nics);
+    if (r < 0)
+        give_back(c, (int)number, wish->owner, r);
     if (r == 0 && fault_point("cli.nics-plugged") < 0)
         r = err_set(err, EIO, "fault cli.nics-plugged");
     if (r == 0)
@@ -127,41 +134,59 @@ static size_t spare_taps(const struct carrying *c)
     return n;
 }
 
-static int add_missing_nic(struct carrying *c, const struct network_wish *wish,
-                           const struct net_link *on, size_t *spare, struct err *err)
+/* An interface that nothing carries and that no spare tap is left for; NULL = none. */
+static int find_missing(const struct carrying *c, const struct network_wish *wish,
+                        const struct net_link **ret, struct err *err)
 {
-    int r = net_way_of(on, wish->attach, err);
-    unsigned number = free_number(c);
+    size_t spare = spare_taps(c);
 
-    if (r < 0)
-        return r;
-    if (r == NET_REDIRECT && *spare > 0) {
-        --*spare;
-        return 0;
+    for (size_t i = 0; i < c->scan.n_links; i++) {
+        const struct net_link *l = &c->scan.links[i];
+        int way;
+
+        if (!net_link_usable(l) || net_scan_tap(&c->scan, l->name))
+            continue;
+        if ((way = net_way_of(l, wish->attach, err)) < 0)
+            return way;
+        if (way != NET_REDIRECT || spare == 0)
+            return *ret = l, 0;
+        spare--;
     }
+    return *ret = NULL, 0;
+}
+
+static int add_nic(const struct cli *cli, const struct container *of,
+                   const struct network_wish *wish, const struct net_link *on, struct carrying *c,
+                   struct err *err)
+{
+    unsigned number = free_number(c);
+    int r;
+
     if (number == NET_NICS_MAX)
         return err_set_phase(err, PHASE_NETWORK, ENOSPC,
                              "a VM has at most %d NICs, which are fewer than the interfaces",
                              NET_NICS_MAX);
-    return network_add_nic(&c->ns, wish, on, number, &c->nics, err);
+    if ((r = network_add_nic(&c->ns, wish, on, number, &c->nics, err)) < 0 ||
+        (r = plug(cli, of, wish, number, c, err)) < 0)
+        return r;
+    return is_taken(c, number) ? 0
+                               : err_set_phase(err, PHASE_NETWORK, EAGAIN,
+                                               "NIC %u went meanwhile: try again", number);
 }
 
-/* For the interfaces that nothing carries yet. */
+/* For the interfaces that nothing carries yet, one by one: whichever fails is given back. */
 static int add_missing_nics(const struct cli *cli, const struct container *of, struct carrying *c,
                             struct err *err)
 {
-    size_t spare = spare_taps(c);
+    const struct net_link *on = NULL;
     struct network_wish wish;
-    int r = 0;
+    int r;
 
     network_wish_of(&of->state, &wish);
-    for (size_t i = 0; i < c->scan.n_links && r == 0; i++) {
-        const struct net_link *l = &c->scan.links[i];
-
-        if (net_link_usable(l) && !net_scan_tap(&c->scan, l->name))
-            r = add_missing_nic(c, &wish, l, &spare, err);
-    }
-    return r < 0 || c->nics.n == 0 ? r : plug(cli, of, c, err);
+    while ((r = find_missing(c, &wish, &on, err)) == 0 && on)
+        if ((r = add_nic(cli, of, &wish, on, c, err)) < 0)
+            break;
+    return r;
 }
 
 static int connect_nic(struct carrying *c, struct net_nic *nic, struct err *err)
@@ -214,13 +239,18 @@ static int tell_guest(const struct cli *cli, const struct container *of, struct 
     return r < 0 ? r : ask(cli, of, c, IPC_NETWORK_CARRIERS, NULL, NULL, err);
 }
 
-/* A back-end without NICs, or an agent of before there were any. */
-static void warn_of_none(const struct carrying *c, const struct err *why)
+/* A back-end without NICs, or an agent of before there were any: nobody has what create attached.
+ */
+static void warn_of_none(struct carrying *c, const struct state *s, const struct err *why)
 {
+    struct network_wish wish;
+
+    network_wish_of(s, &wish);
     for (size_t i = 0; i < c->scan.network.n_nics; i++)
         if (!is_loopback(c, &c->scan.network.nics[i]))
             log_warn("network interface '%s': %s, so the guest has only lo, ignoring",
                      c->scan.network.nics[i].name, why->msg);
+    give_back(c, NET_NIC_ANY, wish.owner, 0);
 }
 
 /* A tap is a NIC of the guest, which must not see even one that carries nothing. */
@@ -249,6 +279,6 @@ int network_carry(const struct cli *cli, const struct container *of, struct err 
                                            : tell_guest(cli, of, &c, err);
     if (r != -ENOSYS)
         return r;
-    warn_of_none(&c, err);
+    warn_of_none(&c, &of->state, err);
     return 0;
 }

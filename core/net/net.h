@@ -102,6 +102,13 @@ int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct e
  */
 int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err);
+/*
+ * The NIC of that number, or all that this owner has attached, have not come to a VM: a macvtap of
+ * ours goes, one of the engine's is free again. Taps are gone with their descriptors.
+ */
+#define NET_NIC_ANY (-1)
+int net_give_back(struct net_ns *ns, int number, const char *owner, struct err *err);
+
 /* Give the interfaces of a VM that is gone back to the namespace: what another one carries stays.
  */
 int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,

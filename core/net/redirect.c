@@ -212,3 +212,20 @@ int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *o
     }
     return r;
 }
+
+int net_give_back(struct net_ns *ns, int number, const char *owner, struct err *err)
+{
+    cleanup_call(net_scan_done) struct net_scan scan = {0};
+    int r = scan_links(ns, &scan, err);
+
+    for (size_t i = 0; i < scan.n_links && r == 0; i++) {
+        const struct net_link *l = &scan.links[i];
+
+        if (l->nic >= 0 && (number == NET_NIC_ANY || l->nic == number))
+            r = give_back(ns, &scan, l, owner, err);
+    }
+    if (r == 0)
+        return 0;
+    err_in_phase(err, PHASE_NETWORK);
+    return err_wrap(err, "give interfaces back");
+}

@@ -52,10 +52,12 @@ b=$(bundle c1 "$(sh_args "httpd -p 80 -h /; $LOOP") | $(own_net "$NS") | $caps |
 
 if [ "$BACKEND" = fake ]; then  # its guests are processes of this host: nobody is behind a tap
     cable eth0 0
+    attach "macvtap, redirect"
     check "a back-end without NICs creates" 0 '' create --bundle "$b" c1
     check "and starts with a warning" 0 "network interface 'eth0': back-end 'fake' has no NICs" av start c1
     same "the guest has lo alone" lo "$(av exec c1 ls /sys/class/net | xargs)"
     same "nothing is taken from the interface" "" "$(tc -n "$NS" qdisc show dev eth0 ingress)"
+    same "no macvtap is left on it" "" "$(ip -n "$NS" -o link | grep -o avtap)"
     check "delete" 0 '' av delete --force c1
     finish
 fi
@@ -188,6 +190,8 @@ check "through the macvtap on the veth" 0 ' 0% packet loss' av exec c4 ping -c 1
 check "towards the guest" 0 ' 0% packet loss' in_srv busybox ping -q -c 1 10.99.0.3
 check "through the engine's macvtap" 0 ' 0% packet loss' av exec c4 ping -c 1 10.99.5.1
 cable net8 8
+check "a NIC that cannot be plugged" 1 'fault cli.nics-plug' env ANYVISOR_FAULT=cli.nics-plug:fail "$AV" --root "$ROOT" network c4
+same "its macvtap is given back" "avtap0@eth0 avtap1@net7" "$(ip -n "$NS" -o link | grep -oE 'avtap[0-9]@[a-z0-9]+' | sort | xargs)"
 check "anyvisor network plugs one more" 0 '^$' av network c4
 check "which works" 0 ' 0% packet loss' av exec c4 ping -c 1 10.99.8.1
 check "delete" 0 '' av delete --force c4

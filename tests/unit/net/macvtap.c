@@ -86,6 +86,35 @@ TEST(a_macvtap_of_ours_has_all_that_the_interface_gets)
     rig_end(&ns);
 }
 
+TEST(what_came_to_no_vm_is_given_back_by_number_and_owner)
+{
+    struct net_ns ns;
+    struct net_scan s;
+    struct err err = ERR_INIT;
+    int fd = -1, own = -1;
+
+    rig_with_macvtap(&ns);
+    rig_run("ip link add link eth0 name net9 type macvtap mode bridge && ip link set net9 up && "
+            "ip link add veth8 type veth peer name peer8");
+    rig_scan(&ns, &s);
+    CHECK_OK(net_tap_attach(&ns, find(&s, "net9"), NET_DIRECT, 0, "me", 1, &fd, &err), err);
+    CHECK_OK(net_tap_attach(&ns, find(&s, "veth8"), NET_MACVTAP, 1, "me", 1, &own, &err), err);
+    close_fd(&own);
+    CHECK_OK(net_give_back(&ns, NET_NIC_ANY, "other", &err), err);
+    CHECK_OK(net_give_back(&ns, 0, "me", &err), err);
+    CHECK(if_nametoindex(NET_TAP "1") != 0);
+    CHECK_ERR(net_tap_attach(&ns, find(&s, "veth8"), NET_MACVTAP, 1, "me", 1, &own, &err), -EBUSY);
+    CHECK_OK(net_give_back(&ns, NET_NIC_ANY, "me", &err), err);
+    CHECK_OK(net_tap_attach(&ns, find(&s, "veth8"), NET_MACVTAP, 1, "me", 1, &own, &err), err);
+    close_fd(&own);
+    close_fd(&fd);
+    net_scan_done(&s);
+    rig_scan(&ns, &s);
+    CHECK_STR_EQ(find(&s, "net9")->alias, "");
+    net_scan_done(&s);
+    rig_end(&ns);
+}
+
 TEST(a_macvtap_of_the_engine_is_opened_and_left_as_it_was)
 {
     struct net_ns ns;
