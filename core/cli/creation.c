@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include "base/cleanup.h"
 #include "base/fault.h"
@@ -310,6 +311,9 @@ static int plan_and_take(struct creation *c, struct err *err)
     int asked = c->pool_member ? pool_ask(c, SEQ_SANDBOX, &why) : 0;
     int r = container_plan(c, err);
 
+    /* A monitor that has not heard of us would go on waiting when our end closes. */
+    if (r < 0 && asked < 0)
+        (void)pool_abandon(c, NULL);
     if (r < 0 || !c->pool_member)
         return r;
     if (asked == 0)
@@ -382,7 +386,7 @@ static int commit(struct creation *c, struct err *err)
     return 0;
 }
 
-/* End a child of ours: it gets until the deadline to go by itself. */
+/* A child of ours, or a monitor of the pool: it gets until the deadline to go by itself. */
 static void end_child(struct child *child, uint64_t deadline)
 {
     int status;
@@ -390,7 +394,7 @@ static void end_child(struct child *child, uint64_t deadline)
     if (child->pid <= 0)
         return;
     if (proc_wait_gone(child->pidfd, deadline_left_ms(deadline)) < 0)
-        (void)kill(child->pid, SIGKILL);
+        (void)pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
     (void)proc_reap(child->pidfd, &status, NULL);
     child->pid = 0;
 }

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "base/cleanup.h"
@@ -194,6 +195,8 @@ int pool_ask(struct creation *c, uint32_t seq, struct err *err)
 
     if ((r = know_monitor(c, err)) < 0 || (r = move_to_cgroups(c, err)) < 0)
         return r;
+    if (fault_point("cli.pool-ask") < 0)
+        return err_set(err, EIO, "fault cli.pool-ask");
     if ((c->sock = ipc_connect(c->dir.path, err)) < 0)
         return -err->code;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
@@ -245,7 +248,7 @@ int pool_abandon(struct creation *c, struct err *err)
     close_fd(&c->sock);
     close_fd(&c->pool_pass);
     if (c->monitor.pidfd >= 0 && proc_wait_gone(c->monitor.pidfd, 0) < 0) {
-        (void)kill(c->monitor.pid, SIGKILL);
+        (void)pidfd_send_signal(c->monitor.pidfd, SIGKILL, NULL, 0);
         if (proc_wait_gone(c->monitor.pidfd, END_MS) < 0)
             return err_set(err, ETIMEDOUT, "the monitor of a VM of the pool does not end");
     }

@@ -125,6 +125,14 @@ for p in written renamed asked; do
     [ "$BACKEND" = fake ] || break      # the rest is logic
 done
 
+# --- neither its VM nor the container can be had
+check "fill" 0 'made$' av pool fill "$b"
+nosource=$(bundle nosource '.mounts += [{destination:"/x",type:"bind",source:"/nonexistent",options:["bind"]}]')
+begin=$SECONDS
+ANYVISOR_FAULT=cli.pool-ask:fail check "a taker that fails itself says why" 1 nonexistent create nosource "$nosource"
+same "and waits for nobody" yes "$([ $((SECONDS - begin)) -lt 15 ] && echo yes)"
+check "gc" 0 '^$' av gc
+
 # --- a member that fails when it is taken: another VM, and the log says so
 for p in taken resumed; do
     check "$p: drain" 0 '^$' av pool drain
