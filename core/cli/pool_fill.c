@@ -168,7 +168,7 @@ static int make_bundle(const struct creation *of, const char *dir, struct err *e
 
 /* The VM is like that of `of`, and nothing else is. */
 static int make_one(const struct creation *of, const struct pool *p, const char *bundle, int null,
-                    struct err *err)
+                    struct strv *made, struct err *err)
 {
     cleanup_call(creation_done) struct creation c = CREATION_INIT;
     cleanup_free char *name = NULL;
@@ -193,6 +193,8 @@ static int make_one(const struct creation *of, const struct pool *p, const char 
     c.choice.workload.is_sandbox = false;
     c.choice.decision.pool.size = 0;
     r = creation_execute(&c, err);
+    if (r == 0)
+        strv_add(made, name);
     c.choice = (struct choice){0};
     c.pool_facts = (struct kvs){0};
     return r;
@@ -239,21 +241,62 @@ static int make_parent_cgroup(struct err *err)
     return cgroup_make(&host, &dirs, err);
 }
 
+/* 0: it is as it should be, or gone. One that somebody takes is locked. */
+static int look_at(const struct creation *c, const struct pool *p, const char *name,
+                   struct err *err)
+{
+    char wanted[TEMPLATE_NAME], has[TEMPLATE_NAME];
+    enum pool_state state = POOL_DEAD;
+
+    template_name(&c->pool_facts, wanted);
+    for (int locked = 0; locked <= 1; locked++) {
+        cleanup_call(pool_member_close) struct pool_member m = POOL_MEMBER_INIT;
+
+        if (pool_member_open(p, name, locked, &m, NULL) < 0)
+            return 0;
+        state = pool_member_look(&m, &c->choice.config);
+        template_name(&m.facts, has);
+        if (state == POOL_BUSY ||
+            ((state == POOL_READY || state == POOL_EXPIRED) && strcmp(has, wanted) == 0))
+            return 0;
+        if (locked)
+            (void)pool_member_drop(p, &m, NULL);
+    }
+    return err_set(
+        err, EIO,
+        "a VM that was just made for the pool of class '%s' is %s and fits no container: "
+        "no more are made (a value of the configuration with an end of line in it "
+        "does that, or a hypervisor that ends)",
+        c->choice.decision.cls, pool_state_name(state));
+}
+
+/* Whoever is short of them would make more of what is of no use for ever. */
+static int check_made(const struct creation *c, const struct pool *p, const struct strv *made,
+                      struct err *err)
+{
+    int r = check_facts(c, err);
+
+    for (size_t i = 0; i < made->n && r == 0; i++)
+        r = look_at(c, p, made->v[i], err);
+    return r;
+}
+
 static int fill_locked(const struct creation *c, const struct pool *p, size_t size,
                        unsigned *ret_made, struct err *err)
 {
     cleanup_free char *bundle = pool_file(p, "bundle", c->choice.decision.cls);
     cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    cleanup_call(strv_done) struct strv made = {0};
     int r = null < 0 ? err_set(err, errno, "open '/dev/null': %m") : 0;
 
     (void)pool_sweep(c->cli, &c->choice.config);
     if (r == 0)
         r = make_parent_cgroup(err);
-    while (r == 0 && is_short(c, p, size)) {
+    while (r == 0 && (r = check_made(c, p, &made, err)) == 0 && is_short(c, p, size)) {
         uint64_t begin = now_ns();
 
-        if ((r = check_facts(c, err)) < 0 || (r = check_room(c, err)) < 0 ||
-            (r = make_bundle(c, bundle, err)) < 0 || (r = make_one(c, p, bundle, null, err)) < 0)
+        if ((r = check_room(c, err)) < 0 || (r = make_bundle(c, bundle, err)) < 0 ||
+            (r = make_one(c, p, bundle, null, &made, err)) < 0)
             break;
         ++*ret_made;
         log_info("made a VM for the pool of class '%s' in %" PRIu64 " ms", c->choice.decision.cls,

@@ -77,8 +77,14 @@ check "exec in it" 0 '^anyvisor$' av exec c1 hostname
 check "its timings have no boot" 0 'vm_started' av timings c1
 same "and no creation of a VM" "" "$(av timings c1 | grep -E 'vm_created|hello')"
 monitor=$(cut -d' ' -f1 "$ROOT/c1/monitor")
-same "its processes are in the container's cgroups" "" "$(grep -v '/av-test-' "/proc/$monitor/cgroup" |
-    grep -E 'anyvisor-pool|memory')"
+cgroups=$(cat "/proc/$(av state c1 | jq .pid)/cgroup")
+check "its process on the host is in cgroups of its own" 0 '/av-test-.*/taken' echo "$cgroups"
+same "so is its monitor" "$cgroups" "$(cat "/proc/$monitor/cgroup")"
+vmm=$(pgrep -P "$monitor")
+same "it has a VMM" yes "$([ -n "$vmm" ] && echo yes)"
+for pid in $vmm; do
+    same "so is $(cat "/proc/$pid/comm")" "$cgroups" "$(cat "/proc/$pid/cgroup")"
+done
 one=$(comm -23 <(tr ' ' '\n' <<< "$before" | sort) <(members ready | tr ' ' '\n' | sort) | head -n 1)
 same "and those of the pool are gone" "" "$(pools_cgroups "${one:-none}")"
 check "the pool is filled again" 0 '' until_ok 120 has ready 2
@@ -163,6 +169,19 @@ check "fill by hand does" 0 '^2 made$' av pool fill "$b"
 check "and status has nothing to complain of" 0 '' av pool status
 same "no failure" "" "$(av pool status | grep "class 'default'")"
 check "a full pool needs nothing" 0 '^0 made$' av pool fill "$b"
+
+# --- one that is as nobody wants it: a line of its facts has two halves
+if [ "$BACKEND" = fake ]; then
+    cp "$WORK/etc/plugins.d/fake.yaml" "$WORK/fake.yaml"
+    agent=$WORK/a$'\n'gent
+    ln -s "$(sed -n 's/^  agent: //p' "$WORK/fake.yaml")" "$agent"
+    sed -i "s|^  agent: .*|  agent: \"$WORK/a\\\\ngent\"|" "$WORK/etc/plugins.d/fake.yaml"
+    configure '{size: 1}'
+    check "none fits: fill ends" 1 "is ready and fits no container" av pool fill "$b"
+    cp "$WORK/fake.yaml" "$WORK/etc/plugins.d/fake.yaml"
+    configure '{size: 2}'
+    check "fill of those that fit" 0 '^2 made$' av pool fill "$b"
+fi
 
 # --- one that died while it waited
 kill -9 "$(av pool status --format json | jq -r '.[0].monitor')"
