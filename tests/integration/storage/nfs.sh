@@ -123,6 +123,11 @@ run m2 1 "storage: mount on '/d': NFS volume '10.98.0.1:/none': the server expor
 run m3 1 "storage: .*NFS volume '10.98.0.1:/others': the server (does not let this client have it|exports no such directory)" "$(volume /d nfs://10.98.0.1/others) | $(member)"
 run m4 1 "storage: .*NFS volume '10.98.0.1:/rw': no NFS server listens there" "$(volume /d nfs://10.98.0.1:2050/rw) | $(member)"
 run m5 1 "storage: .*NFS volume '10.99.0.1:/rw': the container's network has no way to it" "$(volume /d nfs://10.99.0.1/rw) | $(member)"
+mkfifo "$WORK/silent"
+ip netns exec "$SRV" busybox nc -l -p 2051 <> "$WORK/silent" > /dev/null &
+silent=$!
+run m8 1 "storage: mount on '/e': NFS volume '10.98.0.1:/rw': it does not answer" "$(volume /d nfs://10.98.0.1/rw) | $(volume /e nfs://10.98.0.1:2051/rw) | $(member)"
+kill -9 $silent 2> /dev/null # which ends with its connection
 mkdir "$WORK/rootfs/d" "$WORK/rootfs/own"     # that user could not make them
 run m6 0 '^0 1' "$(volume /d nfs://10.98.0.1/rw) | $(member) | .linux.namespaces += [{type:\"user\"}] |
     .linux.uidMappings=[{containerID:0,hostID:100000,size:65536}] | .linux.gidMappings=.linux.uidMappings |
