@@ -5,11 +5,15 @@
  * ROOT/@pool (no id has an '@'), whose container has ended and whose VM is paused. Whoever has its
  * lock takes it, by renaming it to ROOT/ID, or removes it.
  *
- *   ROOT/@pool/NAME/{state.json,...}  as of any container (state.h)
- *   ROOT/@pool/NAME/facts             written last: what must be equal in who takes it; removed
- * when its monitor has heard of that ROOT/@pool/@fill.CLASS            locked by the one process
- * that makes members for the class ROOT/@pool/@failed.CLASS          why the last one could not be
- * made ROOT/@pool/@log                   of the processes that make them
+ * Below ROOT/@pool:
+ *
+ * - NAME/{state.json,...}: as of any container (state.h)
+ * - NAME/facts: written last: what must be equal in who takes it; removed when its monitor has
+ *   heard of that
+ * - @fill.CLASS: locked by the one process that makes members for the class
+ * - @bundle.CLASS: of those that it makes
+ * - @failed.CLASS: why the last one could not be made
+ * - @log: of the processes that make them
  */
 #ifndef CLI_POOL_H
 #define CLI_POOL_H

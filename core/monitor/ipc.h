@@ -65,7 +65,7 @@ enum ipc_type {
     /* CLI -> monitor */
     IPC_CONSOLE, /* fd: a socket, over which the console's descriptor comes before the reply */
     IPC_HOLD,    /* fd: anything, for who takes the VM, which is empty. It is paused until IPC_TAKE;
-                  * the    connection may close then */
+                  * the connection may close then */
     IPC_TAKE,    /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
                   * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
 };
