@@ -234,18 +234,21 @@ static int choose_template(struct creation *c, struct err *err)
     return 0;
 }
 
-/* The proxy first: the VM's NICs are taps in its network namespace. */
-static int begin_vm(struct creation *c, struct err *err)
+/* The proxy, if there is none yet, before the NICs: they are taps in its network namespace. */
+static int make_vm(struct creation *c, struct err *err)
 {
     int r;
 
-    if (c->pool_member)
-        return sandbox_spawn_proxy(c, err);
     if ((r = make_run_dir(c, err)) < 0 || (r = sandbox_spawn_monitor(c, err)) < 0 ||
-        (r = sandbox_spawn_proxy(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
-        (r = choose_template(c, err)) < 0)
+        (c->proxy.pid == 0 && (r = sandbox_spawn_proxy(c, err)) < 0) ||
+        (r = take_taps(c, err)) < 0 || (r = choose_template(c, err)) < 0)
         return r;
     return sandbox_request(c, SEQ_SANDBOX, err);
+}
+
+static int begin_vm(struct creation *c, struct err *err)
+{
+    return c->pool_member ? sandbox_spawn_proxy(c, err) : make_vm(c, err);
 }
 
 /* As if there had been no pool. */
@@ -254,11 +257,8 @@ static int begin_vm_anew(struct creation *c, const struct err *why, struct err *
     int r;
 
     log_warn("the VM is none of the pool, of which one could not be taken: %s", why->msg);
-    if ((r = pool_abandon(c, err)) < 0 || (r = make_run_dir(c, err)) < 0 ||
-        (r = sandbox_spawn_monitor(c, err)) < 0 || (r = take_taps(c, err)) < 0 ||
-        (r = choose_template(c, err)) < 0)
-        return r;
-    return sandbox_request(c, SEQ_SANDBOX, err);
+    r = pool_abandon(c, err);
+    return r < 0 ? r : make_vm(c, err);
 }
 
 /*
