@@ -46,6 +46,8 @@ struct channel {
     struct source source;
     bool connected;   /* the host listens: HELLO has been queued */
     uint32_t session; /* of the ATTACH that connected */
+    bool hung_up;     /* a port: nobody is at its other end, as far as its driver knows */
+    bool ahead;       /* the ATTACH came before the driver knew of its host */
     struct frame_reader reader;
     uint8_t *out; /* bytes not yet written: [out_at, out_len) */
     size_t out_at, out_len, out_cap;

@@ -202,6 +202,7 @@ static void attach(struct agent *a, uint32_t session)
     ch->out_at = ch->out_len = 0;
     ch->connected = true;
     ch->session = session;
+    ch->ahead = ch->hung_up;
     streams_reset_credit(a);
     send_hello(a, session);
     processes_report(a);
@@ -223,6 +224,27 @@ static int take_frames(struct agent *a)
     return r;
 }
 
+static bool is_port(const struct agent *a)
+{
+    return a->at.channel_fd < 0 && !a->at.vsock_port;
+}
+
+/*
+ * A port's hang-up is the last host's: the next one's bytes may be there already. They come by
+ * another queue than the word that it has come, so that its ATTACH may have been read, too: then
+ * the hang-up says nothing about it, until the port has been seen without one.
+ */
+static void hung_up(struct agent *a)
+{
+    struct channel *ch = &a->channel;
+
+    ch->hung_up = true;
+    if (ch->ahead)
+        return;
+    disconnected(a);
+    frame_reader_reset(&ch->reader);
+}
+
 static void read_in(struct agent *a)
 {
     struct channel *ch = &a->channel;
@@ -236,6 +258,10 @@ static void read_in(struct agent *a)
             continue;
         if (n < 0 && to && errno == EAGAIN)
             return;
+        if (n == 0 && is_port(a)) {
+            hung_up(a);
+            return;
+        }
         if (n <= 0) {
             disconnected(a);
             return;
@@ -249,21 +275,15 @@ static void read_in(struct agent *a)
     }
 }
 
-static bool is_port(const struct agent *a)
-{
-    return a->at.channel_fd < 0 && !a->at.vsock_port;
-}
-
 static void channel_ready(struct agent *a, struct source *s, uint32_t events)
 {
     struct channel *ch = &a->channel;
 
     (void)s;
-    /* A port's hang-up is the last host's: the next one's bytes may be there already. */
-    if (is_port(a) && (events & EPOLLHUP)) {
-        disconnected(a);
-        frame_reader_reset(&ch->reader);
-    }
+    if (is_port(a) && (events & EPOLLHUP))
+        hung_up(a);
+    else
+        ch->hung_up = ch->ahead = false;
     if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
         read_in(a); /* a socket's end is in what it reads */
     if (ch->connected && (events & EPOLLOUT))
