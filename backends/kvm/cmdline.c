@@ -121,8 +121,9 @@ static void add_kernel(struct builder *b)
         n += (size_t)snprintf(words, sizeof(words), " %s", m->console_word);
     if (tcg && m->tcg_word)
         n += (size_t)snprintf(words + n, sizeof(words) - n, " %s", m->tcg_word);
-    if (tcg && m->needs_tsc && b->c->tsc_khz)
-        (void)snprintf(words + n, sizeof(words) - n, " tsc_early_khz=%" PRIu64, b->c->tsc_khz);
+    if (tcg && m->has_tsc && b->c->tsc_khz)
+        (void)snprintf(words + n, sizeof(words) - n, "%s tsc_early_khz=%" PRIu64,
+                       b->c->tsc_reliable ? " tsc=reliable" : "", b->c->tsc_khz);
     add_pair(b->a, "-kernel", s->kernel);
     if (s->initrd[0])
         add_pair(b->a, "-initrd", s->initrd);

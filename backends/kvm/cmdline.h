@@ -26,6 +26,7 @@ struct cmdline {
     const char *qemu;     /* absolute path of the program */
     const char *firmware; /* absolute path; NULL = QEMU's own */
     uint64_t tsc_khz;     /* 0 = unknown */
+    bool tsc_reliable;    /* the host keeps its own time by it */
     bool incoming;        /* wait for a saved state instead of booting */
     const char *memory;   /* file that is the VM's memory; NULL = nobody else's business */
     bool memory_shared; /* the VM writes into it: a template is made; else it is copied on write */

@@ -23,7 +23,7 @@ struct machine {
     const char *tcg_word;     /* the same, under TCG only; NULL = none */
     unsigned max_vcpus;
     bool root_ports;    /* hot-plug needs PCIe root ports, made beforehand */
-    bool needs_tsc;     /* no timer to calibrate against: tell the guest under TCG */
+    bool has_tsc;       /* under TCG it is the host's, and the guest is told its frequency */
     bool shares_memory; /* clones of a template need no kernel and can share its memory */
 };
 

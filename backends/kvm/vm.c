@@ -16,6 +16,7 @@
 #include "device.h"
 #include "disk.h"
 #include "kvm.h"
+#include "tsc.h"
 #include "vsock.h"
 
 #define FD_MAPS_MAX 64
@@ -154,18 +155,6 @@ static int collect_device_fds(struct launch *l, struct hvp_error *err)
     return r;
 }
 
-/* kHz of the host's TSC, for a guest that cannot measure it; 0 = unknown. */
-static uint64_t host_tsc_khz(void)
-{
-    char text[4096], *p;
-
-    if (file_read_text("/proc/cpuinfo", text, sizeof(text)) < 0)
-        return 0;
-    p = strstr(text, "cpu MHz");
-    p = p ? strchr(p, ':') : NULL;
-    return p ? (uint64_t)(strtod(p + 1, NULL) * 1000) : 0;
-}
-
 static int choose(struct kvm_inst *in, struct launch *l, struct hvp_error *err)
 {
     struct kvm_config *k = &in->config;
@@ -181,8 +170,10 @@ static int choose(struct kvm_inst *in, struct launch *l, struct hvp_error *err)
     l->c.privileged = geteuid() == 0;
     l->c.firmware =
         machine_firmware(l->c.machine, k->firmware, l->c.accel, l->firmware, sizeof(l->firmware));
-    if (l->c.machine->needs_tsc)
-        l->c.tsc_khz = host_tsc_khz();
+    if (l->c.machine->has_tsc && l->c.accel == ACCEL_TCG && !l->c.incoming) {
+        l->c.tsc_khz = tsc_khz();
+        l->c.tsc_reliable = tsc_is_reliable();
+    }
     return 0;
 }
 

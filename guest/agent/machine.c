@@ -25,6 +25,7 @@
 #define SHARE_DIR AGENT_RUN "/share"
 #define FILES_HARD (1u << 20)
 #define ENTROPY_MAX 4096
+#define HOUR "3600000" /* in ms */
 
 static int mount_at(const char *type, const char *dir, unsigned long flags, const char *data,
                     struct err *err)
@@ -81,6 +82,33 @@ static void raise_limits(void)
     (void)setrlimit(RLIMIT_SIGPENDING, &signals);
 }
 
+/*
+ * What the kernel does by itself while nothing runs, each time at the cost of waking the VM: kept
+ * from it where it is of no use to a container. Counters are summed up when a CPU goes idle anyway,
+ * a host that gives the VM no time is not a lockup of the VM, memory is made whole when somebody
+ * asks for it, and nobody has neighbours that must be known before they are needed.
+ */
+static void rest_when_idle(void)
+{
+    static const char *const files[][2] = {
+        {"vm/compaction_proactiveness", "0"},                    /* was twice a second */
+        {"vm/stat_interval", "120"},                             /* 1 s */
+        {"kernel/soft_watchdog", "0"},                           /* 4 s */
+        {"net/ipv4/neigh/default/interval_probe_time_ms", HOUR}, /* 5 s */
+        {"net/ipv6/neigh/default/interval_probe_time_ms", HOUR},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        cleanup_fd int fd = -1;
+        char path[96];
+
+        snprintf(path, sizeof(path), "/proc/sys/%s", files[i][0]);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0) /* another kernel may have none of them */
+            (void)!write(fd, files[i][1], strlen(files[i][1]));
+    }
+}
+
 void machine_child_limits(void)
 {
     struct rlimit files = {1024, FILES_HARD};
@@ -104,6 +132,7 @@ int machine_boot(struct agent *a, struct err *err)
         return r;
     ensure_stdio();
     read_cmdline(a);
+    rest_when_idle();
     if (a->at.debug)
         a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
     machine_loopback_up(); /* here and not at the set-up: a template's clones have it then */

@@ -30,6 +30,17 @@ is_building() {
     compgen -G "$STORE/*/builder/vm"
 }
 
+switches() {    # of all threads of PID: how often each has gone to sleep
+    cat "/proc/$1"/task/*/status | awk '/^voluntary_ctxt/ { s += $2 } END { print s }'
+}
+
+rests() {       # PID has been woken at most 20 times in 5 s; before the guest was told to rest it were 100
+    local before
+    before=$(switches "$1")
+    sleep 5                              # the span that is measured
+    [ $(($(switches "$1") - before)) -le 20 ]
+}
+
 # run_logged NAME CMD...: `anyvisor run`, what it says of templates in $WORK/NAME.log
 run_logged() {
     local name=$1
@@ -130,6 +141,8 @@ if [ "$BACKEND" = kvm ]; then
     check "its memory is private" 0 'rw-p .*/live/memory' cat "/proc/$vmm/maps"
     check "and nothing else of the template is mapped" 1 '' grep -E 'rw-s .*/live/' "/proc/$vmm/maps"
     check "it sees the template read-only" 0 " $STORE/[0-9a-f]+/live ro," cat "/proc/$vmm/mountinfo"
+    until_ok 60 rests "$vmm"
+    result "idle it is left alone, but for less than four times a second" $?
 fi
 check "delete it" 0 '' av delete --force c1
 

@@ -146,7 +146,7 @@ TEST(the_cpu_follows_accelerator_config_and_vm)
     args_done(&s.args);
 }
 
-TEST(a_machine_without_timers_is_told_the_tsc_under_tcg_only)
+TEST(a_guest_is_told_the_tsc_under_tcg_only_and_to_trust_it_where_the_host_does)
 {
     struct setup s;
 
@@ -155,6 +155,12 @@ TEST(a_machine_without_timers_is_told_the_tsc_under_tcg_only)
     s.c.tsc_khz = 2500000;
     CHECK_OK(build(&s), s.err);
     CHECK_STR_EQ(value(&s, "-append", ""), "quiet console=ttyS0 tsc_early_khz=2500000");
+    args_done(&s.args);
+
+    s.c.tsc_reliable = true;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-append", ""),
+                 "quiet console=ttyS0 tsc=reliable tsc_early_khz=2500000");
     args_done(&s.args);
 
     s.c.accel = ACCEL_KVM;
