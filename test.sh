@@ -3,6 +3,7 @@
 # Builds and runs every test: ./test.sh [-R REGEX] [--quick]
 #   -R REGEX  only tests whose name matches
 #   --quick   unit tests only, no sanitizer build, no fuzzing
+# A test that fails beside others is run once more alone; the summary names it whatever comes of that.
 # The last line is "N passed, M failed[, K skipped]"; the exit status says the same.
 set -euo pipefail
 export LC_ALL=C
@@ -11,7 +12,7 @@ cd "$(dirname "$0")"
 select=() quick='' results=()
 failed_stages=0
 
-usage() { sed -n '3,6s/^# *//p' "$0"; }
+usage() { sed -n '3,7s/^# *//p' "$0"; }
 say() { printf '\n==> %s\n' "$*"; }
 
 parse_options() {
@@ -35,16 +36,25 @@ build_preset() {
 
 # run_tests FOLDER CTEST-OPTION...
 run_tests() {
-    local folder=$1 junit
-    junit=$PWD/$1/results.xml
+    local folder=$1 junit again
+    junit=$PWD/$1/results.xml again=$PWD/$1/again.xml
     shift
     say "tests: $folder $*"
-    rm -f -- "$junit"
+    rm -f -- "$junit" "$again"
     ctest --test-dir "$folder" --output-on-failure -j2 --timeout 600 \
         --output-junit "$junit" \
         ${select[0]+"${select[@]}"} "$@" || true
     [ -f "$junit" ] || { echo "ctest left no results in '$folder'" >&2; return 1; }
     results+=("$junit")
+    ! grep -q '<failure' "$junit" || run_alone "$folder" "$again"
+}
+
+# run_alone FOLDER JUNIT: what failed beside others, with the machine to itself, tells whether it was
+# the code or the load. More than a few failures are no load.
+run_alone() {
+    [ "$(grep -c '<failure' "$1/results.xml")" -le 3 ] || return 0
+    say "tests that failed, alone: $1"
+    ctest --test-dir "$1" --output-on-failure --rerun-failed --timeout 600 --output-junit "$2" || true
 }
 
 stage_default() {
@@ -75,11 +85,12 @@ stage() {
 # failed is said once more at the end, for who sees only the end of a long log.
 summary() {
     python3 - "$failed_stages" ${results[0]+"${results[@]}"} <<'EOF'
+import os
 import re
 import sys
 import xml.etree.ElementTree as tree
 
-LOOKS_BAD = re.compile(r"^not ok |^# .*\.c:\d+: |ERROR: |runtime error: |^ +#\d+ 0x.* in ")
+LOOKS_BAD = re.compile(r"^not ok |^FAILED |^# .*\.c:\d+: |ERROR: |runtime error: |^ +#\d+ 0x.* in ")
 
 
 def bad_lines(case):
@@ -92,8 +103,16 @@ def bad_lines(case):
     return lines[:40]
 
 
+def passed_alone(path):
+    """Names of the tests that failed among others and passed by themselves."""
+    again = os.path.join(os.path.dirname(path), "again.xml")
+    cases = tree.parse(again).getroot().iter("testcase") if os.path.exists(again) else ()
+    return {case.get("name") for case in cases if case.get("status") == "run"}
+
+
 count = {"passed": 0, "failed": int(sys.argv[1]), "skipped": 0}
 for path in sys.argv[2:]:
+    alone = passed_alone(path)
     for case in tree.parse(path).getroot().iter("testcase"):
         reason = case.find("skipped")
         message = reason.get("message", "") if reason is not None else ""
@@ -101,13 +120,16 @@ for path in sys.argv[2:]:
             kind = "passed"
         elif message.startswith("SKIP_") or case.get("status") == "disabled":
             kind = "skipped"
+        elif case.get("name") in alone:
+            kind, message = "passed", "alone, having failed beside others: look why"
         else:
             kind = "failed"
         count[kind] += 1
-        if kind != "passed":
+        if kind != "passed" or message:
             print("%s: %s (%s) %s" % (kind, case.get("name"), path.split("/")[-2], message))
-        if kind == "failed":
-            print("\n".join(bad_lines(case)))
+        if case.get("status") == "fail":
+            for line in bad_lines(case):
+                print(line)
 if count["passed"] + count["failed"] == 0:
     count["failed"] = 1
     print("failed: no test ran")
