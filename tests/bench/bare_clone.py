@@ -178,4 +178,5 @@ def main():
         raise SystemExit(f"bare_clone.py: {e}")
 
 
-main()
+if __name__ == "__main__":
+    main()
