@@ -31,25 +31,38 @@ static const char *tag_of(struct json_object *o)
     return NULL;
 }
 
-bool words_of_disk(const char *log, char *buf, size_t len)
+bool words_split(const char *log, struct json_object **ret_option, const char **ret_why)
 {
-    const char *text = find_option(log), *tag, *why;
+    const char *text = find_option(log), *end;
     struct json_tokener *tok;
     struct json_object *o;
-    bool found = false;
 
     text = text ? strchr(text, '{') : NULL;
     tok = text ? json_tokener_new() : NULL;
     if (!tok)
         return false;
     o = json_tokener_parse_ex(tok, text, (int)strlen(text));
-    why = text + json_tokener_get_parse_end(tok);
-    tag = json_object_is_type(o, json_type_object) ? tag_of(o) : NULL;
-    if (tag && strncmp(why, ": ", 2) == 0) {
-        snprintf(buf, len, "disk '%s': %.*s", tag, (int)strcspn(why + 2, "\r\n"), why + 2);
-        found = true;
-    }
-    json_object_put(o);
+    end = text + json_tokener_get_parse_end(tok);
     json_tokener_free(tok);
-    return found;
+    if (!json_object_is_type(o, json_type_object) || strncmp(end, ": ", 2) != 0) {
+        json_object_put(o);
+        return false;
+    }
+    *ret_option = o;
+    *ret_why = end + 2;
+    return true;
+}
+
+bool words_of_disk(const char *log, char *buf, size_t len)
+{
+    const char *tag, *why;
+    struct json_object *o;
+
+    if (!words_split(log, &o, &why))
+        return false;
+    tag = tag_of(o);
+    if (tag)
+        snprintf(buf, len, "disk '%s': %.*s", tag, (int)strcspn(why, "\r\n"), why);
+    json_object_put(o);
+    return tag;
 }

@@ -160,6 +160,11 @@ until_ok() {
     done
 }
 
+# vmm_of ID: the process of its VM, whoever has started it, by the UUID that the state directory's name gives
+vmm_of() {
+    pgrep -f -- "-uuid $(printf %s "$ROOT/$1" | sha256sum | sed -E 's/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/\1-\2-8\3-.\4-\5/') " | head -n 1
+}
+
 status_of() {
     av state "$1" 2>/dev/null | jq -r .status
 }

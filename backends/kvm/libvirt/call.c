@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "blame.h"
 #include "common/util.h"
 #include "lv.h"
 
@@ -102,6 +103,17 @@ void lv_call_free(struct lv_call *c)
     free(c);
 }
 
+/* QEMU's reason stands behind a long option in libvirt's message; a domain's disks are in text. */
+static void fail(struct lv_call *c)
+{
+    const char *said = virGetLastErrorMessage();
+    char line[400];
+
+    lv_fail(&c->err, "libvirt");
+    if (said && c->text && blame_disk(said, c->text, line, sizeof(line)))
+        hvp_fail(&c->err, -c->err.code, "%s", line);
+}
+
 static void *thread(void *arg)
 {
     struct lv_call *c = arg;
@@ -110,7 +122,7 @@ static void *thread(void *arg)
     int r = c->fn(c);
 
     if (r < 0)
-        lv_fail(&c->err, "libvirt");
+        fail(c);
     pthread_mutex_lock(&c->lock);
     c->result = r;
     c->done = true;

@@ -55,6 +55,15 @@ int lv_disk_check(const struct hvp_disk *k, struct hvp_error *err)
     return 0;
 }
 
+#define RECONNECT_SINCE 9001000 /* libvirt 9.1 */
+
+int lv_disk_check_version(const struct hvp_disk *k, unsigned long version, struct hvp_error *err)
+{
+    if (k->protocol == HVP_PROTO_NBD && option(k, "timeout") && version < RECONNECT_SINCE)
+        return refuse(k, "libvirt knows a time limit of NBD since version 9.1 only", err);
+    return 0;
+}
+
 static void add_driver(struct xml *x, const struct hvp_disk *k)
 {
     static const char *const formats[] = {

@@ -44,6 +44,8 @@ void lv_device_xml(struct xml *x, const struct hvp_device *dev, const struct lv_
 
 /* disk.c */
 int lv_disk_check(const struct hvp_disk *k, struct hvp_error *err);
+/* What this version of libvirt would ignore without a word. */
+int lv_disk_check_version(const struct hvp_disk *k, unsigned long version, struct hvp_error *err);
 void lv_disk_xml(struct xml *x, const struct hvp_disk *k, const struct lv_place *at,
                  const char *uuid);
 /* "vda", "vdb" .. "vdaa": libvirt's name of the disk. */

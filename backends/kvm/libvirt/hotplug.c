@@ -31,8 +31,12 @@ static void keep_nic(struct lv_vm *vm, struct lv_device *d, const struct hvp_nic
 struct lv_device *lv_device_add(struct lv_vm *vm, const struct hvp_device *dev,
                                 const struct lv_place *at, struct hvp_error *err)
 {
-    struct lv_device *d = calloc(1, sizeof(*d));
+    struct lv_device *d;
 
+    if (dev->kind == HVP_DEV_DISK &&
+        lv_disk_check_version((const struct hvp_disk *)dev, vm->inst->version, err) < 0)
+        return NULL;
+    d = calloc(1, sizeof(*d));
     if (!d) {
         hvp_fail(err, ENOMEM, "out of memory for device '%s'", dev->tag);
         return NULL;

@@ -66,7 +66,7 @@ configure
 hide_what_is_not_tested
 setpriv --pdeathsig TERM libvirtd --pid-file "$LIBVIRT/libvirtd.pid" 2> "$LIBVIRT/log/daemon" &
 DAEMON=$!
-export LIBVIRTD_PID=$DAEMON
+export LIBVIRTD_PID=$DAEMON LIBVIRT_DEFAULT_URI=qemu:///system
 trap stop EXIT
 trap 'exit 130' INT TERM
 if ! until_ok 120 virsh --connect qemu:///system version; then

@@ -200,10 +200,11 @@ exec 8<> "$WORK/in"
 av run --bundle "$b" all < "$WORK/in" > "$WORK/out" 2>&1 &
 cli=$!
 until_ok 90 grep -q ready "$WORK/out"
-qemu=$(tr '\0' ' ' < "/proc/$(pgrep -f "guest=anyvisor-all " | head -n 1)/cmdline")
+qemu=$(tr '\0' ' ' < "/proc/$(vmm_of all)/cmdline")
 same "scratch disks have no name any more" "" "$(find "$WORK/cache" -name 'scratch-*')"
 monitor=$(cut -d' ' -f1 "$ROOT/all/monitor")
-check "the VMM sees its disks" 0 '^[0-9a-f]{8}-r$' ls "/proc/$monitor/root/disks"
+folder=$(grep -oE '"(/[^"]*)?/disks/' <<< "$qemu" | head -n 1)
+check "the VMM sees its disks" 0 '^[0-9a-f]{8}-r$' ls "/proc/$(vmm_of all)/root${folder#?}"
 check "and not the folder that they are in" 1 '' test -e "/proc/$monitor/root$WORK/a.img"
 truncate -s 48M "$WORK/a.img"                # grown by the host: the guest's disk stays as it was
 echo >&8
@@ -223,7 +224,8 @@ same "a shared directory, too" via "$(cat "$WORK/dir/f")"
 same "a read-only image is as it was" "$before" "$(sha256sum < "$WORK/ro.img")"
 same "and the rootfs, which the image was made of" "" "$(find "$b/rootfs" -newer "$WORK/in" -type f)"
 ro_disks() { grep -oE '"read-only":true' <<< "$1" | wc -l; }
-same "it is the VMM that keeps them so" yes "$([ "$(ro_disks "$qemu")" -ge 8 ] && echo yes)"
+nodes=$([ "$BACKEND" = kvm-libvirt ] && echo 1 || echo 2)    # of each disk that say so
+same "it is the VMM that keeps them so" yes "$([ "$(ro_disks "$qemu")" -ge $((4 * nodes)) ] && echo yes)"
 
 # --- a root file system in an image; one whose writes have little room
 image "$WORK/root.img" 64M
@@ -324,7 +326,7 @@ for kill in $(seq $((KILLS / DISKS))); do
     av run --bundle "$b" "kill$kill" > "$WORK/acks" 2> "$WORK/err" < /dev/null &
     cli=$!
     until_ok 90 acked $((10 + RANDOM % 60))
-    kill -9 "$(pgrep -f "guest=anyvisor-kill$kill " | head -n 1)"
+    kill -9 "$(vmm_of "kill$kill")"
     wait $cli
     check "kill $kill: delete --force" 0 '' av delete --force "kill$kill"
     for d in $(seq $DISKS); do

@@ -7,10 +7,14 @@
 
 TARGET=iqn.2026-11.org.anyvisor:disk
 
-# own_network "$@": goes on in a new network namespace that has a loopback interface only.
+# own_network "$@": goes on in a new network namespace that has a loopback interface only; for
+# kvm-libvirt with a libvirtd in it, whose VMs open the disks.
 own_network() {
-    [ "${AV_OWN_NET:-}" = "$$" ] || AV_OWN_NET=$$ exec unshare --net "$0" "$@"
+    local now
+    now=$(readlink /proc/self/ns/net)
+    [ "${AV_FIRST_NET:-$now}" != "$now" ] || AV_FIRST_NET=$now exec unshare --net "$0" "$@"
     ip link set lo up
+    [ "$1" != kvm-libvirt ] || [ -n "${LIBVIRTD_PID:-}" ] || exec "$HERE/libvirt/with_libvirtd.sh" "$0" "$@"
 }
 
 need_programs() {

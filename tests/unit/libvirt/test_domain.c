@@ -102,6 +102,19 @@ TEST(what_the_configuration_and_the_host_say_is_in_it)
     done(&s);
 }
 
+TEST(a_time_limit_that_this_libvirt_would_ignore_is_refused)
+{
+    const struct hvp_kv timeout = {"timeout", "9"};
+    struct hvp_disk k = {.d = {.tag = "data"}, .protocol = HVP_PROTO_NBD};
+    struct hvp_error err = {.struct_size = sizeof(err)};
+
+    CHECK_INT_EQ(lv_disk_check_version(&k, 9000000, &err), 0);
+    k.options = &timeout;
+    k.n_options = 1;
+    CHECK_INT_EQ(lv_disk_check_version(&k, 9000000, &err), -ENOTSUP);
+    CHECK_INT_EQ(lv_disk_check_version(&k, 9001000, &err), 0);
+}
+
 TEST(sizes_and_options_that_cannot_be_had_are_refused)
 {
     const struct hvp_kv option = {"nonsense", "1"};
