@@ -288,14 +288,18 @@ static int settle_clone(struct creation *c, struct err *err)
 static int settle_boot(struct creation *c, struct err *err)
 {
     cleanup_call(ipc_reply_done) struct ipc_reply reply = {0};
-    int r = wait_reply(c, SEQ_SANDBOX, &reply, err);
+    struct err why = ERR_INIT;
+    int r = wait_reply(c, SEQ_SANDBOX, &reply, err), created;
 
-    /* Where there is none the namespace may be gone, with a container that could not be made. */
     if (r < 0 || reply.body_len == 0)
         return r;
-    return network_adopt(c->proxy.pid, &c->nics,
-                         choice_makes_hostifs(c->cli, &c->choice, c->state.descriptor_file), &reply,
-                         err);
+    r = network_adopt(c->proxy.pid, &c->nics,
+                      choice_makes_hostifs(c->cli, &c->choice, c->state.descriptor_file), &reply,
+                      err);
+    /* The namespace has gone with a container that could not be made: why is the reason. */
+    if (r < 0 && (created = wait_reply(c, SEQ_CREATE, NULL, &why)) < 0)
+        return *err = why, created;
+    return r;
 }
 
 static int join_vm(struct creation *c, struct err *err)
