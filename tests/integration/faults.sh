@@ -161,6 +161,9 @@ check "no descriptor, no monitor: delete says why it fails" 1 "end the VM '.*: .
 check "no descriptor, no monitor: delete --force says what it leaves" 0 "^warning: end the VM '.*gc.*'$BACKEND'" av delete --force d2
 for id in d1 d2; do check "no descriptor: delete --force again" 0 '^$' av delete --force $id; done
 mv "$WORK/descriptor" "$yaml"
+# A VM that has outlived its state, too: which cgroup was made for it the state knew.
+[ "$BACKEND" != kvm-libvirt ] || av gc > /dev/null
+[ "$BACKEND" != kvm-libvirt ] || find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/w" -exec rmdir {} +
 sweep "no descriptor" d2
 
 # --- gc removes what crashes left, and leaves to engines what stopped by itself
