@@ -19,6 +19,9 @@ char *path_join(const char *a, const char *b);
 int path_read(int dirfd, const char *path, size_t max, char **ret_buf, size_t *ret_len,
               struct err *err);
 
+/* The file's last lines, 1200 bytes at most, control bytes removed; "" without any. To be freed. */
+char *path_tail(int dirfd, const char *path, unsigned lines);
+
 /* Write text over an existing file (cgroup, proc, sysctl): open O_WRONLY|O_TRUNC, one write. */
 int path_write(int dirfd, const char *path, const char *text, struct err *err);
 

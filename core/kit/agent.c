@@ -10,11 +10,13 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "kit/internal.h"
 
 #define HEAD 16
 #define KNOCKS_MAX 16
 #define CONSOLE_MS 5000
+#define CONSOLE_LINES 3
 #define TYPE_HELLO 1
 #define TYPE_ATTACH 47
 
@@ -61,9 +63,20 @@ static bool read_hello(int fd, uint32_t seq, uint32_t ms)
     return false;
 }
 
+/* Its last lines as one. */
+static char *console_line(const struct kit *k)
+{
+    char *text = path_tail(AT_FDCWD, k->console, CONSOLE_LINES);
+
+    for (char *end = text; (end = strchr(end, '\n'));)
+        *end = '|';
+    return text;
+}
+
 bool kit_hello(struct kit *k, void *vm)
 {
     static uint32_t session;
+    cleanup_free char *tail = NULL;
     cleanup_fd int fd = -1;
     uint64_t start = kit_now_ms();
     bool heard;
@@ -73,8 +86,9 @@ bool kit_hello(struct kit *k, void *vm)
     kit_that(k, fcntl(fd, F_GETFD) & FD_CLOEXEC, "the channel is CLOEXEC", "it is not");
     kit_that(k, !(fcntl(fd, F_GETFL) & O_NONBLOCK), "the channel is blocking", "it is not");
     heard = attach(fd, ++session) && read_hello(fd, session, k->o->boot_ms);
-    kit_that(k, heard, "the agent answers ATTACH with HELLO", "nothing came in %u s; console: %s",
-             k->o->boot_ms / 1000, k->console);
+    tail = heard ? NULL : console_line(k);
+    kit_that(k, heard, "the agent answers ATTACH with HELLO",
+             "nothing came in %u s; the guest's last lines: %s", k->o->boot_ms / 1000, tail);
     kit_note(k, "the agent's HELLO came after %llu ms", (unsigned long long)(kit_now_ms() - start));
     return heard;
 }

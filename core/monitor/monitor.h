@@ -23,6 +23,7 @@
 
 #define SHARE_DIR "/share" /* see share_path() */
 #define SHARE_TAG "share"
+#define CONSOLE_NAME "console.log" /* in the state directory */
 #define END_WAITERS_MAX 32
 
 struct monitor;
@@ -293,9 +294,7 @@ void events_subscribe(struct conn *c, struct container *of, uint32_t seq);
 void events_oom(struct container *c, const struct msg_oom *m);
 void events_exit(struct container *c, int32_t status);
 
-/* console.c: the guest's last lines, control bytes removed, "" when it has printed nothing. */
-char *console_tail(int state_fd, unsigned lines);
-/* Open the guest's console and send its descriptor over *sock, which is taken over. */
+/* console.c: open the guest's console and send its descriptor over *sock, which is taken over. */
 void console_pass(struct monitor *m, struct reply_to to, int *sock);
 /* From now on empty console.log when the guest has filled it. Without the file there is nothing to
  * guard. */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/timing.h"
 #include "monitor/monitor.h"
 
@@ -27,7 +28,7 @@ static void on_vm_event(void *ctx, uint32_t events);
 /* The sentence, and what the guest has said last. */
 static void add_console(struct monitor *m, struct err *err)
 {
-    cleanup_free char *tail = console_tail(m->state_fd, CONSOLE_LINES);
+    cleanup_free char *tail = path_tail(m->state_fd, CONSOLE_NAME, CONSOLE_LINES);
     size_t used = strlen(err->msg);
 
     if (*tail)
