@@ -11,10 +11,13 @@ stage='' stage_key='' new='' tree=''
 
 # A module without debug data, signature (it came with pid 1), types for BPF, trace events and
 # tables for exact stack traces costs a third of the instructions to load; ext4 41 of 121 million.
-# __mcount_loc stays: without it the kernel does not turn the calls of the tracer into nothing.
+# Calls of trace points stay as they are compiled, through a trampoline: to write each of them anew
+# the kernel changes the address space six times. What untrace.py has done leaves no __mcount_loc.
 strip_options=(--strip-unneeded -R .BTF -R _ftrace_events -R .rela_ftrace_events
     -R _ftrace_eval_map -R .rela_ftrace_eval_map
-    -R .orc_unwind -R .orc_unwind_ip -R .rela.orc_unwind_ip)
+    -R .orc_unwind -R .orc_unwind_ip -R .rela.orc_unwind_ip
+    -R .static_call_sites -R .rela.static_call_sites)
+untraced_options=(-R __mcount_loc -R .rela__mcount_loc)
 
 # What Debian's meta package stands for at the moment.
 kernel_name() {
@@ -70,6 +73,10 @@ kernel_modules() {
         read -ra words <<<"$rest"
         kernel_group "$release" "$group" "${words[@]}"
     done < <(cat "$here/modules.$arch" "$here/modules.common")
+    if [ "$arch" = x86_64 ]; then
+        python3 "$here/untrace.py" "$new"/modules/*.ko
+        strip_options+=("${untraced_options[@]}")
+    fi
     "$(kernel_strip)" "${strip_options[@]}" -- "$new"/modules/*.ko
 }
 
@@ -96,7 +103,7 @@ EOF
 
 # Prepared kernels are kept by the digests of package and recipe: a new agent costs no unpacking.
 kernel_stage() {
-    stage_key=$({ cat "$here/kernel.sh" "$here/vmlinux.py" "$here/modules.$arch" "$here/modules.common"
+    stage_key=$({ cat "$here/kernel.sh" "$here"/{vmlinux,untrace}.py "$here/modules.$arch" "$here/modules.common"
         "$(kernel_strip)" --version || die "no '$(kernel_strip)' here: install binutils-${triplet//_/-}"
         echo "$package_sha"; } | sha256sum | cut -c1-16)
     stage=$cache/kernel-$arch-$stage_key
