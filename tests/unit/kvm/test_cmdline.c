@@ -131,7 +131,7 @@ TEST(the_cpu_follows_accelerator_config_and_vm)
 
     setup(&s);
     CHECK_OK(build(&s), s.err);
-    CHECK_STR_EQ(value(&s, "-cpu", ""), "max");
+    CHECK_STR_EQ(value(&s, "-cpu", ""), "max,-erms,-fsrm");
     args_done(&s.args);
 
     s.c.accel = ACCEL_KVM;
