@@ -19,7 +19,7 @@ RIG_MEMORY=${RIG_MEMORY:-2048}
 # What runs in the machine, beyond Debian's essential packages.
 # shellcheck disable=SC2034 # lib.sh reads them
 packages=(
-    systemd systemd-sysv dbus dmsetup kmod iproute2 procps python3 strace jq busybox-static
+    systemd systemd-sysv dbus dmsetup lvm2 thin-provisioning-tools kmod iproute2 procps python3 strace jq busybox-static
     podman conmon crun catatonit containernetworking-plugins
     e2fsprogs qemu-system-x86 libjson-c5 libyaml-0-2 libseccomp2 libmnl0 libkmod2
 )
