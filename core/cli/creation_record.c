@@ -43,17 +43,37 @@ static int new_run_dir_name(char **ret, struct err *err)
     return 0;
 }
 
+/* With the port that the VM's first NIC is, where the workload may say. */
+static int record_way(const struct creation *c, const char *word, struct state *s, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    const char *port = kvs_get(&c->choice.decision.granted, POLICY_ANNOTATION_PORT);
+
+    if (!port || !strchr(word, ':')) {
+        strv_add(&s->attach, word);
+        return 0;
+    }
+    if (!*port || strlen(port) > NET_PORT_MAX || port[strspn(port, allowed)])
+        return err_set_phase(err, PHASE_NETWORK, EINVAL,
+                             "annotation " POLICY_ANNOTATION_PORT ": '%.80s' is no id of a port",
+                             port);
+    strv_addf(&s->attach, "%s %s", word, port);
+    return 0;
+}
+
 /* A VMM that makes its own interfaces leaves one way. Whether it does is asked only where the
  * policy lists others. */
 static int record_ways(struct creation *c, struct state *s, struct err *err)
 {
     const struct strv *words = c->choice.decision.attach;
     const char *redirect = net_way_names[NET_REDIRECT];
+    int r;
 
     if ((words->n == 1 && strcmp(words->v[0], redirect) == 0) ||
         !choice_makes_hostifs(c->cli, &c->choice, c->choice.back_end->file)) {
         for (size_t i = 0; i < words->n; i++)
-            strv_add(&s->attach, words->v[i]);
+            if ((r = record_way(c, words->v[i], s, err)) < 0)
+                return r;
         return 0;
     }
     if (!strv_has(words, redirect))

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "cli/lifecycle.h"
 #include "cli/nics.h"
+#include "cli/ovs.h"
 
 #define QUEUES_MAX 4 /* each costs the guest memory */
 
@@ -75,13 +76,37 @@ struct ipc_nic *network_list_nic(struct network_nics *n, unsigned number, uint32
     return nic;
 }
 
+/* What the kernel does not know of is a bridge of Open vSwitch. */
+static int add_bridged(struct net_ns *ns, const struct network_wish *wish,
+                       const struct net_link *on, unsigned number, unsigned queues, int *fds,
+                       struct err *err)
+{
+    char bridge[NET_NAME_MAX + 1], port[NET_PORT_MAX + 1], tap[NET_NAME_MAX + 1];
+    bool foreign = false;
+    int r;
+
+    (void)net_bridge_of(wish->attach, bridge, port);
+    r = net_bridge_attach(ns, on, bridge, number, wish->owner, queues, fds, &foreign, err);
+    if (r < 0 || !foreign)
+        return r;
+    net_bridge_tap(wish->owner, number, tap);
+    if ((r = ovs_add_port(bridge, tap, on->mac, number == 0 ? port : "", err)) < 0) {
+        for (unsigned i = 0; i < queues; i++)
+            close_fd(&fds[i]);
+        (void)net_give_back(ns, (int)number, wish->owner, NULL);
+    }
+    return r;
+}
+
 int network_add_nic(struct net_ns *ns, const struct network_wish *wish, const struct net_link *on,
                     unsigned number, struct network_nics *n, struct err *err)
 {
     unsigned queues = queues_for(wish->vcpus);
     int fds[NET_QUEUES_MAX], r = on ? net_way_of(on, wish->attach, err) : NET_REDIRECT;
 
-    if (r >= 0)
+    if (r == NET_BRIDGE)
+        r = add_bridged(ns, wish, on, number, queues, fds, err);
+    else if (r >= 0)
         r = r == NET_REDIRECT
                 ? net_tap_make(ns, number, queues, fds, err)
                 : net_tap_attach(ns, on, (enum net_way)r, number, wish->owner, queues, fds, err);
@@ -210,6 +235,17 @@ int network_prepare_alone(unsigned vcpus, struct network_nics *ret, struct err *
     return r;
 }
 
+/* A bridge of the kernel's forgets a tap with the tap. */
+static void release_ports(const struct state *s)
+{
+    char bridge[NET_NAME_MAX + 1], port[NET_PORT_MAX + 1];
+    struct err err = ERR_INIT;
+
+    if (net_bridge_of(&s->attach, bridge, port) && net_is_foreign_bridge(bridge) &&
+        ovs_remove_ports(owner_of(s), &err) < 0)
+        log_warn("%s, ignoring", err.msg);
+}
+
 /* One that came with the container is gone with its last process. */
 void network_release(const struct container *c)
 {
@@ -219,6 +255,7 @@ void network_release(const struct container *c)
     struct err err = ERR_INIT;
     const char *path;
 
+    release_ports(&c->state);
     if (container_spec(c, &spec, NULL) < 0)
         return;
     path = spec->linux_.ns[OCI_NS_NETWORK].path;

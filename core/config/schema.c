@@ -11,7 +11,7 @@ static const char *const storage_words[] = {"9pfs", "block", "network", NULL};
 
 static const char *const share_caches[] = {"none", "mmap", "loose", NULL};
 static const char *const share_models[] = {"passthrough", "none", "mapped-xattr", NULL};
-static const char *const attach_words[] = {"redirect", "macvtap", "direct", NULL};
+static const char *const attach_words[] = {"redirect", "macvtap", "direct", "bridge:", NULL};
 static const char *const template_words[] = {"off", "shared", "tenant", NULL};
 static const char *const tmp_kinds[] = {"share", "tmpfs", NULL};
 static const char *const scratch_kinds[] = {"disk", "tmpfs", NULL};

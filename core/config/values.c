@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/reader.h"
 
+#define INTERFACE_MAX 15         /* bytes of a name */
 #define VM_MEMORY_MIN (64 * MIB) /* less than this boots no guest kernel we know */
 #define VCPUS_MAX 1024
 #define DURATION_MAX 86400
@@ -88,6 +89,20 @@ YAML_READER(yaml_strings)
     }
 }
 
+/* Behind one that ends in a colon stands the name of an interface. */
+static bool is_word(const char *text, const char *word)
+{
+    static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-@";
+    size_t n = strlen(word), len;
+
+    if (word[n - 1] != ':')
+        return strcmp(text, word) == 0;
+    if (strncmp(text, word, n) != 0)
+        return false;
+    len = strlen(text + n);
+    return len > 0 && len <= INTERFACE_MAX && text[n] != '-' && strspn(text + n, more) == len;
+}
+
 /* The node's text if it is one of the words (NULL: any), else NULL after yaml_fail. */
 static const char *word(struct yaml_reader *y, const yaml_node_t *node, const char *const *words)
 {
@@ -97,7 +112,7 @@ static const char *word(struct yaml_reader *y, const yaml_node_t *node, const ch
     if (!text || !words)
         return text;
     for (; words[n]; n++)
-        if (strcmp(words[n], text) == 0)
+        if (is_word(text, words[n]))
             return text;
     near = str_nearest(text, words, n);
     if (near)

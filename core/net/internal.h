@@ -37,6 +37,9 @@ int link_set_alias(struct net_ns *ns, uint32_t index, const char *alias, struct 
 int link_silence_ipv6(struct net_ns *ns, const char *name, struct err *err);
 int link_delete(struct net_ns *ns, uint32_t index, struct err *err);
 
+/* tap.c: a new one of this name; queues is in bounds */
+int tap_make(struct net_ns *ns, const char *name, unsigned queues, int *ret_fds, struct err *err);
+
 /* namespace.c: run fn in the namespace and come back. */
 int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err);
 

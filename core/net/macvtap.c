@@ -23,27 +23,41 @@
 
 #define DEV_TEXT_MAX 32
 
-const char *const net_way_names[] = {
-    [NET_REDIRECT] = "redirect", [NET_MACVTAP] = "macvtap", [NET_DIRECT] = "direct", NULL};
+const char *const net_way_names[] = {[NET_REDIRECT] = "redirect",
+                                     [NET_MACVTAP] = "macvtap",
+                                     [NET_DIRECT] = "direct",
+                                     [NET_BRIDGE] = "bridge",
+                                     NULL};
 
-static bool can(const struct net_link *l, const char *way)
+static bool can(const struct net_link *l, enum net_way way)
 {
     /* What stands on another interface would put the macvtap there, beside itself. */
     static const char *const stacked[] = {"macvlan", "macvtap", "ipvlan", "ipvtap", "tun"};
 
-    if (strcmp(way, net_way_names[NET_DIRECT]) == 0)
+    if (way == NET_DIRECT)
         return strcmp(l->kind, NET_KIND_MACVTAP) == 0;
-    for (size_t i = 0; strcmp(way, net_way_names[NET_MACVTAP]) == 0 && i < ARRAY_SIZE(stacked); i++)
+    /* One with something behind it would go on answering for its addresses itself. */
+    if (way == NET_BRIDGE)
+        return strcmp(l->kind, "dummy") == 0 ||
+               (strcmp(l->kind, NET_KIND_TUN) == 0 && !(l->flags & IFF_RUNNING));
+    for (size_t i = 0; way == NET_MACVTAP && i < ARRAY_SIZE(stacked); i++)
         if (strcmp(l->kind, stacked[i]) == 0)
             return false;
     return true;
+}
+
+static bool is_way(const char *word, int way)
+{
+    size_t n = strlen(net_way_names[way]);
+
+    return strncmp(word, net_way_names[way], n) == 0 && word[n] == (way == NET_BRIDGE ? ':' : '\0');
 }
 
 int net_way_of(const struct net_link *link, const struct strv *words, struct err *err)
 {
     for (size_t i = 0; i < words->n; i++)
         for (int way = NET_REDIRECT; net_way_names[way]; way++)
-            if (strcmp(words->v[i], net_way_names[way]) == 0 && can(link, words->v[i]))
+            if (is_way(words->v[i], way) && can(link, (enum net_way)way))
                 return way;
     if (words->n == 0) /* of a VM from before there was a choice */
         return NET_REDIRECT;

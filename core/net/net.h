@@ -19,6 +19,7 @@
 #define NET_NICS_MAX 16
 #define NET_QUEUES_MAX 8
 #define NET_OWNER_MAX 32
+#define NET_PORT_MAX 64 /* of Neutron's id of a port */
 
 /* A namespace to which requests can be made, without being in it. */
 struct net_ns {
@@ -72,8 +73,14 @@ enum net_way {
     NET_REDIRECT, /* a tap of ours and traffic control */
     NET_MACVTAP,  /* a macvtap of ours on top of it, which takes all that it gets */
     NET_DIRECT,   /* it is a tap itself, which the VM opens */
+    NET_BRIDGE, /* a tap of ours at a bridge of the host's; the interface only says MAC and the like
+                 */
 };
 extern const char *const net_way_names[]; /* by enum net_way, NULL at the end */
+/* The bridge of the word "bridge:NAME" or "bridge:NAME PORT", and PORT or ""; false: there is none.
+ */
+bool net_bridge_of(const struct strv *words, char ret_name[NET_NAME_MAX + 1],
+                   char ret_port[NET_PORT_MAX + 1]);
 /* The first of these words that the interface can do, none at all means redirect; -ENOTSUP. */
 int net_way_of(const struct net_link *link, const struct strv *words, struct err *err);
 
@@ -89,6 +96,18 @@ int net_taps_move(struct net_ns *from, const char *to, struct err *err);
 int net_tap_attach(struct net_ns *ns, const struct net_link *link, enum net_way way,
                    unsigned number, const char *owner, unsigned queues, int *ret_fds,
                    struct err *err);
+
+/* There is none of that name, or one that the kernel does not forward for. */
+bool net_is_foreign_bridge(const char *name);
+/* What the tap of that NIC is called in the caller's namespace. */
+void net_bridge_tap(const char *owner, unsigned number, char ret_name[NET_NAME_MAX + 1]);
+/*
+ * NET_BRIDGE: the tap is a port of the bridge then, unless that is not the kernel's own
+ * (*ret_foreign) and the caller has to make it one.
+ */
+int net_bridge_attach(struct net_ns *ns, const struct net_link *link, const char *bridge,
+                      unsigned number, const char *owner, unsigned queues, int *ret_fds,
+                      bool *ret_foreign, struct err *err);
 
 /*
  * An interface of the caller's namespace, behind which is a NIC that the VMM has made, takes the

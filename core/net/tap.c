@@ -47,11 +47,10 @@ static int attach_queues(const struct tap_queues *q, const char *name, struct er
     return 0;
 }
 
-int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds, struct err *err)
+int tap_make(struct net_ns *ns, const char *name, unsigned queues, int *ret_fds, struct err *err)
 {
     int fds[NET_QUEUES_MAX] = {-1, -1, -1, -1, -1, -1, -1, -1};
     struct tap_queues q = {MIN(MAX(queues, 1u), (unsigned)NET_QUEUES_MAX), fds};
-    cleanup_free char *name = xasprintf(NET_TAP "%u", number);
     int r = ns_run(ns->fd, open_queues, &q, err);
 
     if (r == 0)
@@ -65,6 +64,13 @@ int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_f
     (void)link_silence_ipv6(ns, name, NULL); /* a kernel may have no IPv6 */
     memcpy(ret_fds, fds, q.n * sizeof(*fds));
     return 0;
+}
+
+int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds, struct err *err)
+{
+    cleanup_free char *name = xasprintf(NET_TAP "%u", number);
+
+    return tap_make(ns, name, queues, ret_fds, err);
 }
 
 /* Of the namespace that nl speaks to. It goes down on its way, and comes up when it is connected.

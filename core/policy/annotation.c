@@ -102,6 +102,8 @@ int policy_grant(const struct config *config, const struct config_class *cls,
             strv_addf(&d->notes, "annotation %s is unknown, ignoring", wish->key);
         else if (known[k].kind != ALWAYS)
             r = grant(l, wish, known[k].kind, d, err);
+        else if (allowed(l, wish->key)) /* more than a fact, to who asks for what was granted */
+            kvs_add(&d->granted, wish->key, wish->value);
         if (r < 0)
             return r;
     }

@@ -41,6 +41,10 @@ TEST(the_first_word_that_an_interface_can_do_counts)
     CHECK_INT_EQ(way("macvtap", "direct", "macvtap"), NET_DIRECT);
     CHECK_INT_EQ(way("macvlan", "macvtap", "redirect"), NET_REDIRECT);
     CHECK_INT_EQ(way("tun", "direct", "macvtap"), -ENOTSUP);
+    CHECK_INT_EQ(way("dummy", "bridge:br0", "redirect"), NET_BRIDGE);
+    CHECK_INT_EQ(way("tun", "bridge:br0", "redirect"), NET_BRIDGE); /* nobody has it open */
+    CHECK_INT_EQ(way("veth", "bridge:br0", "redirect"), NET_REDIRECT);
+    CHECK_INT_EQ(way("veth", "bridge:br0", NULL), -ENOTSUP);
 }
 
 static void check_passes(int tap, const char *peer_name)
