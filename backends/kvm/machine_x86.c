@@ -2,7 +2,8 @@
 #include "machine_x86.h"
 
 /* Told that "rep movsb" is fast, the guest's kernel clears and copies its pages with it: under TCG
- * that is a turn for every byte instead of every eight, a tenth of a boot. */
+ * that is a turn for every byte instead of every eight, a tenth of a boot; where the page was code,
+ * each turn also looks for what was translated of it: half of what a VM of a pool is taken with. */
 #define CPU_TCG "max,-erms,-fsrm"
 
 /*

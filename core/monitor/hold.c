@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A VM that waits for a container. It has run some of the CLI's, which are gone; its virtual CPUs
- * stand still, and nothing here has a timer: until somebody connects nobody is woken.
+ * A VM that waits for a container. It has run some of the CLI's, which are gone. One more SETUP has
+ * the agent prepare for another as it did when it booted; then its virtual CPUs stand still, and
+ * nothing here has a timer: until somebody connects nobody is woken.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -70,7 +71,17 @@ void hold_begin(struct monitor *m, struct reply_to to, int *fd)
     }
     m->hold =
         (struct hold){.to = to, .fd = steal_fd(fd), .job = {.run = pause_run, .done = pause_done}};
+    m->phase = MON_SETUP;
+    sandbox_await(m, m->spec.boot_timeout_ms);
+    sandbox_set_up(m);
+}
+
+bool hold_set_up(struct monitor *m)
+{
+    if (m->hold.job.run != pause_run)
+        return false;
     worker_push(&m->worker, &m->hold.job);
+    return true;
 }
 
 static void resume_run(struct job *j)

@@ -169,6 +169,8 @@ static void on_setup(void *ctx, const struct msg_reply *reply)
     loop_disarm(&m->loop, &m->deadline);
     m->timings.setup = now_ns();
     m->phase = MON_READY;
+    if (hold_set_up(m))
+        return;
     if (fault_point("monitor.setup") < 0) {
         fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.setup'");
         return;

@@ -233,6 +233,8 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
     }
     if (!a->at.machine)
         machine_loopback_up();
+    if (!a->containers)
+        spare_make(a);
     if (m->hostname && sethostname(m->hostname, strlen(m->hostname)) < 0)
         return err_set(err, errno, "set hostname '%s': %m", m->hostname);
     return open_share(a, m, err);

@@ -2,7 +2,7 @@
 /*
  * The first container's cgroup, before there is one: an eighth of the instructions that a clone of
  * a template executes until its program runs are for cgroup and device filter. Clones find them
- * made.
+ * made, and so does the next container of a VM whose containers have gone when SETUP comes again.
  */
 #include "agent/agent.h"
 
@@ -13,7 +13,7 @@
 
 void spare_make(struct agent *a)
 {
-    struct container *c = a->cgroup_fd < 0 ? NULL : calloc(1, sizeof(*c));
+    struct container *c = a->spare || a->cgroup_fd < 0 ? NULL : calloc(1, sizeof(*c));
 
     if (!c)
         return;
