@@ -44,8 +44,8 @@ extern const struct verb verb_create, verb_start, verb_run, verb_exec, verb_stat
     verb_delete, verb_ps, verb_list, verb_pause, verb_resume, verb_update, verb_events,
     verb_features, verb_spec, verb_check, verb_backends, verb_explain, verb_gc, verb_logs,
     verb_timings, verb_console, verb_config, verb_network, verb_plugin_new, verb_plugin_test,
-    verb_view, verb_template_build, verb_template_list, verb_template_remove, verb_pool_fill,
-    verb_pool_status, verb_pool_drain;
+    verb_view, verb_template_build, verb_template_list, verb_template_check, verb_template_remove,
+    verb_pool_fill, verb_pool_status, verb_pool_drain;
 
 /* One line to stderr, and to --log. */
 void cli_report(const struct cli *cli, const struct err *err);

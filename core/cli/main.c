@@ -41,6 +41,7 @@ static const struct verb *const verbs[] = {
     &verb_view,
     &verb_template_build,
     &verb_template_list,
+    &verb_template_check,
     &verb_template_remove,
     &verb_pool_fill,
     &verb_pool_status,

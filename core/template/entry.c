@@ -219,11 +219,15 @@ int template_begin(struct template *t, char **ret_dir, struct err *err)
 
 int template_publish(struct template *t, const struct kvs *facts, const char *key, struct err *err)
 {
+    cleanup_fd int build = openat(t->dir, BUILD, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     cleanup_free char *text = template_facts_text(facts);
     int r;
 
-    if ((r = path_replace(t->dir, BUILD "/" FACTS, text, strlen(text), 0400, err)) < 0 ||
-        (r = path_replace(t->dir, BUILD "/" KEY, key, strlen(key), 0400, err)) < 0 ||
+    if (build < 0)
+        return err_set(err, errno, "open '%s/" BUILD "': %m", t->path);
+    if ((r = path_replace(build, FACTS, text, strlen(text), 0400, err)) < 0 ||
+        (r = path_replace(build, KEY, key, strlen(key), 0400, err)) < 0 ||
+        (r = template_contents_write(build, err)) < 0 ||
         (r = path_remove_tree(t->dir, LIVE, err)) < 0)
         return r;
     (void)unlinkat(t->dir, USES, 0);

@@ -85,12 +85,17 @@ static bool holds(const struct kv *fact)
     return !now || strcmp(now, fact->value) == 0;
 }
 
-bool template_facts_hold(const struct kvs *facts)
+const char *template_facts_changed(const struct kvs *facts)
 {
     for (size_t i = 0; i < facts->n; i++)
         if (!holds(&facts->v[i]))
-            return false;
-    return facts->n > 0;
+            return facts->v[i].key;
+    return facts->n ? NULL : "facts";
+}
+
+bool template_facts_hold(const struct kvs *facts)
+{
+    return !template_facts_changed(facts);
 }
 
 char *template_facts_text(const struct kvs *facts)

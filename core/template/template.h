@@ -10,6 +10,7 @@
  *   DIR/NAME/live/        ready: what the plug-in saved, and
  *   DIR/NAME/live/facts   what is equal in all its clones
  *   DIR/NAME/live/key     the plug-in's word for the same
+ *   DIR/NAME/live/contents  size, inode and time of each of these files
  *   DIR/NAME/uses         a byte for each clone
  *
  * NAME is a checksum of the facts. All is root's alone.
@@ -35,6 +36,7 @@ char *template_facts_text(const struct kvs *facts);
 void template_facts_parse(char *text, struct kvs *ret);
 /* Whether all is still as the facts say that can be looked at: boot and files. */
 bool template_facts_hold(const struct kvs *facts);
+const char *template_facts_changed(const struct kvs *facts); /* the name of one that does not */
 
 struct template_limits {
     uint64_t max_age_s, max_uses;
@@ -79,6 +81,11 @@ void template_close(struct template *t);
 
 /* What is there now; fills key, facts, made, uses, size, reason. */
 enum template_state template_look(struct template *t, const struct template_limits *limits);
+
+/* Whether it could be cloned now, as far as files, facts and age tell: 0, or why not. */
+int template_check(struct template *t, const struct template_limits *limits, struct err *err);
+/* Of the directory that template_publish is about to publish. */
+int template_contents_write(int dir, struct err *err);
 
 /* Directory to clone from; malloc'ed. */
 char *template_live(const struct template *t);

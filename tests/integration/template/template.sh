@@ -99,6 +99,8 @@ wait
 same "both run" "ran ran" "$(cat "$WORK/f1" "$WORK/f2" | tr '\n' ' ' | sed 's/ $//')"
 same "one made the template" 1 "$(cat "$WORK/first.log" "$WORK/second.log" | grep -c 'made template')"
 same "both are clones of it" "ready 2" "$(templates '.[]|"\(.state) \(.uses)"')"
+check "template check finds nothing wrong" 0 ': ok$' av template check
+check "template check of what is not there" 1 'No such file' av template check 0123456789abcdef0123456789abcdef
 check "template build finds it" 0 "^$(templates '.[].name')\$" av template build "$b"
 
 # --- no two clones are alike
@@ -158,6 +160,7 @@ if ip netns add "$NS" 2> /dev/null; then
 fi
 b=$(bundle bad "$wanted")
 find "$STORE"/*/live -type f \( -name state -o -name domain \) -exec truncate --size=1000 {} +
+check "template check names the file" 1 "its file '(state|domain)' was changed" av template check
 check "a broken template costs a boot, not the container" 0 '^ran$' run_logged bad --bundle "$b" b1
 check "the log says so" 0 'could not be cloned' cat "$WORK/bad.log"
 same "it is gone" "missing" "$(templates '.[].state')"
@@ -171,6 +174,7 @@ check "a used-up one is expired" 0 '^expired$' templates '.[].state'
 configure shared
 touch "$WORK/etc/plugins.d/$BACKEND.yaml"
 check "a changed descriptor makes it stale" 0 '^stale$' templates '.[].state'
+check "and template check says what has changed" 1 "'file.descriptor' is another" av template check
 check "gc drops it" 0 'removed templates' av gc
 same "nothing is left of it" "" "$(ls "$STORE")"
 finish

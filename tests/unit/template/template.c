@@ -121,6 +121,26 @@ TEST(what_was_published_is_ready_with_its_key_and_facts)
     rig_done(&r);
 }
 
+TEST(a_check_finds_the_file_that_was_changed_and_the_one_that_has_gone)
+{
+    cleanup_free char *live = NULL, *key = NULL;
+    struct template t;
+    struct rig r;
+
+    rig_init(&r);
+    t = made(&r);
+    CHECK_OK(template_check(&t, &limits, &r.err), r.err);
+    live = template_live(&t);
+    key = path_join(live, "key");
+    CHECK_OK(path_replace(AT_FDCWD, key, "key 1", 5, 0600, &r.err), r.err);
+    CHECK_INT_EQ(template_check(&t, &limits, &r.err), -ESTALE);
+    CHECK_CONTAINS(r.err.msg, "'key' was changed");
+    CHECK_INT_EQ(unlink(key), 0);
+    CHECK_INT_EQ(template_check(&t, &limits, &r.err), -ENOENT); /* it is none any more */
+    template_close(&t);
+    rig_done(&r);
+}
+
 TEST(a_template_is_used_up_and_grows_old)
 {
     const struct template_limits young = {0, 100, 1 << 20};
