@@ -29,6 +29,7 @@ void disk_use(struct disk *d, enum plan_disk_use use, size_t index);
 void disk_note(struct chooser *k, const char *what, const struct storage_choice *c);
 /* What is not known yet is the monitor's to find out. */
 bool disk_can_plug(const struct choice *c);
+bool disk_images_are_writable(const struct choice *c);
 void disk_apply_words(struct disk *d, struct disk_words *w); /* takes w's strings */
 int disk_look_at(const char *path, bool *ret_ours, const char *bundle, struct storage_facts *f,
                  struct err *err);

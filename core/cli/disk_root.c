@@ -99,8 +99,10 @@ int disk_choose_root(struct chooser *k)
     cleanup_call(disk_words_done) struct disk_words w = {0};
     cleanup_call(storage_choice_done) struct storage_choice choice = {0};
     cleanup_call(strv_done) struct strv options = {0};
-    struct storage_facts f = {
-        .rootfs = true, .disks = disk_can_plug(k->c), .images = storage_tree_image_possible()};
+    struct storage_facts f = {.rootfs = true,
+                              .disks = disk_can_plug(k->c),
+                              .writable_images = disk_images_are_writable(k->c),
+                              .images = storage_tree_image_possible()};
     const char *image = kvs_get(&d->granted, POLICY_ANNOTATION_ROOTFS);
     cleanup_free char *path = image ? split_source(image, &options) : xstrdup(k->spec->rootfs);
     int r;

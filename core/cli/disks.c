@@ -118,12 +118,26 @@ void disk_note(struct chooser *k, const char *what, const struct storage_choice 
     strv_addf(&k->d->why, "%s: %s: %s", what, c->word, c->reason);
 }
 
-/* What is not known yet is the monitor's to find out. */
-bool disk_can_plug(const struct choice *c)
+/* NULL where it is not known yet. */
+static const struct hvp_caps *known_caps(const struct choice *c)
 {
     const struct probed *p = c->back_end ? &c->probed[c->back_end - c->descriptors.v] : NULL;
 
-    return !p || !p->asked || (p->info.caps.coldplug & 1u << HVP_DEV_DISK);
+    return p && p->asked ? &p->info.caps : NULL;
+}
+
+bool disk_can_plug(const struct choice *c)
+{
+    const struct hvp_caps *caps = known_caps(c);
+
+    return !caps || (caps->coldplug & 1u << HVP_DEV_DISK);
+}
+
+bool disk_images_are_writable(const struct choice *c)
+{
+    const struct hvp_caps *caps = known_caps(c);
+
+    return caps && (caps->disk_writable & 1u << HVP_PROTO_FILE);
 }
 
 void disk_apply_words(struct disk *d, struct disk_words *w)

@@ -69,6 +69,8 @@ static char *try_block(const struct storage_facts *f, struct storage_choice *ret
     if (!f->rootfs)
         return xstrdup("it is a directory of the host; for a disk use an image, a block device or "
                        "a mount of type anyvisor.block");
+    if (f->writable_images)
+        return xstrdup("the back-end takes no read-only images");
     if (!f->images)
         return xstrdup("'mkfs.erofs' is not installed (package erofs-utils)");
     return take(ret, STORAGE_TREE_IMAGE,

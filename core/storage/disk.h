@@ -47,11 +47,12 @@ struct storage_facts {
     const char *uri; /* of a network volume; NULL = a path of the host */
     enum storage_kind kind; /* of the source */
     struct storage_mount mount;
-    bool ours;   /* the mount was made for this container */
-    bool images; /* images of directories can be made */
-    bool disks;  /* the back-end can plug disks, as far as is known */
-    bool files;  /* the volume is one of files (NFS), which the guest mounts */
-    bool nics;   /* the back-end has NICs, as far as is known */
+    bool ours;            /* the mount was made for this container */
+    bool images;          /* images of directories can be made */
+    bool disks;           /* the back-end can plug disks, as far as is known */
+    bool writable_images; /* the back-end cannot give a guest an image read-only */
+    bool files;           /* the volume is one of files (NFS), which the guest mounts */
+    bool nics;            /* the back-end has NICs, as far as is known */
 };
 
 struct storage_choice {
