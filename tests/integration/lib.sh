@@ -12,8 +12,8 @@
 # Needs AV_BUILD (the build folder), set by ctest. Output is TAP-like; the exit status is 0 when
 # every check passed.
 #
-# Where a VM is slow to boot, one serves several scripts: AV_POD is the id of a container in AV_POD_ROOT,
-# of tests/rigs/xen/pod.sh; then all bundles here are of containers that join its VM.
+# Where a VM is slow to boot, one serves several scripts: AV_POD is the id of a container in AV_POD_ROOT
+# (in_one_vm sets both), and then all bundles here are of containers that join its VM.
 
 set -u
 BACKEND=fake
@@ -40,6 +40,7 @@ defaults:
   hypervisor: [$BACKEND]
   vm: {memory: 256MiB, vcpus: 1}
 X
+    [ -z "${AV_POD:-}" ] || LIMIT=240
     [ "$BACKEND" != xen ] || setup_xen
     export ANYVISOR_CONFIG=$WORK/etc/anyvisor.yaml
     unset NOTIFY_SOCKET
@@ -50,8 +51,8 @@ X
 
 # Only in tests/rigs/xen, whose VMs are slow to boot: XEN_TYPE is pvh or pv.
 setup_xen() {
-    LIMIT=240
-    sed -i 's/^defaults:/&\n  boot_timeout: 200s/' "$WORK/etc/anyvisor.yaml"
+    LIMIT=450
+    sed -i 's/^defaults:/&\n  boot_timeout: 400s/' "$WORK/etc/anyvisor.yaml"
     sed -i "s/type: .*/type: ${XEN_TYPE:-pvh}/" "$WORK/etc/plugins.d/xen.yaml"
 }
 
@@ -82,6 +83,17 @@ in_pod() {
     printf 'del(.hostname) | .linux.namespaces=[{type:"pid"},{type:"mount"},{type:"ipc",path:"/proc/%s/ns/ipc"},' "$pid"
     printf '{type:"uts",path:"/proc/%s/ns/uts"},{type:"network",path:"/proc/%s/ns/net"}] | ' "$pid" "$pid"
     printf '.annotations={"io.kubernetes.cri.container-type":"container","io.kubernetes.cri.sandbox-id":"%s"}' "$1"
+}
+
+# in_one_vm ID SCRIPT...: the scripts of this folder (or ../FOLDER/SCRIPT) run their containers in that VM.
+in_one_vm() {
+    local pod=$1 script
+    shift
+    for script in "$@"; do
+        printf '# %s (at %s s)\n' "$script" "$(cut -d' ' -f1 /proc/uptime)"
+        AV_POD=$pod AV_POD_ROOT=$ROOT "$HERE/$script.sh" "$BACKEND"
+        same "$script.sh passes in it" 0 $?
+    done
 }
 
 # bundle NAME [JQ-FILTER]: prints the folder of a new busybox bundle without a terminal.

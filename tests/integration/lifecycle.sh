@@ -14,7 +14,7 @@ check "run deletes the container" 1 'does not exist' av state r1
 check "run BUNDLE needs no id" 7 out av run "$b"
 
 # --- create .. delete on one VM
-b=$(bundle life "$(sh_args 'trap "exit 9" TERM; echo up; while :; do sleep 0.1; done') | .process.oomScoreAdj = 77")
+b=$(bundle life "$(sh_args 'trap "exit 9" TERM; echo up; sleep 5000 & wait') | .process.oomScoreAdj = 77")
 mkfifo "$WORK/out1"
 exec 9<> "$WORK/out1"
 av create --bundle "$b" --pid-file "$WORK/pid1" c1 > "$WORK/out1" 2>&1 < /dev/null
@@ -50,7 +50,7 @@ check "delete --force of nothing succeeds" 0 '' av delete --force c1
 exec 9>&-
 
 # --- the pid file's process is the container: its status, kill(2)
-b=$(bundle sig "$(sh_args 'trap "exit 11" USR1; echo up; while :; do sleep 0.1; done')")
+b=$(bundle sig "$(sh_args 'trap "exit 11" USR1; echo up; sleep 5000 & wait')")
 mkfifo "$WORK/out2"
 exec 9<> "$WORK/out2"
 av run --detach --bundle "$b" --pid-file "$WORK/pid2" c2 > "$WORK/out2" 2>&1 < /dev/null

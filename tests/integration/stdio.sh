@@ -8,7 +8,7 @@ setup "${1:?usage: stdio.sh BACKEND}"
 few() { if [ "$BACKEND" = xen ]; then echo $(($1 / 30)); else echo "$1"; fi; }
 
 # One container serves the checks by exec; each exec has streams of its own.
-b=$(bundle io "$(sh_args 'while :; do sleep 0.1; done')")
+b=$(bundle io "$(sh_args 'sleep 5000 & wait')")
 av run --detach --bundle "$b" io > /dev/null 2>&1 < /dev/null
 same "the container runs" running "$(status_of io)"
 
@@ -85,7 +85,7 @@ for fd in (r, w):
 PY
 
 # Nobody but the container keeps the pipe of a detached container open.
-b=$(bundle eof "$(sh_args 'echo one; exec >&- 2>&-; while :; do sleep 0.1; done')")
+b=$(bundle eof "$(sh_args 'echo one; exec >&- 2>&-; sleep 5000 & wait')")
 mkfifo "$WORK/eof"
 av run --detach --bundle "$b" eof > "$WORK/eof" 2>&1 < /dev/null &
 got=$(timeout 60 cat "$WORK/eof")

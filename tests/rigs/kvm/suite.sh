@@ -12,7 +12,7 @@ try() {
 }
 
 try "$here/scope.sh" fake
-try "$here/vm.sh"
+try "$here/vm.sh" lifecycle exec stdio ../conformance/view
 try "$here/dm.sh"
 try "$tests/engines/podman.sh" fake cgroups
 [ "$failed" = 0 ]

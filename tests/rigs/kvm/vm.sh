@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# One VM on real KVM: that it is chosen where the CPU has it, run, exec, delete, and all of it in a
-# scope of systemd. Runs in the rig, whose processor is emulated and has AMD's extension.
+# One VM on real KVM: that it is chosen where the CPU has it, all of it in a scope of systemd, and
+# what the scripts of the integration tests say of containers in it. Runs in the rig,
+# whose processor is emulated and has AMD's extension. Usage: vm.sh [SCRIPT...]
 . "$(dirname "$0")/../../integration/lib.sh"
 if ! grep -qE '^flags.* (svm|vmx)' /proc/cpuinfo; then
     skip_all "the processor has neither svm nor vmx: rig.sh run $0"
@@ -13,12 +14,15 @@ sed -i 's/^defaults:/&\n  boot_timeout: 200s/' "$ANYVISOR_CONFIG"
 commands_of() { while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline"; echo; done < "$1/cgroup.procs"; }
 
 check "check chooses KVM" 0 "'kvm': .*accelerator kvm" av check
-b=$(bundle b "del(.linux.cgroupsPath) | $(sh_args 'exec sleep 1000')")
-av --systemd-cgroup run --detach --bundle "$b" c1 > "$WORK/out" 2>&1 < /dev/null
+b=$(bundle b ".linux.cgroupsPath=\"system.slice:cri:pod\" | $(sh_args 'exec sleep 5000') |
+    .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"}")
+av --systemd-cgroup run --detach --bundle "$b" pod > "$WORK/out" 2>&1 < /dev/null
 same "run --detach: $(cat "$WORK/out")" 0 $?
 check "its VMM uses KVM and is in the scope" 0 'qemu-system.* accel=kvm|qemu-system.*-accel kvm' \
-    commands_of /sys/fs/cgroup/system.slice/anyvisor-c1.scope
-check "exec" 3 '^Linux' av exec c1 sh -c 'uname; exit 3'
-check "delete --force" 0 '' av delete --force c1
-check "no scope is left" 0 'not-found' systemctl show -p LoadState anyvisor-c1.scope
+    commands_of /sys/fs/cgroup/system.slice/anyvisor-pod.scope
+check "exec" 3 '^Linux' av exec pod sh -c 'uname; exit 3'
+in_one_vm pod "$@"
+check "delete --force" 0 '' av delete --force pod
+check "no scope is left" 0 '^not-found not-found$' \
+    sh -c 'systemctl show --value -p LoadState cri-pod.scope anyvisor-pod.scope | xargs'
 finish

@@ -10,6 +10,7 @@ if [ ! -e /proc/xen/capabilities ]; then
     skip_all "this host is no dom0 of Xen: rig.sh run $0"
 fi
 setup xen
+trap 'rc=$?; xl destroy bare 2> /dev/null; (exit $rc); leave' EXIT
 ROUNDS=${2:-3}
 guest=$AV_BUILD/share/anyvisor/guest/x86_64
 [ ! -f "$guest/small/vmlinux" ] || guest=$guest/small
@@ -57,7 +58,7 @@ b=$(bundle ours "$(sh_args 'exec sleep 1000')")
 printf '%-6s %12s %12s %12s %12s %12s\n' '' 'bare: create' 'HELLO, ms' 'destroy' 'ours: HELLO' 'delete'
 for round in $(seq "$ROUNDS"); do
     t=$(now_ms)
-    xl -q create -p "$WORK/bare.cfg" > /dev/null 2> "$WORK/err" || { cat "$WORK/err"; exit 1; }
+    xl create -q -p "$WORK/bare.cfg" > /dev/null 2> "$WORK/err" || { cat "$WORK/err"; exit 1; }
     created=$(since "$t")
     xl unpause bare
     hello "$WORK/bare.sock" || exit 1

@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# One domain of the type XEN_TYPE with all that a VM can have from the start: the share, a NIC, disks of
-# each kind. Then the scripts named run their containers in it; at the end its monitor is killed.
-# Usage: pod.sh [SCRIPT...], in the rig, in its dom0.
+# One domain with all that a VM can have from the start: the share, a NIC, disks of each kind. Then the
+# scripts named run their containers in it; at the end its monitor is killed.
+# Usage: pod.sh TYPE [SCRIPT...], in the rig, in its dom0.
+export XEN_TYPE=${1:?usage: pod.sh pv|pvh [SCRIPT...]}
+shift
 . "$(dirname "$0")/../../integration/lib.sh"
 if [ ! -e /proc/xen/capabilities ]; then
     skip_all "this host is no dom0 of Xen: rig.sh run $0"
 fi
+export TMPDIR=/var/tmp # the view has files with user attributes, which a tmpfs has not
 setup xen
 NS=avt-${WORK##*.}
 loop='' ro=''
@@ -37,12 +40,12 @@ cat > "$ANYVISOR_CONFIG" <<X
 version: 1
 plugins_dir: plugins.d
 defaults:
-  boot_timeout: 200s
+  boot_timeout: 400s
   hypervisor: [xen]
   vm: {memory: 256MiB, vcpus: 1}
   storage: {rootfs: [9pfs], volumes: [block, 9pfs]}
 X
-b=$(bundle pod "$(sh_args 'while :; do sleep 0.2; done') |
+b=$(bundle pod "$(sh_args 'exec sleep 5000') |
     .process.capabilities |= map_values(. + [\"CAP_NET_RAW\"]) |
     (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\" |
     .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"} |
@@ -80,11 +83,7 @@ for round in 1 2; do
     same "which has what it wrote" "round $round" "$(on "$WORK/hot.img" /f)"
 done
 same "the second one found what the first one wrote" "round 1" "$(cat "$WORK/hot2")"
-for script in "$@"; do
-    printf '# %s (at %s s)\n' "$script" "$(cut -d' ' -f1 /proc/uptime)"
-    AV_POD=pod AV_POD_ROOT=$ROOT "$HERE/$script.sh" xen
-    same "$script.sh passes in it" 0 $?
-done
+in_one_vm pod "$@"
 
 # --- the end of its monitor is not its own
 kill -9 "$(cut -d' ' -f1 "$ROOT/pod/monitor")"
