@@ -195,6 +195,7 @@ void machine_off(struct agent *a);
 int modules_load(const char *stage, const char *group, struct err *err);
 int modules_preload(struct agent *a);
 int modules_group(const struct agent *a, const char *group, struct err *err);
+int modules_asked(const char *name); /* by the kernel; an exit status */
 
 /* container.c */
 struct container *container_find(struct agent *a, const char *id);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The agent: pid 1 of the guest. "agent --fd N [WORDS]" runs it in namespaces of a host instead,
- * with the channel on descriptor N and WORDS for the kernel's arguments (tests/fake).
+ * with the channel on descriptor N and WORDS for the kernel's arguments (tests/fake). As
+ * /sbin/modprobe of the image, "modprobe -q -- NAME", it loads what the kernel asks for.
  */
 #include "agent/agent.h"
 
@@ -133,6 +134,8 @@ int main(int argc, char **argv)
         a.at.channel_fd = (int)strtol(argv[2], NULL, 10);
         if (argc == 4)
             agent_words(&a, argv[3]);
+    } else if (argc == 4 && strcmp(argv[1], "-q") == 0 && strcmp(argv[2], "--") == 0) {
+        return modules_asked(argv[3]); /* as the kernel's modprobe */
     } else if (getpid() != 1) {
         fprintf(stderr, "usage: agent --fd N [WORDS] (without it, pid 1 of a virtual machine)\n");
         return 2;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,6 +94,38 @@ int modules_group(const struct agent *a, const char *group, struct err *err)
 
     snprintf(name, sizeof(name), "xen-%s", group);
     return modules_load("late", a->at.hvc && is_group(name) ? name : group, err);
+}
+
+/* As modprobe has it: a dash is an underscore, and a file has an ending. */
+static bool is_module(const char *name, const char *file)
+{
+    for (; *name && (*name == *file || (*name == '-' && *file == '_')); name++)
+        file++;
+    return *name == '\0' && (*file == '\0' || strcmp(file, ".ko") == 0);
+}
+
+/* Whether a line is of a group with a module of that name, or gives it one ("alias PATTERN GROUP").
+ */
+static bool line_answers(const char *line, const char *name, char group[256])
+{
+    char word[256];
+
+    if (sscanf(line, "late %255s %255s", group, word) == 2)
+        return is_module(name, word);
+    return sscanf(line, "alias %255s %255s", word, group) == 2 && fnmatch(word, name, 0) == 0;
+}
+
+/* The kernel asks for the driver of a kind of link, file system or rule that a container wants.
+ * What the image does not have is not there, as for modprobe. */
+int modules_asked(const char *name)
+{
+    cleanup_file FILE *f = fopen(MODULES_LIST, "re");
+    char line[512], group[256];
+
+    while (f && fgets(line, sizeof(line), f))
+        if (line_answers(line, name, group))
+            return modules_load("late", group, NULL) < 0;
+    return 1;
 }
 
 static void preload(struct agent *a, int booted)

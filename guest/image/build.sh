@@ -63,7 +63,7 @@ up_to_date() {
 
 write_common_spec() {
     local d
-    for d in dev etc etc/anyvisor lib lib/modules proc run sys tmp; do
+    for d in dev etc etc/anyvisor lib lib/modules proc run sbin sys tmp; do
         echo "dir $d 0755"
     done
     echo 'nod dev/console 0600 c 5 1'
@@ -73,6 +73,7 @@ write_common_spec() {
 
 write_module_spec() {
     local ko
+    echo 'link sbin/modprobe 0777 /init'
     echo "file etc/anyvisor/modules 0644 $stage/modules.list"
     for ko in "$stage"/modules/*.ko; do
         echo "file lib/modules/${ko##*/} 0644 $ko"

@@ -59,6 +59,19 @@ kernel_group() {
     done
 }
 
+# The names by which the kernel asks for modules: "alias NAME GROUP". Those with a colon are of devices,
+# whose drivers the agent loads.
+kernel_aliases() {
+    local group ko name
+    awk '$1 == "late" && $2 !~ /^xen-/ && !seen[$3]++ { print $2, $3 }' "$new/modules.list" >"$new/firsts"
+    while read -r group ko; do
+        for name in $(modinfo -F alias "$new/modules/$ko"); do
+            case $name in *:*) ;; *) echo "alias $name $group" >>"$new/modules.list" ;; esac
+        done
+    done <"$new/firsts"
+    rm -- "$new/firsts"
+}
+
 kernel_strip() {
     if apt_native; then echo strip; else echo "$triplet-strip"; fi
 }
@@ -73,6 +86,7 @@ kernel_modules() {
         read -ra words <<<"$rest"
         kernel_group "$release" "$group" "${words[@]}"
     done < <(cat "$here/modules.$arch" "$here/modules.common")
+    kernel_aliases
     if [ "$arch" = x86_64 ]; then
         python3 "$here/untrace.py" "$new"/modules/*.ko
         strip_options+=("${untraced_options[@]}")

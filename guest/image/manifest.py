@@ -33,7 +33,7 @@ def modules(path):
         for words in map(str.split, f):
             if words[0] == "boot":
                 result["boot"].append(words[1])
-            else:
+            elif words[0] == "late":
                 result["late"].setdefault(words[1], []).append(words[2])
     return result
 

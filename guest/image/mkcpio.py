@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a newc cpio archive from a list, without root: mkcpio.py SPEC OUTPUT.
 
-Lines of SPEC: `dir NAME MODE`, `file NAME MODE PATH`, `nod NAME MODE b|c MAJOR MINOR`.
+Lines of SPEC: `dir NAME MODE`, `file NAME MODE PATH`, `link NAME MODE TARGET`, `nod NAME MODE b|c MAJOR MINOR`.
 Order, owner, inode numbers and times depend on nothing but SPEC and SOURCE_DATE_EPOCH."""
 import os
 import stat
 import sys
 
-KINDS = {"dir": stat.S_IFDIR, "file": stat.S_IFREG, "b": stat.S_IFBLK, "c": stat.S_IFCHR}
+KINDS = {"dir": stat.S_IFDIR, "file": stat.S_IFREG, "link": stat.S_IFLNK, "b": stat.S_IFBLK, "c": stat.S_IFCHR}
 
 
 class Archive:
@@ -48,6 +48,8 @@ def write(archive, row):
     elif kind == "file":
         with open(row[3], "rb") as f:
             archive.add(name, KINDS[kind] | mode, f.read())
+    elif kind == "link":
+        archive.add(name, KINDS[kind] | mode, row[3].encode())
     elif kind == "nod":
         node, major, minor = row[3].split()
         archive.add(name, KINDS[node] | mode, rdev=(int(major), int(minor)))

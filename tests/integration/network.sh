@@ -111,6 +111,7 @@ same "sysctls act in the guest" 1 "$(guest /proc/sys/net/ipv4/ip_forward)"
 check "IPv4" 0 ' 0% packet loss' av exec c1 ping -c 2 10.99.0.1
 check "IPv6" 0 ' 0% packet loss' av exec c1 ping -6 -c 1 fd99:0::1
 check "the second NIC" 0 ' 0% packet loss' av exec c1 ping -c 1 10.99.1.1
+check "the guest loads what a bridge wants" 0 "" av exec --cap CAP_NET_ADMIN c1 sh -c "brctl addbr b0 && ip link del b0"
 check "towards the guest" 0 ' 0% packet loss' in_srv busybox ping -q -c 1 10.99.0.2
 mkdir "$WORK/www"
 head -c 8000000 /dev/urandom > "$WORK/www/big"

@@ -27,6 +27,11 @@ SYMBOLS = {
     "fuse": "FUSE_FS", "veth": "VETH", "virtio_balloon": "VIRTIO_BALLOON", "nfs": "NFS_FS", "nfsv3": "NFS_V3",
     "nfsv4": "NFS_V4", "9pnet_xen": "NET_9P_XEN", "xen-blkfront": "XEN_BLKDEV_FRONTEND",
     "xen-netfront": "XEN_NETDEV_FRONTEND",
+    "bridge": "BRIDGE", "br_netfilter": "BRIDGE_NETFILTER", "macvlan": "MACVLAN", "8021q": "VLAN_8021Q",
+    "nf_tables": "NF_TABLES", "nft_compat": "NFT_COMPAT", "nft_chain_nat": "NFT_NAT", "nft_ct": "NFT_CT",
+    "nft_masq": "NFT_MASQ", "nft_nat": "NFT_NAT", "nft_reject_ipv4": "NFT_REJECT", "xt_MASQUERADE": "NETFILTER_XT_TARGET_MASQUERADE",
+    "xt_addrtype": "NETFILTER_XT_MATCH_ADDRTYPE", "xt_conntrack": "NETFILTER_XT_MATCH_CONNTRACK",
+    "xt_nat": "IP_NF_NAT", "xt_tcpudp": "NETFILTER_XTABLES",
 }
 
 

@@ -59,17 +59,25 @@ class Manifest(unittest.TestCase):
     def test_image_of_the_small_kernel_is_the_same_without_modules(self):
         small = cpio_entries(read(IMAGE, "small", "initramfs.cpio"))
         want = {n: e for n, e in self.entries.items()
-                if not n.endswith(".ko") and n != "etc/anyvisor/modules"}
+                if not n.endswith(".ko") and n not in ("etc/anyvisor/modules", "sbin/modprobe")}
         self.assertEqual(small, want)
 
     def test_listed_modules_are_the_modules_of_the_archive(self):
-        lines = self.entries["etc/anyvisor/modules"][5].decode().splitlines()
+        lines = [line for line in self.entries["etc/anyvisor/modules"][5].decode().splitlines()
+                 if not line.startswith("alias ")]
         mods = self.manifest["modules"]
         listed = ["boot " + m for m in mods["boot"]]
         listed += ["late %s %s" % (g, m) for g, ms in mods["late"].items() for m in ms]
         self.assertEqual(sorted(lines), sorted(listed))
         held = {os.path.basename(n) for n in self.entries if n.endswith(".ko")}
         self.assertEqual(held, {line.split()[-1] for line in lines})
+
+    def test_what_the_kernel_asks_for_is_a_group(self):
+        aliases = [line.split() for line in self.entries["etc/anyvisor/modules"][5].decode().splitlines()
+                   if line.startswith("alias ")]
+        self.assertIn(["alias", "rtnl-link-bridge", "bridge"], aliases)
+        self.assertLessEqual({a[2] for a in aliases}, set(self.manifest["modules"]["late"]))
+        self.assertEqual(self.entries["sbin/modprobe"][5], b"/init")
 
     def test_modules_come_after_what_they_need(self):
         order = self.manifest["modules"]["boot"]
