@@ -10,49 +10,20 @@
 [ -n "${SUITE_NS:-}" ] || exec env SUITE_NS=1 unshare --mount --propagation slave "$0" "$@"
 
 . "$(dirname "$0")/../integration/lib.sh"
+# shellcheck source=tests/conformance/gosuite.sh
+. "$(dirname "$0")/gosuite.sh"
 
 [ -x "$AV" ] || { echo "no anyvisor in AV_BUILD" >&2; exit 1; }
 MODULE=github.com/opencontainers/runtime-tools
 CONFORMANCE=$(cd "$(dirname "$0")" && pwd)
 EXPECTED=$CONFORMANCE/suite.expected
-TOOLCHAIN=1.21.13
-FETCH_LIMIT=180
 PROGRAM_LIMIT=300
 
-# The suite wants Go 1.21. An older one (Debian 12's) takes it from the Go registry as a module, as
-# newer ones do by themselves; the files of a module are not executable.
-use_new_go() {
-    local dir
-    [ "$(printf '%s\n' "go$TOOLCHAIN" "$(go env GOVERSION)" | sort -V | head -n 1)" != "go$TOOLCHAIN" ] || return 0
-    dir=$(cd / && timeout -k 5 "$FETCH_LIMIT" go mod download -json \
-        "golang.org/toolchain@v0.0.1-go$TOOLCHAIN.$(go env GOOS)-$(go env GOARCH)" | jq -r '.Dir // empty')
-    [ -d "$dir" ] || return 1
-    [ -x "$dir/bin/go" ] || find "$dir/bin" "$dir/pkg/tool" -type f -exec chmod 0755 {} +
-    export GOROOT=$dir PATH=$dir/bin:$PATH
-}
-
-# The programs and runtimetest, built once per version of the module; two tests may come at once.
-build_suite() {
-    local version
-    command -v go > /dev/null || skip_all "there is no go to build the validation suite with"
-    version=$(cat "$CONFORMANCE"/suite/go.{mod,sum} | sha256sum)
-    SUITE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/anyvisor/conformance/${version:0:16}
+# The programs and runtimetest.
+build() {
     mkdir -p "$SUITE/bin"
-    exec 9> "$SUITE/lock"
-    flock 9
-    [ -e "$SUITE/complete" ] || (
-        cd "$CONFORMANCE/suite" || exit 1
-        export CGO_ENABLED=0 GOFLAGS='-mod=readonly -trimpath'
-        use_new_go && timeout -k 5 "$FETCH_LIMIT" go mod download || exit 77
-        go build -p 2 -ldflags='-s -w' -o "$SUITE/bin/" "$MODULE/validation/..." &&
-            go build -ldflags='-s -w' -o "$SUITE/runtimetest" "$MODULE/cmd/runtimetest" &&
-            touch "$SUITE/complete"
-    )
-    case $? in
-    0) exec 9>&- ;;
-    77) skip_all "the Go registry does not give $MODULE or Go $TOOLCHAIN" ;;
-    *) exit 1 ;;
-    esac
+    go build -p 2 -ldflags='-s -w' -o "$SUITE/bin/" "$MODULE/validation/..." &&
+        go build -ldflags='-s -w' -o "$SUITE/runtimetest" "$MODULE/cmd/runtimetest"
 }
 
 # What the programs look for in their working folder. Containers with a user namespace must be able
@@ -201,7 +172,7 @@ all_names_exist() {
 
 main() {
     local programs
-    build_suite
+    go_suite suite build
     setup "$1"
     shift
     prepare
