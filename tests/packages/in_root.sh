@@ -41,6 +41,9 @@ check "the configuration is good" 0 '' anyvisor config check
 check "the back-end is usable" 0 '^kvm .* usable$' anyvisor backends
 check "the example is listed" 0 '^hyperv-stub .* no: ' anyvisor backends
 check "a container runs" 5 '^from the package$' anyvisor run --bundle /mnt/bundle c1
+[ ! -e /etc/anyvisor/plugins.d/kvm-libvirt.yaml ] ||
+    check "libvirt's back-end is loaded, and misses its daemon alone" 0 '^kvm-libvirt .* no: .*(daemon does not run|connect to libvirt)' \
+        anyvisor backends
 check "the shim says its version" 0 'anyvisor' containerd-shim-anyvisor-v2 -v
 check "man pages are there" 0 '' test -s /usr/share/man/man1/anyvisor.1
 check "so is bash's completion" 0 '' test -s /usr/share/bash-completion/completions/anyvisor

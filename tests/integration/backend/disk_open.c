@@ -80,9 +80,9 @@ static int load_plugin(const char *so, bool hot)
         return -1;
     }
     plugin = entry();
-    /* What comes later over the network finds it only then. */
+    /* What comes later over the network finds it only then; who starts no QEMU has no such key. */
     if (plugin->load(&test_host, &inst, &err) == 0 &&
-        (!hot || plugin->config(inst, "network", "host", &err) == 0) &&
+        (!hot || plugin->config(inst, "network", "host", &err) == 0 || err.code == -EINVAL) &&
         plugin->probe(inst, &caps, OP_MS, &err) == 0)
         return 0;
     printf("refused: %s\n", err.msg);

@@ -43,6 +43,8 @@ check "QEMU is in the container's cgroup" 0 "/av-test-${WORK##*.}/c1\$" \
     cat "/proc/$(cat /run/libvirt/qemu/anyvisor-c1.pid)/cgroup"
 check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/anyvisor.vm/.*/m/share'" \
     virsh dumpxml anyvisor-c1
+same "it asks for no label but the user's: those of SELinux or AppArmor stay libvirt's" dac \
+    "$(virsh dumpxml anyvisor-c1 | sed -n "s/.*<seclabel .*model='\([a-z]*\)'.*/\1/p" | xargs)"
 check "domstats counts CPU time" 0 'cpu\.time=[1-9]|state\.state=1' virsh domstats anyvisor-c1
 check "the mounts of the share are on the host" 0 '/m/share' our_mounts
 check "events --stats counts the VM's host cost" 0 '"cpu"' av events --stats c1
