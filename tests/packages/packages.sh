@@ -35,14 +35,12 @@ for name in anyvisor anyvisor-dev "anyvisor-guest-$(uname -m | tr _ -)" anyvisor
 done
 check "the core depends on its libraries" 0 'libjson-c5.*libyaml-0-2|libyaml-0-2.*libjson-c5' field anyvisor Depends
 check "the back-end on QEMU and the same core" 0 "qemu-system-.*anyvisor \(= " field anyvisor-kvm Depends
-for so in "$folder"/lib/anyvisor/backends/*.so; do
-    [ -e "$so" ] || continue
-    name=anyvisor-$(basename "$so" .so)
-    deb=$(find "$folder/packages" -name "${name}_*.deb")
-    [ -n "$deb" ] || continue
-    for lib in $(readelf -d "$so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(libc|libm|ld-)'); do
-        owner=$(dpkg -S "*/$lib" 2> /dev/null | head -n 1 | cut -d: -f1)
-        check "$name depends on $owner, which has $lib" 0 "(^|[ ,])$owner( |,|\$)" dpkg-deb -f "$deb" Depends
+for d in "${debs[@]}"; do
+    dpkg-deb -x "$d" "$WORK/x/${d##*/}"
+    for lib in $(find "$WORK/x/${d##*/}" -path '*/backends/*.so' -exec readelf -d {} + |
+        sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | grep -vE '^(ld-|libc\.)' | sort -u); do
+        owner=$(dpkg -S "*/lib/*-linux-gnu/$lib" 2> /dev/null | head -n 1 | cut -d: -f1)
+        check "${d##*/} depends on $owner, which has $lib" 0 "(^|[ ,])$owner( |,|\$)" dpkg-deb -f "$d" Depends
     done
 done
 check "a guest image is for every host" 0 '^all$' field "anyvisor-guest-$(uname -m | tr _ -)" Architecture

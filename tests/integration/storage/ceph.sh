@@ -34,7 +34,7 @@ check "the same, added to a VM" 0 '^opened' disk hot "${image[@]}" --secret "$WO
 check "the key of somebody else" 1 "disk 'disk': .*Permission denied" \
     disk cold "${image[@]}" --secret "$WORK/other"
 echo "not a key" > "$WORK/bad"
-check "what is no key" 1 "disk 'disk': .*Base64" disk hot "${image[@]}" --secret "$WORK/bad"
+check "what is no key" 1 "disk 'disk': .*[Bb]ase64" disk hot "${image[@]}" --secret "$WORK/bad"
 check "no such image" 1 "disk 'disk': .*No such file" disk cold rbd "pool=$CEPH_POOL" image=none \
     user=guest "conf=$WORK/ceph/client.conf" --secret "$WORK/key"
 
