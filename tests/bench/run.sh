@@ -234,6 +234,8 @@ bench_wakeups() {
 }
 
 facts
+# bare_init.c mounts with the same options
+printf '# rootfs of ours and of bare QEMU in all rows: 9p, cache=mmap (the default)\n'
 for name in "${names[@]}"; do
     declare -F "bench_$name" > /dev/null || { echo "run.sh: no figure '$name'" >&2; exit 2; }
     "bench_$name"

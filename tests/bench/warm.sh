@@ -14,12 +14,16 @@ one_waits() {
     [ "$(av pool status --format json | jq '[.[] | select(.state == "ready")] | length')" = 1 ]
 }
 
-# KiB of one that waits: its monitor, and whom that has started.
-member_pss() {
+# KiB of each that waits: its monitor, and whom that has started. What clones share counts for its share,
+# so there are as many as a pool would have.
+members_pss() {
     local monitor p
-    monitor=$(av pool status --format json | jq -r '.[0].monitor')
-    for p in "$monitor" $(pgrep -P "$monitor"); do cat "/proc/$p/smaps_rollup"; done |
-        awk '/^Pss:/ { s += $2 } END { print s }' >> "$WORK/member"
+    pools 4
+    av pool fill "$1" > "$WORK/out" 2>&1
+    for monitor in $(av pool status --format json | jq -r '.[].monitor'); do
+        for p in "$monitor" $(pgrep -P "$monitor"); do cat "/proc/$p/smaps_rollup"; done |
+            awk '/^Pss:/ { s += $2 } END { print s }' >> "$WORK/member"
+    done
 }
 
 # The next one is made between two samples, not during one. Where there are templates it is a clone.
@@ -36,7 +40,6 @@ bench_warm() {
     fi
     for ((i = 0; i < $(times 15); i++)); do
         until_ok 120 one_waits
-        member_pss
         meter "$WORK/warm" "$AV" --root "$ROOT" run --bundle "$b" warm
         until_ok 120 one_waits
         meter "$WORK/warm.crun" "${CRUN[@]}" run --bundle "$b" warm
@@ -51,6 +54,7 @@ bench_warm() {
             while read -r phase us; do echo "$us" >> "$WORK/warm.phase.$phase"; done
         av delete --force warm
     done
+    members_pss "$b"
     pools 0
     templates off
     row 'warm run (floor: crun)' ms "$WORK/warm" 1 "$WORK/warm.crun" -
@@ -58,5 +62,5 @@ bench_warm() {
     for phase in vm_started setup create_asked created start_asked started; do
         row "  $phase" ms "$WORK/warm.phase.$phase" 1 - -
     done
-    row 'a VM that waits, PSS' KiB "$WORK/member" 1 - 61440 max
+    row 'one of 4 VMs that wait, PSS' KiB "$WORK/member" 1 - 61440 max
 }

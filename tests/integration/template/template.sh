@@ -106,17 +106,28 @@ check "template build finds it" 0 "^$(templates '.[].name')\$" av template build
 # --- no two clones are alike
 cp "$PROBE" "$WORK/rootfs/bin/clone_probe"
 for ((i = 1; i <= CLONES; i++)); do
-    bundle "many$i" '.process.args=["clone_probe"]' > /dev/null
+    b=$(bundle "many$i" '.process.args=["clone_probe"] |
+        .process.capabilities |= map_values(. + ["CAP_NET_RAW"])')
+    tr -d - < /proc/sys/kernel/random/uuid > "$b/rootfs/etc/machine-id"
 done
+before=$(date +%s%N)
 for ((i = 1; i <= CLONES; i++)); do
     av run --bundle "$WORK/b/many$i" "m$i" > "$WORK/many.$i" 2> "$WORK/many.err.$i" < /dev/null &
 done
 wait
+after=$(date +%s%N)
 cat "$WORK"/many.err.* >&2
-for what in random boot ports; do
+for what in random boot machine ports; do
     same "$CLONES clones at once: no two have the same $what" "$CLONES" \
         "$(cat "$WORK"/many.[0-9]* | grep "^$what " | sort -u | wc -l)"
 done
+# 64 values: with one key for all there would be one or two.
+keys=$(cat "$WORK"/many.[0-9]* | sed -n 's/^tcp \([0-9]\)/\1/p' | sort -u | wc -l)
+[ "$keys" -ge 4 ]
+result "their TCP sequence numbers come from keys of their own" $? "$keys values of 64 in $CLONES clones"
+same "each one's time is that of its start" "$CLONES" "$(cat "$WORK"/many.[0-9]* |
+    awk -v b="$((before / 1000000))" -v a="$((after / 1000000))" \
+        '/^time / { t = $2 / 1000000; n += t >= b - 50 && t <= a + 50 } END { print n + 0 }')"
 same "all of them were clones" "$((CLONES + 2))" "$(templates '.[].uses')"
 
 # --- its time is the host's, and nothing of the template can be written
@@ -157,6 +168,9 @@ if ip netns add "$NS" 2> /dev/null; then
     ip -n "$NS" link add eth0 type veth peer name peer && ip -n "$NS" link set eth0 up
     sed -i 's/^defaults:/&\n  network: {attach: [macvtap, redirect]}/' "$ANYVISOR_CONFIG"
     wanted="$wanted | (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\""
+else
+    skip "clones in a network" "no network namespace can be made"
+    NS=
 fi
 b=$(bundle bad "$wanted")
 find "$STORE"/*/live -type f \( -name state -o -name domain \) -exec truncate --size=1000 {} +
@@ -167,6 +181,15 @@ same "it is gone" "missing" "$(templates '.[].state')"
 check "the next start makes it anew" 0 '^ran$' run_logged again --bundle "$b" b2
 check "and clones it" 0 'made template' cat "$WORK/again.log"
 same "it is ready" "ready 1" "$(templates '.[]|"\(.state) \(.uses)"')"
+if [ "$NS" ]; then
+    for mac in 02:00:5e:00:00:01 02:00:5e:00:00:02; do
+        ip -n "$NS" link set eth0 address "$mac"
+        b=$(bundle "mac${mac##*:}" "$(sh_args 'cat /sys/class/net/eth0/address') |
+            (.linux.namespaces[]|select(.type==\"network\")).path=\"/run/netns/$NS\"")
+        check "a clone has the MAC of its network ($mac)" 0 "^$mac\$" av run --bundle "$b" "mac${mac##*:}"
+    done
+    same "these were clones, too" 3 "$(templates '.[].uses')"
+fi
 
 # --- it ends with what it was made for
 configure shared ", max_uses: 1"
