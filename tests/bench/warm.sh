@@ -10,8 +10,17 @@ pools() {
     [ "$1" != 0 ] || { av pool drain; rm -f "$WORK/etc/conf.d/pool.yaml"; }
 }
 
+waiting() { # the monitors of those that wait
+    av pool status --format json | jq -r '.[] | select(.state == "ready").monitor'
+}
+
 one_waits() {
-    [ "$(av pool status --format json | jq '[.[] | select(.state == "ready")] | length')" = 1 ]
+    [ "$(waiting | wc -l)" = 1 ]
+}
+
+four_wait() {   # of the kind of bundle $1; whoever fills the pool just now has the former size
+    av pool fill "$1"
+    [ "$(waiting | wc -l)" = 4 ]
 }
 
 # KiB of each that waits: its monitor, and whom that has started. What clones share counts for its share,
@@ -19,8 +28,8 @@ one_waits() {
 members_pss() {
     local monitor p
     pools 4
-    av pool fill "$1" > "$WORK/out" 2>&1
-    for monitor in $(av pool status --format json | jq -r '.[].monitor'); do
+    until_ok 120 four_wait "$1"
+    for monitor in $(waiting); do
         for p in "$monitor" $(pgrep -P "$monitor"); do cat "/proc/$p/smaps_rollup"; done |
             awk '/^Pss:/ { s += $2 } END { print s }' >> "$WORK/member"
     done
