@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "cli/choice.h"
 #include "cli/proxy_command.h"
 #include "oci/tables.h"
 
 #define ENVIRON_MAX (1u << 20)
+#define CPU_PERIOD_DEFAULT 100000u /* microseconds: the kernel's */
 
 /* Kinds whose paths say whose VM it is. The mount namespace is always the container's own. */
 static const enum oci_ns_kind joined_kinds[] = {OCI_NS_NETWORK, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_PID};
@@ -39,6 +41,20 @@ int pod_check_memory(const struct state *s, const struct oci_resources *r, struc
                    "memory limit of %" PRId64 " bytes is more than the %" PRIu64
                    " bytes that the VM of container '%s' has",
                    r->memory.limit.value, s->vm_memory, s->sandbox ? s->sandbox : s->id);
+}
+
+/* No error, as on a host with fewer processors: the container only runs slower than it may. */
+static void tell_missing_vcpus(const struct state *s, const struct oci_resources *r)
+{
+    uint64_t period = r->cpu.period.value ? r->cpu.period.value : CPU_PERIOD_DEFAULT;
+
+    if (r->cpu.quota.value <= 0 || s->vm_vcpus == 0 ||
+        (uint64_t)r->cpu.quota.value / s->vm_vcpus < period ||
+        (uint64_t)r->cpu.quota.value == period * s->vm_vcpus)
+        return;
+    log_warn("CPU quota %" PRId64 " of period %" PRIu64 " is more than the %" PRIu32
+             " processors of the VM of container '%s', ignoring what is above",
+             r->cpu.quota.value, period, s->vm_vcpus, s->id);
 }
 
 /* PID of "/proc/PID/ns/..."; 0: another path. */
@@ -238,6 +254,8 @@ int pod_check(const struct cli *cli, const struct container *owner, const struct
 {
     int r = check_namespaces(cli, owner, spec, err);
 
+    if (r == 0)
+        tell_missing_vcpus(&owner->state, &spec->linux_.resources);
     if (r == 0 && pod_check_memory(&owner->state, &spec->linux_.resources, err) < 0)
         r = err_in_phase(err, PHASE_POLICY);
     return r;

@@ -100,6 +100,9 @@ same "and no more" 1 "$(find /sys/fs/cgroup -path "*$CG/a/cgroup.procs" -exec ca
 x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.memory.limit=$((3 << 30))")
 check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 268435456 .*'pod'" \
     av create --bundle "$x" x
+x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.cpu={quota:300000,period:100000}")
+check "one with more CPU time than its processors have is told so" 0 \
+    "CPU quota 300000 of period 100000 is more than the 1 processors of the VM of container 'pod'" av run --bundle "$x" x
 x=$(in_pod x "$pod" "$(cri container nosuch)")
 check "so is one of an unknown sandbox" 1 "sandbox 'nosuch' is no container of this runtime" av create --bundle "$x" x
 unshare --net --ipc --uts chroot "$WORK/rootfs" sleep 1000 &
