@@ -10,6 +10,7 @@
 #include "device.h"
 #include "disk.h"
 #include "kvm.h"
+#include "words.h"
 
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag)
 {
@@ -128,6 +129,7 @@ static int attach_disk(struct kvm_vm *vm, const struct hvp_disk *k, const struct
         run_quietly(vm, "blockdev-del", id_of("node-name", 'n', k->d.tag), d);
     }
     drop_objects(vm, k->d.tag, d);
+    words_of_lock(err->msg, sizeof(err->msg));
     snprintf(why, sizeof(why), "%.479s", err->msg);
     if (strncmp(why, "disk ", 5) != 0)
         snprintf(err->msg, sizeof(err->msg), "disk '%s': %s", k->d.tag, why);

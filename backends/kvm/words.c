@@ -7,7 +7,7 @@
 /* The last place in text that begins an option about a disk or its credentials. */
 static const char *find_option(const char *text)
 {
-    static const char *const options[] = {": -blockdev {", ": -object {"};
+    static const char *const options[] = {": -blockdev {", ": -object {", ": -device {"};
     const char *found = NULL;
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -19,7 +19,7 @@ static const char *find_option(const char *text)
 /* Ids are a letter, a dash and the tag (disk.c). */
 static const char *tag_of(struct json_object *o)
 {
-    static const char *const keys[] = {"node-name", "id"};
+    static const char *const keys[] = {"node-name", "drive", "id"};
     struct json_object *v;
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -53,6 +53,22 @@ bool words_split(const char *log, struct json_object **ret_option, const char **
     return true;
 }
 
+void words_of_lock(char *text, size_t len)
+{
+    static const char *const locks[] = {"Failed to get \"", "Failed to get shared \""};
+    const char *why = NULL;
+
+    for (size_t i = 0; i < sizeof(locks) / sizeof(locks[0]) && !why; i++)
+        why = strstr(text, locks[i]);
+    if (!why || !strstr(why, "\" lock"))
+        return;
+    /* Before it may stand which command QEMU refused. */
+    why = strstr(text, "QEMU refused '") ? strstr(text, "QEMU refused '") : why;
+    snprintf(text + (why - text), len - (size_t)(why - text),
+             "another container, VM or program of this host has it open, and one of the two may "
+             "write to it: wait for its end, or let both only read it");
+}
+
 bool words_of_disk(const char *log, char *buf, size_t len)
 {
     const char *tag, *why;
@@ -61,8 +77,10 @@ bool words_of_disk(const char *log, char *buf, size_t len)
     if (!words_split(log, &o, &why))
         return false;
     tag = tag_of(o);
-    if (tag)
+    if (tag) {
         snprintf(buf, len, "disk '%s': %.*s", tag, (int)strcspn(why, "\r\n"), why);
+        words_of_lock(buf, len);
+    }
     json_object_put(o);
     return tag;
 }

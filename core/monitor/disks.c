@@ -183,13 +183,14 @@ void disks_blame(const char *base, const struct ipc_disk *disks, size_t n, struc
     for (size_t i = 0; i < n; i++) {
         cleanup_free char *word = xasprintf("disk '%s'", disks[i].tag);
         cleanup_free char *why = NULL;
-        const char *at = strstr(err->msg, word);
+        const char *at = strstr(err->msg, word), *source = disks[i].source;
 
-        if (!at || !disks[i].source)
+        if (!at || (!source && !disks[i].path))
             continue;
         at += strlen(word);
         why = xstrdup(at + strspn(at, ": "));
-        (void)err_set_phase(err, PHASE_STORAGE, err->code, "volume '%s': %s", disks[i].source, why);
+        (void)err_set_phase(err, PHASE_STORAGE, err->code, "%s '%s': %s",
+                            source ? "volume" : "disk", source ? source : disks[i].path, why);
         return;
     }
 }

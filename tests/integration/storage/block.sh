@@ -128,6 +128,17 @@ check "delete --force after the kill" 0 '' av delete --force killed
 echo > "$WORK/cache/build-0123"; echo > "$WORK/cache/scratch-1-1-abcdef"
 check "gc" 0 '' av gc
 same "removes what makers that were killed have left" "" "$(find "$WORK/cache" -name 'build-*' -o -name 'scratch-*')"
+before=$(stat -c '%i %Y' "$WORK/cache/$key")
+points="cli.disks cli.monitor-spawned monitor.listen"
+[ "$BACKEND" = fake ] || points="$points monitor.hello cli.created cli.committed"
+for p in $points; do
+    fill "k-$p" "$p" > "$WORK/out" 2>&1 < /dev/null
+    same "kill -9 at $p" yes "$([ $? != 0 ] && echo yes)"
+    check "$p: delete --force" 0 '' av delete --force "k-$p"
+    check "$p: gc" 0 '' av gc
+    same "$p: no disk of it is left" "" "$(find "$WORK/cache" -name 'build-*' -o -name 'scratch-*')"
+done
+same "and the image is as it was" "$before" "$(stat -c '%i %Y' "$WORK/cache/$key")"
 echo more > "$tree/rootfs/more"
 check "changed files make another image" 1 'fault cli.disks' fill c
 same "beside the first" 2 "$(cached | wc -l)"
@@ -200,12 +211,18 @@ exec 8<> "$WORK/in"
 av run --bundle "$b" all < "$WORK/in" > "$WORK/out" 2>&1 &
 cli=$!
 until_ok 90 grep -q ready "$WORK/out"
-qemu=$(tr '\0' ' ' < "/proc/$(vmm_of all)/cmdline")
+qemu=$(tr '\0' ' ' < "/proc/$(vmm_of all)/cmdline" | tr -d '\\') # which JSON has before each slash
 same "scratch disks have no name any more" "" "$(find "$WORK/cache" -name 'scratch-*')"
 monitor=$(cut -d' ' -f1 "$ROOT/all/monitor")
 folder=$(grep -oE '"(/[^"]*)?/disks/' <<< "$qemu" | head -n 1)
 check "the VMM sees its disks" 0 '^[0-9a-f]{8}-r$' ls "/proc/$(vmm_of all)/root${folder#?}"
 check "and not the folder that they are in" 1 '' test -e "/proc/$monitor/root$WORK/a.img"
+locked() { # locked NAME ID FILTER: an image that the VM may write to is refused
+    check "$1" 1 "storage: disk '$WORK/a.img': another container, VM or program of this host has it open" \
+        av create --bundle "$(bundle "$2" "$3")" "$2"
+}
+locked "an image that a VM writes to is not another one's" l1 "$(disk "$WORK/a.img" /a)"
+locked "not even to read" l2 "$(disk "$WORK/a.img" /a '"ro"')"
 truncate -s 48M "$WORK/a.img"                # grown by the host: the guest's disk stays as it was
 echo >&8
 wait $cli
@@ -298,6 +315,10 @@ for round in 1 2; do
     b=$(bundle "hot$round" "$(sh_args "cat /h/f; echo round $round > /h/f; sync") | $join | $(disk "$WORK/hot.img" /h)")
     check "round $round: a member with a disk is made" 0 '' \
         sh -c "'$AV' --root '$ROOT' create --bundle '$b' hot$round > '$WORK/hot$round' 2>&1 < /dev/null"
+    [ $round = 2 ] || for o in '' '"ro"'; do
+        check "nor is it another member's${o:+ to read}" 1 "storage: disk '$WORK/hot.img': another container, VM or program" \
+            av create --bundle "$(bundle "also${o:+ro}" "$join | $(disk "$WORK/hot.img" /h "$o")")" "also${o:+ro}"
+    done
     check "it starts" 0 '' av start "hot$round"
     check "and ends" 0 '' until_ok 20 has_status "hot$round" stopped
     check "its delete unplugs the disk" 0 '' av delete "hot$round"
