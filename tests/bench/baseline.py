@@ -5,8 +5,8 @@
 baseline.py PID ROOTFS INITRD CONSOLE [DISK PROGRAM...]: prints the words, each ended by NUL. The
 machine, its devices, the kernel and its arguments stay; what connects QEMU to a monitor goes: it
 starts at once instead of waiting for a word, its channels and NICs lead nowhere, the console into the
-file CONSOLE. DISK is the file of its disks, PROGRAM what its init runs. With BARE_TAP in the
-environment its NIC is on the tap of that name."""
+file CONSOLE. DISK is the file of its disks, or of the server's socket, PROGRAM what its init runs.
+With BARE_TAP in the environment its NIC is on the tap of that name."""
 import json
 import os
 import sys
@@ -41,8 +41,12 @@ def netdev(value):
 
 
 def blockdev(value, disk):
+    """What the sandbox reaches below a folder of its own; a server's address stays."""
     node = json.loads(value)
-    node["file"]["filename"] = disk
+    if "filename" in node["file"]:
+        node["file"]["filename"] = disk
+    elif node["file"].get("server", {}).get("type") == "unix":
+        node["file"]["server"]["path"] = disk
     return json.dumps(node)
 
 

@@ -49,7 +49,7 @@ nbd_server() {
 }
 
 # iscsi_server FILE USER PASSWORD [FILE...]: tgt at 127.0.0.1:3260 with FILE as LUN 1 of TARGET, and
-# others as LUN 2, 3...
+# others as LUN 2, 3... An empty USER: anybody may.
 iscsi_server() {
     local file lun=2
     export TGT_IPC_SOCKET=$WORK/tgt.sock
@@ -61,8 +61,10 @@ iscsi_server() {
     for file in "${@:4}"; do
         tgtadm --lld iscsi --op new --mode logicalunit --tid 1 --lun "$((lun++))" --backing-store "$file"
     done
-    tgtadm --lld iscsi --op new --mode account --user "$2" --password "$3"
-    tgtadm --lld iscsi --op bind --mode account --tid 1 --user "$2"
+    if [ -n "$2" ]; then
+        tgtadm --lld iscsi --op new --mode account --user "$2" --password "$3"
+        tgtadm --lld iscsi --op bind --mode account --tid 1 --user "$2"
+    fi
     tgtadm --lld iscsi --op bind --mode target --tid 1 --initiator-address ALL
 }
 
