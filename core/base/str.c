@@ -186,6 +186,16 @@ static size_t edit_distance(const char *a, const char *b)
     return result;
 }
 
+/* Two neighbours in the wrong order: one mistake of who types, two edits. */
+static bool is_swap(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return a[0] && b[0] && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0;
+}
+
 const char *str_nearest(const char *word, const char *const *candidates, size_t n)
 {
     size_t best = MAX(strlen(word) / 3, (size_t)1) + 1;
@@ -194,7 +204,7 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
     if (strlen(word) > 256) /* nobody mistypes that; keeps the work bounded */
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        size_t d = edit_distance(word, candidates[i]);
+        size_t d = is_swap(word, candidates[i]) ? 1 : edit_distance(word, candidates[i]);
 
         if (d < best) {
             best = d;

@@ -76,6 +76,8 @@ TEST(nearest_word_is_offered_only_for_a_typing_mistake)
         const char *word, *want;
     } t[] = {{"hypervizor", "hypervisor"},
              {"storge", "storage"},
+             {"stroage", "storage"},
+             {"mv", "vm"},
              {"classe", "classes"},
              {"vn", "vm"},
              {"xx", NULL},
