@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 #include <libvirt/virterror.h>
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include "lv.h"
 
 #define SETTLE_S 5
@@ -24,8 +27,18 @@ static void be_quiet(void *ctx, virErrorPtr e)
     (void)e;
 }
 
+/* It speaks to the daemon and no more. Core can take rights from the threads that it knows only. */
+static void drop_rights(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+    (void)syscall(SYS_capset, &head, none);
+}
+
 static void *run(void *arg)
 {
+    drop_rights();
     while (virEventRunDefaultImpl() == 0)
         ;
     return arg;
