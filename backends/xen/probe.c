@@ -117,7 +117,7 @@ int xen_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
     }
     c.disk_protocols = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK;
     c.disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2;
-    c.disk_writable = 1u << HVP_PROTO_FILE; /* QEMU's part cannot open them read-only */
+    c.disk_rw_only = 1u << HVP_PROTO_FILE; /* QEMU's part cannot open them read-only */
     c.max_channels = 1;
     snprintf(c.hypervisor, sizeof(c.hypervisor), "xen");
     snprintf(c.arch, sizeof(c.arch), "x86_64");

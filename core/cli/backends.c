@@ -32,7 +32,7 @@ static const struct {
     {"unplug", offsetof(struct hvp_caps, unplug), plugin_device_name},
     {"disk_protocols", offsetof(struct hvp_caps, disk_protocols), plugin_protocol_name},
     {"disk_formats", offsetof(struct hvp_caps, disk_formats), plugin_format_name},
-    {"disk_writable", offsetof(struct hvp_caps, disk_writable), plugin_protocol_name},
+    {"disk_rw_only", offsetof(struct hvp_caps, disk_rw_only), plugin_protocol_name},
 };
 
 static uint32_t mask(const struct hvp_caps *c, size_t i)

@@ -137,7 +137,7 @@ bool disk_images_are_writable(const struct choice *c)
 {
     const struct hvp_caps *caps = known_caps(c);
 
-    return caps && (caps->disk_writable & 1u << HVP_PROTO_FILE);
+    return caps && (caps->disk_rw_only & 1u << HVP_PROTO_FILE);
 }
 
 void disk_apply_words(struct disk *d, struct disk_words *w)

@@ -49,8 +49,7 @@ static void tell_missing_vcpus(const struct state *s, const struct oci_resources
     uint64_t period = r->cpu.period.value ? r->cpu.period.value : CPU_PERIOD_DEFAULT;
 
     if (r->cpu.quota.value <= 0 || s->vm_vcpus == 0 ||
-        (uint64_t)r->cpu.quota.value / s->vm_vcpus < period ||
-        (uint64_t)r->cpu.quota.value == period * s->vm_vcpus)
+        (double)r->cpu.quota.value <= (double)period * s->vm_vcpus)
         return;
     log_warn("CPU quota %" PRId64 " of period %" PRIu64 " is more than the %" PRIu32
              " processors of the VM of container '%s', ignoring what is above",
