@@ -164,8 +164,8 @@ $(words_of "$name")"
 main() {
     local names
     tools_there
+    go_suite critest build # from a registry that the namespace does not reach
     own_namespaces "$@"
-    go_suite critest build
     setup "$1"
     node
     images
