@@ -54,7 +54,7 @@ bench_backend() {
     python3 "$here/baseline.py" "$(qemu_of boot)" "$b/rootfs" "$(image_of "$b")" "$WORK/console" > "$WORK/words"
     av delete --force boot
     for ((i = 0; i < $(times 5); i++)); do
-        python3 "$here/bare_hello.py" "$WORK/words" >> "$WORK/bare"
+        python3 "$here/bare_hello.py" "$WORK/words" >> "$WORK/bare" 2> "$WORK/out" || tail -n 1 "$WORK/out"
         ours "$b"
         av delete --force boot
     done
