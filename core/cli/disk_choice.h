@@ -27,7 +27,8 @@ int disk_add(struct chooser *k, enum disk_origin origin, const char *source, con
              struct disk **ret);
 void disk_use(struct disk *d, enum plan_disk_use use, size_t index);
 void disk_note(struct chooser *k, const char *what, const struct storage_choice *c);
-/* What is not known yet is the monitor's to find out. */
+/* Of the back-end; NULL where it has not been asked: then it is the monitor's to find out. */
+const struct hvp_caps *disk_known_caps(const struct choice *c);
 bool disk_can_plug(const struct choice *c);
 bool disk_images_are_writable(const struct choice *c);
 void disk_apply_words(struct disk *d, struct disk_words *w); /* takes w's strings */

@@ -111,12 +111,11 @@ static void add(struct disks *d, size_t index, const struct storage_uri *u, char
     strv_add(&d->nfs_hosts, u->server);
 }
 
-/* What is not known yet is the monitor's and the guest's to find out. */
 static bool may_have_nics(const struct choice *c)
 {
-    const struct probed *p = c->back_end ? &c->probed[c->back_end - c->descriptors.v] : NULL;
+    const struct hvp_caps *caps = disk_known_caps(c);
 
-    return !p || !p->asked || plugin_nics(&p->info.caps);
+    return !caps || plugin_nics(caps);
 }
 
 int disk_choose_nfs(struct chooser *k, size_t i)

@@ -118,8 +118,7 @@ void disk_note(struct chooser *k, const char *what, const struct storage_choice 
     strv_addf(&k->d->why, "%s: %s: %s", what, c->word, c->reason);
 }
 
-/* NULL where it is not known yet. */
-static const struct hvp_caps *known_caps(const struct choice *c)
+const struct hvp_caps *disk_known_caps(const struct choice *c)
 {
     const struct probed *p = c->back_end ? &c->probed[c->back_end - c->descriptors.v] : NULL;
 
@@ -128,14 +127,14 @@ static const struct hvp_caps *known_caps(const struct choice *c)
 
 bool disk_can_plug(const struct choice *c)
 {
-    const struct hvp_caps *caps = known_caps(c);
+    const struct hvp_caps *caps = disk_known_caps(c);
 
     return !caps || (caps->coldplug & 1u << HVP_DEV_DISK);
 }
 
 bool disk_images_are_writable(const struct choice *c)
 {
-    const struct hvp_caps *caps = known_caps(c);
+    const struct hvp_caps *caps = disk_known_caps(c);
 
     return caps && (caps->disk_rw_only & 1u << HVP_PROTO_FILE);
 }
