@@ -82,6 +82,7 @@ if ! command -v slirp4netns > /dev/null; then
 else
     check "podman run with slirp4netns" 0 'tap0.*10\.0\.2\.100' pm run --rm --network slirp4netns $I sh -c 'ip -o -4 addr; ip route; ping -c 1 -W 5 10.0.2.2'
 fi
+check "podman ends what holds its namespaces" 0 '' pm system migrate
 same "no container is left" "" "$(mine list --quiet)"
 umount /etc/passwd /etc/group /etc/subuid /etc/subgid /dev/net/tun /mnt
 finish
