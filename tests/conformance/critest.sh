@@ -96,18 +96,10 @@ X
 }
 
 node() {
-    local dir
     export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
     daemons_setup
-    for dir in /run/netns /var/lib/cni; do
-        mkdir -p "$dir" && mount -t tmpfs cri "$dir"
-    done
-    mkdir -p "$E/cni" "$WORK/tmp"
-    cat > "$E/cni/10-test.conflist" << X
-{"cniVersion": "0.4.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "av0", "isGateway": true,
- "ipMasq": true, "ipam": {"type": "host-local", "subnet": "10.88.77.0/24", "dataDir": "$E/ipam"}},
- {"type": "portmap", "capabilities": {"portMappings": true}}]}
-X
+    cni_setup av0 10.88.77.0/24 '"ipMasq": true' '{"type": "portmap", "capabilities": {"portMappings": true}}'
+    mkdir -p "$WORK/tmp"
     handler > "$WORK/handler.toml"
     containerd_cri_start "$WORK/handler.toml" || exit 1
 }
@@ -179,7 +171,7 @@ main() {
     same "no container is left in containerd" "" "$(kct containers ls -q)"
     ip link del av0
     daemons_stop
-    umount /run/netns /var/lib/cni
+    cni_done
     # Specs of propagation that fail leave theirs.
     mount_points "$WORK/tmp" | xargs -r umount -R
     ROOT=$ROOT/k8s.io

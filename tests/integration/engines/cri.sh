@@ -20,14 +20,8 @@ own_namespaces "$@"
 setup "${1:?usage: cri.sh BACKEND}"
 export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
 daemons_setup
-for dir in /run/netns /var/lib/cni; do
-    mkdir -p "$dir" && mount -t tmpfs cri "$dir"
-done
-mkdir -p "$E/cni" "$E/logs"
-cat > "$E/cni/10-test.conflist" <<X
-{"cniVersion": "0.4.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "av0",
- "isGateway": true, "ipam": {"type": "host-local", "subnet": "10.88.77.0/24", "dataDir": "$E/ipam"}}]}
-X
+cni_setup av0 10.88.77.0/24
+mkdir -p "$E/logs"
 containerd_cri_start "$HANDLER" || exit 1
 ROOT=$ROOT/k8s.io                       # the namespace of the CRI
 I=localhost/busybox:test
@@ -120,5 +114,5 @@ fi
 same "no container is left in containerd" "" "$(kct containers ls -q)"
 ip link del av0
 daemons_stop
-umount /run/netns /var/lib/cni
+cni_done
 finish

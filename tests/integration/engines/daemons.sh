@@ -48,6 +48,24 @@ X
     disks_setup "$E/anyvisor"
 }
 
+# cni_setup BRIDGE SUBNET [KEYS [PLUGIN]]: a bridge network of the test's own for the CRI plug-in, with
+# more keys of the bridge plug-in and another plug-in behind it. cni_done after daemons_stop.
+cni_setup() {
+    local dir
+    for dir in /run/netns /var/lib/cni; do
+        mkdir -p "$dir" && mount -t tmpfs cri "$dir"
+    done
+    mkdir -p "$E/cni"
+    cat > "$E/cni/10-test.conflist" <<X
+{"cniVersion": "0.4.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "$1", "isGateway": true,
+ ${3:+$3, }"ipam": {"type": "host-local", "subnet": "$2", "dataDir": "$E/ipam"}}${4:+, $4}]}
+X
+}
+
+cni_done() {
+    umount /run/netns /var/lib/cni
+}
+
 # daemon NAME CMD...: started in the background, its words in $E/NAME.log.
 daemon() {
     local name=$1

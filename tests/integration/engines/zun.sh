@@ -21,14 +21,7 @@ own_namespaces "$@"
 setup "${1:?usage: zun.sh BACKEND}"
 export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
 daemons_setup
-for dir in /run/netns /var/lib/cni; do
-    mkdir -p "$dir" && mount -t tmpfs cri "$dir"
-done
-mkdir -p "$E/cni"
-cat > "$E/cni/10-test.conflist" <<X
-{"cniVersion": "0.4.0", "name": "test", "plugins": [{"type": "bridge", "bridge": "zun0",
- "isGateway": true, "ipam": {"type": "host-local", "subnet": "10.88.78.0/24", "dataDir": "$E/ipam"}}]}
-X
+cni_setup zun0 10.88.78.0/24
 containerd_cri_start "$HANDLER" || exit 1
 dockerd_start || exit 1
 I=localhost/busybox:test
@@ -70,5 +63,5 @@ check "and removal" 0 '' cri RemovePodSandbox "{\"pod_sandbox_id\": \"$pod\"}"
 ip link del zun0
 ROOT=$ROOT/k8s.io
 daemons_stop
-umount /run/netns /var/lib/cni
+cni_done
 finish
