@@ -1,75 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ovs.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include "base/cleanup.h"
-#include "base/fd.h"
-#include "base/path.h"
-#include "base/proc.h"
 #include "base/str.h"
+#include "base/tool.h"
 #include "net/net.h"
 
 #define PROGRAM "ovs-vsctl"
-#define SAID_MAX 4096
-
-static char *find_program(void)
-{
-    static const char *const folders[] = {"/usr/bin", "/bin", "/usr/local/bin"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        char *path = path_join(folders[i], PROGRAM);
-
-        if (access(path, X_OK) == 0)
-            return path;
-        free(path);
-    }
-    return NULL;
-}
-
-static int wait_end(int pidfd, int words, struct err *err)
-{
-    cleanup_free char *said = NULL;
-    size_t len;
-    int status, r = fd_read_all(words, SAID_MAX, &said, &len, NULL);
-
-    if (said)
-        said[strcspn(said, "\n")] = '\0';
-    if ((r = proc_reap(pidfd, &status, err)) < 0)
-        return r;
-    return status == 0 ? 0 : err_set(err, EIO, PROGRAM ": %s", said && *said ? said : "it failed");
-}
 
 /* It limits its time by itself. */
 static int run(const struct strv *argv, struct err *err)
 {
-    cleanup_free char *path = find_program();
-    cleanup_fd int in = -1, out = -1, pidfd = -1;
-    int ends[2], r;
-    pid_t pid;
+    static const char *const names[] = {PROGRAM, NULL};
+    const struct tool t = {
+        .names = names,
+        .argv = (const char *const *)argv->v,
+        .package = "openvswitch-switch",
+    };
 
-    if (!path)
-        return err_set(err, ENOENT,
-                       "the program '" PROGRAM "' is not installed (openvswitch-switch)");
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set(err, errno, "pipe: %m");
-    in = ends[0];
-    out = ends[1];
-    const struct proc_fd_map fds[] = {{out, 2}};
-    const struct proc_spawn how = {.path = path,
-                                   .argv = (const char *const *)argv->v,
-                                   .fds = fds,
-                                   .n_fds = ARRAY_SIZE(fds),
-                                   .cwd = "/",
-                                   .death_signal = SIGKILL,
-                                   .null_stdio = 1};
-    if ((r = proc_spawn(&how, &pid, &pidfd, err)) < 0)
-        return r;
-    close_fd(&out);
-    return wait_end(pidfd, in, err);
+    return tool_run(&t, err);
 }
 
 static void begin(struct strv *argv)

@@ -17,7 +17,7 @@
 #include "base/path.h"
 #include "storage/disk.h"
 #include "storage/evict.h"
-#include "storage/tool.h"
+#include "base/tool.h"
 
 #define SUM_MAX 256
 #define BUILD "build-"
@@ -151,15 +151,17 @@ static int open_lock(int dir, const char *key)
 static int wait_for_lock(const struct job *j, int fd, struct err *err)
 {
     static const char *const names[] = {"flock", NULL}, *const argv[] = {"flock", "3", NULL};
+    const struct tool t = {
+        .names = names,
+        .argv = argv,
+        .file = fd,
+        .package = "util-linux",
+        .cancel_fd = j->cache->cancel_fd,
+    };
 
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
-    return storage_tool_run(&(struct storage_tool){.names = names,
-                                                   .argv = argv,
-                                                   .file = fd,
-                                                   .package = "util-linux",
-                                                   .cancel_fd = j->cache->cancel_fd},
-                            err);
+    return tool_run(&t, err) < 0 ? err_in_phase(err, PHASE_STORAGE) : 0;
 }
 
 static int lock(const struct job *j, int *ret_fd, struct err *err)
@@ -179,9 +181,9 @@ static int run_mkfs(const struct job *j, int file, struct err *err)
     cleanup_free char *uuid = xasprintf("%.8s-%.4s-%.4s-%.4s-%.12s", j->key, j->key + 8,
                                         j->key + 12, j->key + 16, j->key + 20);
     const char *const argv[] = {"mkfs.erofs", "--quiet", "-U", uuid, TOOL_FILE, j->tree, NULL};
+    const struct tool t = {mkfs, argv, file, j->tree, "erofs-utils", j->cache->cancel_fd};
 
-    return storage_tool_run(
-        &(struct storage_tool){mkfs, argv, file, j->tree, "erofs-utils", j->cache->cancel_fd}, err);
+    return tool_run(&t, err) < 0 ? err_in_phase(err, PHASE_STORAGE) : 0;
 }
 
 static int fill(const struct job *j, int fd, struct err *err)
@@ -270,5 +272,5 @@ void storage_cache_sweep(const char *dir)
 
 bool storage_tree_image_possible(void)
 {
-    return storage_tool_there(mkfs);
+    return tool_there(mkfs);
 }

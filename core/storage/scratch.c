@@ -11,7 +11,7 @@
 #include "base/path.h"
 #include "base/proc.h"
 #include "storage/disk.h"
-#include "storage/tool.h"
+#include "base/tool.h"
 
 #define PREFIX "scratch-" /* then pid, start time of who makes it, and something random */
 
@@ -58,9 +58,12 @@ static int make_fs(int fd, struct err *err)
                                        "nodiscard,lazy_itable_init=1,root_owner=0:0",
                                        TOOL_FILE,
                                        NULL};
-    int r = storage_tool_run(&(struct storage_tool){names, argv, fd, NULL, "e2fsprogs", 0}, err);
+    const struct tool t = {names, argv, fd, NULL, "e2fsprogs", 0};
 
-    return r < 0 ? err_wrap(err, "file system of a scratch disk") : 0;
+    if (tool_run(&t, err) == 0)
+        return 0;
+    err_in_phase(err, PHASE_STORAGE);
+    return err_wrap(err, "file system of a scratch disk");
 }
 
 int storage_scratch_make(const char *dir, uint64_t size, char **ret_path, struct err *err)

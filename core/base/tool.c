@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "storage/tool.h"
+#include "base/tool.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -91,7 +91,7 @@ static int cover_mounts(const void *arg)
     return 0;
 }
 
-static int start(const struct storage_tool *t, const char *path, int stderr_fd, int *ret_pidfd,
+static int start(const struct tool *t, const char *path, int stderr_fd, int *ret_pidfd,
                  struct err *err)
 {
     static const char *const env[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
@@ -101,7 +101,7 @@ static int start(const struct storage_tool *t, const char *path, int stderr_fd, 
         .argv = t->argv,
         .envp = env,
         .fds = fds,
-        .n_fds = ARRAY_SIZE(fds),
+        .n_fds = t->file > 0 ? 3 : 2,
         .unshare_flags = t->tree ? CLONE_NEWNS : 0,
         .in_child = t->tree ? cover_mounts : NULL,
         .in_child_arg = t->tree,
@@ -114,7 +114,7 @@ static int start(const struct storage_tool *t, const char *path, int stderr_fd, 
     return proc_spawn(&how, &pid, ret_pidfd, err);
 }
 
-int storage_tool_run(const struct storage_tool *t, struct err *err)
+int tool_run(const struct tool *t, struct err *err)
 {
     cleanup_free char *path = find(t->names);
     char said[SAID_MAX] = "";
@@ -122,15 +122,14 @@ int storage_tool_run(const struct storage_tool *t, struct err *err)
     int ends[2], status, cancelled, r;
 
     if (!path)
-        return err_set_phase(err, PHASE_STORAGE, ENOENT,
-                             "the program '%s' is not installed (package %s)", t->names[0],
-                             t->package);
+        return err_set(err, ENOENT, "the program '%s' is not installed (package %s)", t->names[0],
+                       t->package);
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return err_set_phase(err, PHASE_STORAGE, errno, "pipe: %m");
+        return err_set(err, errno, "pipe: %m");
     in = ends[0];
     out = ends[1];
     if ((r = start(t, path, out, &pidfd, err)) < 0)
-        return err_in_phase(err, PHASE_STORAGE);
+        return r;
     close_fd(&out);
     cancelled = read_words(in, t->cancel_fd, said);
     if (cancelled < 0)
@@ -138,15 +137,14 @@ int storage_tool_run(const struct storage_tool *t, struct err *err)
     if ((r = proc_reap(pidfd, &status, err)) < 0)
         return r;
     if (cancelled < 0)
-        return err_set_phase(err, PHASE_STORAGE, EINTR, "'%s' was interrupted", path);
+        return err_set(err, EINTR, "'%s' was interrupted", path);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     last_line(said);
-    return err_set_phase(err, PHASE_STORAGE, EIO, "'%s' failed: %s", path,
-                         *said ? said : "it did not say why");
+    return err_set(err, EIO, "'%s' failed: %s", path, *said ? said : "it did not say why");
 }
 
-bool storage_tool_there(const char *const *names)
+bool tool_there(const char *const *names)
 {
     cleanup_free char *path = find(names);
 
