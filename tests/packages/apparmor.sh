@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The AppArmor profile of the VMMs is one: apparmor.sh SOURCE. Compiled, not loaded.
 set -u
-profile=$1/packaging/apparmor/anyvisor-vmm
+profile=$1/configs/packaging/apparmor/anyvisor-vmm
 PATH=$PATH:/usr/sbin
 if ! command -v apparmor_parser > /dev/null; then
     echo "skipped: apparmor_parser is missing: '.ci/deps.sh test' installs it"

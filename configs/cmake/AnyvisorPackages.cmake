@@ -68,7 +68,7 @@ macro(deb component name)
         set(CPACK_DEBIAN_${upper}_PACKAGE_ARCHITECTURE all)
     endif()
     if(NOT D_COPYRIGHT)
-        set(D_COPYRIGHT ${CMAKE_SOURCE_DIR}/packaging/copyright)
+        set(D_COPYRIGHT ${CMAKE_SOURCE_DIR}/configs/packaging/copyright)
     endif()
     install(FILES ${D_COPYRIGHT} RENAME copyright COMPONENT ${component}
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name})
@@ -81,8 +81,8 @@ deb(core anyvisor LIBS
     DESCRIPTION "To podman, Docker, containerd and CRI-O it looks like runc; one file of policy decides\nwhich hypervisor and which storage each class of workload gets. This package has the\ncommand, the programs behind it and the manuals; hypervisors are packages of their own."
     DEPENDS "kmod, e2fsprogs" RECOMMENDS "anyvisor-kvm, libsystemd0, libkmod2, apparmor"
     SUGGESTS "erofs-utils, anyvisor-shim"
-    CONTROL ${CMAKE_SOURCE_DIR}/packaging/deb/postinst ${CMAKE_SOURCE_DIR}/packaging/deb/prerm
-            ${CMAKE_SOURCE_DIR}/packaging/deb/postrm)
+    CONTROL ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postinst ${CMAKE_SOURCE_DIR}/packaging/deb/prerm
+            ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postrm)
 deb(dev anyvisor-dev SECTION devel SUMMARY "files to build hypervisor plug-ins for anyvisor"
     DESCRIPTION "The header of the plug-in interface, pkg-config and CMake files, the skeleton for\n'anyvisor plugin new', and a worked example."
     LIBS RECOMMENDS "${same}, cmake, pkgconf")
@@ -125,7 +125,7 @@ foreach(arch ${guests})
     string(REPLACE _ - plain ${arch})
     deb(guest-${arch} anyvisor-guest-${plain} ALL SECTION kernel SUMMARY "guest image of anyvisor for ${arch}"
         DESCRIPTION "Kernel, initramfs and manifest that anyvisor's VMs for ${arch} guests boot."
-        COPYRIGHT ${CMAKE_SOURCE_DIR}/packaging/copyright.guest)
+        COPYRIGHT ${CMAKE_SOURCE_DIR}/configs/packaging/copyright.guest)
 endforeach()
 set(own_arch ${CMAKE_HOST_SYSTEM_PROCESSOR})
 string(REPLACE _ - own_arch "${own_arch}")
