@@ -4,15 +4,18 @@
 #   -R REGEX  only tests whose name matches
 #   --quick   unit tests only, no sanitizer build, no fuzzing
 # A test that fails beside others is run once more alone; the summary names it whatever comes of that.
+# What still runs after LIMIT minutes (75) fails, so that CI, which ends after 90, gets a summary.
 # The last line is "N passed, M failed[, K skipped]"; the exit status says the same.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")"
 
-select=() quick='' results=()
+select=() quick='' results=() times=()
 failed_stages=0
+limit=$((60 * ${LIMIT:-75}))
+stop_time=$(date -d "+$limit seconds" +%T)
 
-usage() { sed -n '3,7s/^# *//p' "$0"; }
+usage() { sed -n '3,8s/^# *//p' "$0"; }
 say() { printf '\n==> %s\n' "$*"; }
 
 parse_options() {
@@ -34,14 +37,14 @@ build_preset() {
     cmake --preset "$preset" >/dev/null && cmake --build --preset "$preset" ${1:+--target "$@"}
 }
 
-# run_tests FOLDER CTEST-OPTION...
+# run_tests FOLDER CTEST-OPTION... Three at a time for two processors: tests also wait.
 run_tests() {
     local folder=$1 junit again
     junit=$PWD/$1/results.xml again=$PWD/$1/again.xml
     shift
     say "tests: $folder $*"
     rm -f -- "$junit" "$again"
-    ctest --test-dir "$folder" --output-on-failure -j2 --timeout 600 \
+    ctest --test-dir "$folder" --output-on-failure -j3 --timeout 600 --stop-time "$stop_time" \
         --output-junit "$junit" \
         ${select[0]+"${select[@]}"} "$@" || true
     [ -f "$junit" ] || { echo "ctest left no results in '$folder'" >&2; return 1; }
@@ -52,9 +55,14 @@ run_tests() {
 # run_alone FOLDER JUNIT: what failed beside others, with the machine to itself, tells whether it was
 # the code or the load. More than a few failures are no load.
 run_alone() {
-    [ "$(grep -c '<failure' "$1/results.xml")" -le 3 ] || return 0
+    [ "$(grep -c '<failure' "$1/results.xml")" -le 3 ] && [ "$SECONDS" -lt "$limit" ] || return 0
     say "tests that failed, alone: $1"
-    ctest --test-dir "$1" --output-on-failure --rerun-failed --timeout 600 --output-junit "$2" || true
+    ctest --test-dir "$1" --output-on-failure --rerun-failed --timeout 600 --stop-time "$stop_time" \
+        --output-junit "$2" || true
+}
+
+stage_packages() {
+    .ci/deps.sh test
 }
 
 stage_default() {
@@ -62,7 +70,7 @@ stage_default() {
 }
 
 stage_sanitizers() {
-    build_preset asan && run_tests build-asan -L unit
+    build_preset asan unit-tests && run_tests build-asan -L unit
 }
 
 # The fuzz targets run their corpora and then for a few seconds: ctest knows for how long.
@@ -78,12 +86,15 @@ stage_fuzz() {
 }
 
 stage() {
+    local begin=$SECONDS
     "$@" || { echo "stage '$1' failed" >&2; failed_stages=$((failed_stages + 1)); }
+    times+=("${1#stage_} $((SECONDS - begin)) s")
 }
 
 # ctest gives skipped tests and those it could not start the same status; the message tells. What
 # failed is said once more at the end, for who sees only the end of a long log.
 summary() {
+    printf 'time: %s\n' "$(printf '%s, ' "${times[@]}")all $SECONDS s"
     python3 - "$failed_stages" ${results[0]+"${results[@]}"} <<'EOF'
 import os
 import re
@@ -111,6 +122,7 @@ def passed_alone(path):
 
 
 count = {"passed": 0, "failed": int(sys.argv[1]), "skipped": 0}
+took = []
 for path in sys.argv[2:]:
     alone = passed_alone(path)
     for case in tree.parse(path).getroot().iter("testcase"):
@@ -125,11 +137,13 @@ for path in sys.argv[2:]:
         else:
             kind = "failed"
         count[kind] += 1
+        took.append((float(case.get("time") or 0), case.get("name")))
         if kind != "passed" or message:
             print("%s: %s (%s) %s" % (kind, case.get("name"), path.split("/")[-2], message))
         if case.get("status") == "fail":
             for line in bad_lines(case):
                 print(line)
+print("slowest:", ", ".join("%s %.0f s" % (name, s) for s, name in sorted(took, reverse=True)[:10]))
 if count["passed"] + count["failed"] == 0:
     count["failed"] = 1
     print("failed: no test ran")
@@ -140,7 +154,7 @@ EOF
 }
 
 parse_options "$@"
-.ci/deps.sh test
+stage stage_packages
 stage stage_default
 if [ -z "$quick" ]; then
     stage stage_sanitizers
