@@ -93,7 +93,7 @@ make_root() {
         apt-config dump Acquire > "$WORK/apt.conf"      # proxies and the like
         # shellcheck disable=SC1091 # the host's own name of its release
         mmdebstrap --quiet --mode=root --variant=essential --aptopt='APT::Install-Recommends "false"' \
-            --aptopt="$WORK/apt.conf" --dpkgopt='path-exclude=/usr/share/doc/*' \
+            --aptopt="$WORK/apt.conf" --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt=force-unsafe-io \
             --include="$(dependencies | paste -sd,)" \
             "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$root.new" "${sources[@]}" &&
             mv "$root.new" "$root"

@@ -56,7 +56,7 @@ rig_key() {
 
 # The tree of the disk, of Debian's essential packages and the rig's.
 make_base() {
-    local root=$1 sources options=() p
+    local root=$1 sources options=(--dpkgopt=force-unsafe-io) p
     mapfile -t sources < <(apt_sources)
     for p in doc man locale info; do
         options+=("--dpkgopt=path-exclude=/usr/share/$p/*")
