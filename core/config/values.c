@@ -8,8 +8,7 @@
 #include "config/config.h"
 #include "config/reader.h"
 
-#define INTERFACE_MAX 15         /* bytes of a name */
-#define VM_MEMORY_MIN (64 * MIB) /* less than this boots no guest kernel we know */
+#define INTERFACE_MAX 15 /* bytes of a name */
 #define VCPUS_MAX 1024
 #define DURATION_MAX 86400
 
@@ -169,6 +168,25 @@ YAML_READER(yaml_number)
                   key->max, text);
 }
 
+/* In the largest unit that has no fraction. */
+static char *show_size(uint64_t size)
+{
+    static const char units[] = "KMGT";
+    size_t i = 0;
+
+    for (size /= KIB; units[i + 1] && size && size % 1024 == 0; size /= 1024)
+        i++;
+    return xasprintf("%" PRIu64 " %ciB", size, units[i]);
+}
+
+static void fail_range(struct yaml_reader *y, const yaml_node_t *node, const struct yaml_key *key,
+                       const char *text)
+{
+    cleanup_free char *min = show_size(key->min), *max = show_size(key->max);
+
+    yaml_fail(y, node, "expected %s to %s, not '%s'", min, max, text);
+}
+
 YAML_READER(yaml_size)
 {
     const char *text = yaml_text(y, node, "a size such as 64MiB");
@@ -179,8 +197,7 @@ YAML_READER(yaml_size)
     if (str_to_size(text, &size) < 0 || size >= UINT64_C(1) << 60)
         yaml_fail(y, node, "expected a size such as 64MiB, not '%s'", text);
     else if (key->max && (size < key->min || size > key->max))
-        yaml_fail(y, node, "expected %" PRIu64 " KiB to %" PRIu64 " KiB, not '%s'", key->min / KIB,
-                  key->max / KIB, text);
+        fail_range(y, node, key, text);
     else
         *(uint64_t *)to = size;
 }
@@ -192,20 +209,6 @@ YAML_READER(yaml_size_auto)
         *(uint64_t *)to = CONFIG_AUTO;
     else
         yaml_size(y, node, key, to);
-}
-
-YAML_READER(yaml_memory)
-{
-    const char *text = yaml_text(y, node, "a size such as 512MiB or auto");
-    uint64_t size = CONFIG_AUTO;
-
-    if (!text)
-        return;
-    if (strcmp(text, "auto") != 0)
-        yaml_size(y, node, key, &size);
-    if (y->code == 0 && size < VM_MEMORY_MIN)
-        yaml_fail(y, node, "a guest needs at least 64MiB, not '%s'", text);
-    *(uint64_t *)to = size;
 }
 
 YAML_READER(yaml_duration)
