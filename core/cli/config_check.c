@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include "base/cleanup.h"
 #include "cli/config_check.h"
+#include "cli/disks.h"
 #include "storage/uri.h"
 
 bool config_word_at(const char *text, const char *word, unsigned from, unsigned *ret_line,
@@ -194,13 +195,23 @@ static void check_secret(const char *where, const char *path, struct strv *probl
                   st.st_mode & 0777);
 }
 
+static int check_options(const struct config_volume *v, const struct storage_uri *uri,
+                         struct err *err)
+{
+    cleanup_call(disk_words_done) struct disk_words words = {0};
+    cleanup_free char *data = NULL;
+
+    return uri->protocol == STORAGE_NFS ? disk_nfs_words(&v->options, &data, err)
+                                        : disk_words_parse(&v->options, &words, err);
+}
+
 static void check_volume(const char *where, const struct config_volume *v, struct strv *problems)
 {
     cleanup_call(storage_uri_done) struct storage_uri uri = {0};
     struct err err = ERR_INIT;
 
     check_secret(where, v->secret, problems);
-    if (storage_uri_parse(v->source, &uri, &err) < 0)
+    if (storage_uri_parse(v->source, &uri, &err) < 0 || check_options(v, &uri, &err) < 0)
         strv_addf(problems, "%s: volume for '%s': %s", where, v->destination, err.msg);
     else if (uri.needs_secret && !v->secret)
         strv_addf(problems, "%s: volume for '%s': '%s' needs a secret", where, v->destination,

@@ -72,9 +72,10 @@ static void append(char **data, const char *option)
     *data = longer;
 }
 
-/* "hard,timeo=600"; those that every mount has (ro, noatime) are the plan's. */
-static int join_options(const struct strv *options, char **data, struct err *err)
+int disk_nfs_words(const struct strv *options, char **ret, struct err *err)
 {
+    cleanup_free char *data = NULL;
+
     for (size_t i = 0; i < options->n; i++) {
         const char *o = options->v[i];
 
@@ -86,8 +87,9 @@ static int join_options(const struct strv *options, char **data, struct err *err
                                  "softerr, vers=4.1 or 4.2, timeo=, retrans=, rsize=, wsize=, ac, "
                                  "noac, actimeo=, acregmin= and so on, cto, nocto, lookupcache=",
                                  o);
-        append(data, o);
+        append(&data, o);
     }
+    *ret = steal_ptr(&data);
     return 0;
 }
 
@@ -135,7 +137,7 @@ int disk_choose_nfs(struct chooser *k, size_t i)
     strv_add(&network, "network");
     if ((r = storage_decide(v ? &network : k->c->decision.storage.volumes, &f, &choice, k->err)) <
             0 ||
-        (r = join_options(&m->options, &data, k->err)) < 0)
+        (r = disk_nfs_words(&m->options, &data, k->err)) < 0)
         return err_wrap(k->err, "volume '%s'", u.shown);
     add(k->d, i, &u, &data);
     disk_note(k, v ? "volume of the class" : place, &choice);

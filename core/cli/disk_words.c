@@ -54,6 +54,18 @@ static int set_text(char **to, const char *value)
     return 0;
 }
 
+/* Others are the guest's file system's, which would only say that it has no such option. */
+static int refuse_mistyped(const char *option, struct err *err)
+{
+    static const char *const keys[] = {"format", "subdir", "secret", "fs", "cache", "size"};
+    cleanup_free char *key = xstrndup(option, strcspn(option, "="));
+    const char *meant = str_nearest(key, keys, ARRAY_SIZE(keys));
+
+    return meant ? err_set_phase(err, PHASE_CONFIG, EINVAL,
+                                 "option '%s': unknown, did you mean '%s='?", option, meant)
+                 : 1;
+}
+
 /* "key=value" of ours; 1: it is not. */
 static int take_pair(const char *option, struct disk_words *w, struct err *err)
 {
@@ -75,7 +87,7 @@ static int take_pair(const char *option, struct disk_words *w, struct err *err)
         return str_to_size(value, &w->size) < 0 || w->size == 0
                    ? bad(err, option, "a size like size=10GiB")
                    : 0;
-    return 1;
+    return refuse_mistyped(option, err);
 }
 
 static int take(const char *option, struct disk_words *w, struct err *err)

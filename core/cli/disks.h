@@ -94,6 +94,8 @@ int disks_add_wishes(struct oci_spec *spec, const struct choice *c, struct err *
 
 /* disk_nfs.c: the addresses of NFS servers. A guest asks no name server. */
 int disks_resolve(struct disks *d, struct err *err);
+/* "hard,timeo=600" of a mount's options, or NULL; those of every mount (ro) are the plan's. */
+int disk_nfs_words(const struct strv *options, char **ret, struct err *err);
 
 /* disk_words.c: what one asks of a disk. */
 struct disk_words {

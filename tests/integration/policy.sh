@@ -100,6 +100,11 @@ check "until a class needs it" 1 "class 'needs': none of its hypervisors can be 
 same "config check --format json" "false 1 true" "$(with config check --format json |
     jq -r '"\(.ok) \(.problems|length) \(.notes[0]|contains("gone.so"))"')"
 rm "$ETC/plugins.d/gone.yaml"
+policy 'classes:
+  - {name: disk, match: {user: "1"}, volumes: [{destination: /d, source: "nbd://x/", options: ["szie=1GiB"]}]}
+  - {name: nfs, match: {user: "2"}, volumes: [{destination: /d, source: "nfs://x/y", options: ["tmeo=9"]}]}'
+check "an option of a volume" 1 "policy.yaml:7:5: class 'disk': volume for '/d': option 'szie=1GiB': unknown, did you mean 'size='" with config check
+check "an option of an NFS volume" 1 "policy.yaml:8:5: class 'nfs': volume for '/d': option 'tmeo=9' is not one" with config check
 
 # --- the plan, and nothing else
 # The fake back-end has no such option.
@@ -116,6 +121,18 @@ check "in words, too" 0 '^  /tmp +tmpfs +rw,nosuid,nodev,mode=1777,size=8388608'
 check "create --dry-run" 0 '^class: +tuned' with create --dry-run --bundle "$b" --pid-file "$WORK/pid" d1
 same "create --dry-run --format json" "tuned $BACKEND tmpfs" "$(with create --dry-run --format json --bundle "$b" d1 |
     jq -r '"\(.class) \(.hypervisor) \(.plan.mounts[]|select(.destination=="/var/tmp").kind)"')"
+# engine NAME CGROUP WORD... -- WORD...: a call as that engine makes it, its words before and after the verb
+engine() {
+    local name=$1 dir=$2 before=()
+    dir=$(variant "$1" ".linux.cgroupsPath=\"$2\"")
+    shift 2
+    while [ "$1" != -- ]; do before+=("$1"); shift; done
+    check "the call of $name" 0 '^class: +tuned' \
+        with "${before[@]}" create --dry-run --bundle "$dir" --pid-file "$WORK/pid" "${@:2}" "$name-1"
+}
+engine podman machine.slice:libpod:1 --systemd-cgroup --log-format=json --log="$WORK/log.json" -- --preserve-fds 0
+engine docker /docker/1 --log "$WORK/log.json" --log-format json -- --no-new-keyring
+engine containerd kubepods-pod1.slice:cri-containerd:1 --log "$WORK/log.json" --log-format json --systemd-cgroup --
 check "it refuses what create refuses: the id" 1 "a/b" with create --dry-run --bundle "$b" a/b
 check "the terminal" 1 "console socket" \
     with create --dry-run --bundle "$b" --console-socket "$WORK/none" d1

@@ -75,6 +75,8 @@ b=$(bundle gone "$(disk "$WORK/gone.img" /a)")
 check "a missing image is named" 1 "mounts\[[0-9]+\] '/a': .*$WORK/gone.img: No such file" av create --bundle "$b" no
 b=$(bundle opt "$(disk "$WORK/a.img" /a '"fs=ntfs"')")
 check "a wrong option is named" 1 "option 'fs=ntfs': expected fs=ext4, xfs, erofs or squashfs" av create --bundle "$b" no
+b=$(bundle szie '.mounts += [{type:"anyvisor.scratch",destination:"/s",options:["szie=1GiB"]}]')
+check "so is a misspelt one" 1 "mounts\[[0-9]+\] '/s': option 'szie=1GiB': unknown, did you mean 'size='" av create --bundle "$b" no
 b=$(bundle ask ".annotations[\"org.anyvisor.rootfs\"]=\"$WORK/root.img\" | $(class share)")
 sed -i 's/^annotations:.*/annotations: {allow: []}/' "$ANYVISOR_CONFIG"
 check "a workload may not choose its own rootfs unless it is let" 0 'org.anyvisor.rootfs is not in annotations.allow' av explain "$b"
