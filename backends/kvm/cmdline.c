@@ -112,13 +112,16 @@ static void add_kernel(struct builder *b)
     const struct hvp_vm_spec *s = b->c->spec;
     const struct machine *m = b->c->machine;
     bool tcg = b->c->accel == ACCEL_TCG;
-    char words[128];
+    char words[160];
     size_t n = 0;
 
     /* Without a console word the kernel picks the serial port anyway, where the board has one. */
     words[0] = '\0';
     if (m->console_word[0])
         n += (size_t)snprintf(words, sizeof(words), " %s", m->console_word);
+    if (b->c->channel_cid) /* its port on the host has the same number */
+        n +=
+            (size_t)snprintf(words + n, sizeof(words) - n, " anyvisor.vsock=%u", b->c->channel_cid);
     if (tcg && m->tcg_word)
         n += (size_t)snprintf(words + n, sizeof(words) - n, " %s", m->tcg_word);
     if (tcg && m->has_tsc && b->c->tsc_khz)
@@ -157,16 +160,37 @@ static void add_port(struct builder *b, uint32_t port)
     add_json(b->a, "-device", o);
 }
 
-/* Control channel, console and the agent's ports: listening sockets that vm.c made. */
+static void add_serial_channels(struct builder *b)
+{
+    struct device_place at = place(b, SLOT_SERIAL);
+
+    add_json(b->a, "-device",
+             served_by_caller(b, device_virtio("virtio-serial", "serial", b->c->machine, &at)));
+    for (uint32_t i = 0; i < b->c->spec->n_channels; i++) {
+        args_add(b->a, "-chardev");
+        args_addf(b->a, "socket,id=agent%u,fd=%d,server=on,wait=off", i, CMDLINE_FD_AGENT + (int)i);
+        add_port(b, i);
+    }
+}
+
+static void add_vsock_channel(struct builder *b)
+{
+    struct device_place at = place(b, SLOT_SERIAL);
+
+    add_json(b->a, "-device",
+             device_vsock("agent", b->c->channel_cid, CMDLINE_FD_AGENT, b->c->machine, &at));
+}
+
+/* Control channel, console and the agent's: listening sockets that vm.c made. */
 static int add_channels(struct builder *b, struct hvp_error *err)
 {
     const struct hvp_vm_spec *s = b->c->spec;
-    struct device_place at = place(b, SLOT_SERIAL);
+    uint32_t max = b->c->channel_cid ? 1 : KVM_MAX_CHANNELS;
     cleanup_free char *log = args_escape(s->console_log);
 
-    if (s->n_channels < 1 || s->n_channels > KVM_MAX_CHANNELS)
-        return hvp_fail(err, EINVAL, "%u channels, but a VM has 1 to %d", s->n_channels,
-                        KVM_MAX_CHANNELS);
+    if (s->n_channels < 1 || s->n_channels > max)
+        return hvp_fail(err, EINVAL, "%u channels, but this VM can have 1 to %u", s->n_channels,
+                        max);
     args_add(b->a, "-chardev");
     args_addf(b->a, "socket,id=qmp,fd=%d,server=on,wait=off", CMDLINE_FD_QMP);
     add_pair(b->a, "-mon", "chardev=qmp,mode=control");
@@ -181,13 +205,10 @@ static int add_channels(struct builder *b, struct hvp_error *err)
         add_pair(b->a, "-device", b->c->machine->console_args);
     else
         add_pair(b->a, "-serial", "chardev:console");
-    add_json(b->a, "-device",
-             served_by_caller(b, device_virtio("virtio-serial", "serial", b->c->machine, &at)));
-    for (uint32_t i = 0; i < s->n_channels; i++) {
-        args_add(b->a, "-chardev");
-        args_addf(b->a, "socket,id=agent%u,fd=%d,server=on,wait=off", i, CMDLINE_FD_AGENT + (int)i);
-        add_port(b, i);
-    }
+    if (b->c->channel_cid)
+        add_vsock_channel(b);
+    else
+        add_serial_channels(b);
     return 0;
 }
 
@@ -275,8 +296,7 @@ static int add_device(struct builder *b, size_t index, struct hvp_error *err)
         return add_share(b, (const struct hvp_share *)dev, &at, err);
     default:
         add_json(b->a, "-device",
-                 device_vsock((const struct hvp_vsock *)dev, b->c->cids[b->next_cid++],
-                              b->next_fd++, m, &at));
+                 device_vsock(dev->tag, b->c->cids[b->next_cid++], b->next_fd++, m, &at));
         return 0;
     }
 }

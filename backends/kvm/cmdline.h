@@ -13,7 +13,7 @@
 enum {
     CMDLINE_FD_QMP = 3,
     CMDLINE_FD_CONSOLE = 4,
-    CMDLINE_FD_AGENT = 5, /* and following, one per channel */
+    CMDLINE_FD_AGENT = 5, /* and following, one per channel; of vsock its vhost file */
     CMDLINE_FD_CONSOLE_LOG = 15,
     CMDLINE_FD_DEVICES = 16, /* taps and vhost files, in the order of the devices */
 };
@@ -33,6 +33,7 @@ struct cmdline {
     bool memory_readonly; /* this QEMU can copy on write what it opens for reading only */
     bool privileged;      /* QEMU runs as root: the share may pass ownership through */
     const uint32_t *cids; /* of the vsock devices, in their order */
+    uint32_t channel_cid; /* address of the guest whose agent connects over vsock; 0 = none does */
 };
 
 /* Appends to a; the caller frees it also after an error. */

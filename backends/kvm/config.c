@@ -14,6 +14,8 @@ const char kvm_config_help[] =
     "cpu            CPU model with flags, as QEMU names it (host with KVM, max with TCG)\n"
     "firmware       auto, default or the absolute path of a BIOS image (auto)\n"
     "memory_backend anonymous or memfd (anonymous)\n"
+    "channel        serial or vsock: what carries the agent's channel; with vsock there are no "
+    "templates (serial)\n"
     "seccomp        on or off: QEMU's own system call filter (on)\n"
     "hotplug_ports  0 to 8: disks and NICs that can be added to a running VM (4)\n"
     "network        auto or host: QEMU reaches the host's network for network disks from the start "
@@ -117,6 +119,7 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
 {
     static const char *const accels[] = {"auto", "kvm", "tcg"};
     static const char *const memories[] = {"anonymous", "memfd"};
+    static const char *const channels[] = {"serial", "vsock"};
     static const char *const switches[] = {"off", "on"};
     static const char *const networks[] = {"auto", "host"};
     int r;
@@ -139,6 +142,9 @@ int kvm_config_set(struct kvm_config *c, const char *arch, const char *key, cons
     } else if (strcmp(key, "memory_backend") == 0) {
         r = choose(key, value, memories, ARRAY_SIZE(memories), err);
         c->memory = r < 0 ? c->memory : (enum kvm_memory)r;
+    } else if (strcmp(key, "channel") == 0) {
+        r = choose(key, value, channels, ARRAY_SIZE(channels), err);
+        c->channel = r < 0 ? c->channel : (enum kvm_channel)r;
     } else if (strcmp(key, "seccomp") == 0) {
         r = choose(key, value, switches, ARRAY_SIZE(switches), err);
         c->seccomp = r < 0 ? c->seccomp : r == 1;

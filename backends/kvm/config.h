@@ -11,6 +11,7 @@
 #define KVM_USER_AUTO UINT32_MAX
 
 enum kvm_memory { KVM_MEMORY_ANON, KVM_MEMORY_MEMFD };
+enum kvm_channel { KVM_CHANNEL_SERIAL, KVM_CHANNEL_VSOCK };
 
 struct kvm_config {
     char *qemu;     /* absolute path or a name to search; NULL = the machine's */
@@ -19,6 +20,7 @@ struct kvm_config {
     char *firmware; /* "auto", "default" or an absolute path; NULL = auto */
     enum accel accel;
     enum kvm_memory memory;
+    enum kvm_channel channel; /* what carries the agent's */
     bool seccomp;
     unsigned hotplug_ports;
     bool host_network; /* for network disks that come later */

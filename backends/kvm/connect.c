@@ -5,6 +5,7 @@
 #include "common/file.h"
 #include "common/util.h"
 #include "kvm.h"
+#include "vsock.h"
 #include "words.h"
 
 #define LOG_TAIL 16384     /* the option that QEMU complains about stands before the reason */
@@ -148,12 +149,18 @@ int kvm_wait_migrated(struct kvm_vm *vm, const struct deadline *d, struct hvp_er
 int kvm_agent_open(void *p, uint32_t port, uint32_t timeout_ms, int *fd, struct hvp_error *err)
 {
     struct kvm_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
     char name[32];
 
-    (void)timeout_ms; /* QEMU's backlog takes the connection at once */
     if (port >= vm->n_channels)
         return hvp_fail(err, EINVAL, "the VM has %u channels, there is no port %u", vm->n_channels,
                         port);
+    if (vm->listen_fd >= 0) {
+        if (vsock_accept(vm->listen_fd, vm->vsock_cid, vm->child.pidfd, &d, fd, err) < 0)
+            return err->code == -EPIPE ? explain_end(vm, err) : err->code;
+        return 0;
+    }
+    /* QEMU's backlog takes the connection at once. */
     snprintf(name, sizeof(name), "agent%u.sock", port);
     if (connect_to(vm, name, fd, err) < 0)
         return err->code == -ECONNREFUSED ? explain_end(vm, err) : err->code;

@@ -110,19 +110,19 @@ struct json_object *device_virtio(const char *name, const char *id, const struct
     return o;
 }
 
-static struct json_object *tagged(const char *name, const struct hvp_device *d,
-                                  const struct machine *m, const struct device_place *at)
+static struct json_object *tagged(const char *name, const char *tag, const struct machine *m,
+                                  const struct device_place *at)
 {
     char id[HVP_TAG_MAX + 3];
 
-    snprintf(id, sizeof(id), "d-%s", d->tag);
+    snprintf(id, sizeof(id), "d-%s", tag);
     return device_virtio(name, id, m, at);
 }
 
 struct json_object *device_disk(const struct hvp_disk *k, const struct machine *m,
                                 const struct device_place *at)
 {
-    struct json_object *o = tagged("virtio-blk", &k->d, m, at);
+    struct json_object *o = tagged("virtio-blk", k->d.tag, m, at);
     char node[HVP_TAG_MAX + 3];
 
     snprintf(node, sizeof(node), "n-%s", k->d.tag);
@@ -139,7 +139,7 @@ struct json_object *device_disk(const struct hvp_disk *k, const struct machine *
 struct json_object *device_nic(const struct hvp_nic *n, const struct machine *m,
                                const struct device_place *at)
 {
-    struct json_object *o = tagged("virtio-net", &n->d, m, at);
+    struct json_object *o = tagged("virtio-net", n->d.tag, m, at);
     char text[32];
 
     snprintf(text, sizeof(text), "t-%s", n->d.tag);
@@ -162,7 +162,7 @@ struct json_object *device_nic(const struct hvp_nic *n, const struct machine *m,
 struct json_object *device_share(const struct hvp_share *s, const struct machine *m,
                                  const struct device_place *at)
 {
-    struct json_object *o = tagged("virtio-9p", &s->d, m, at);
+    struct json_object *o = tagged("virtio-9p", s->d.tag, m, at);
     char text[32];
 
     snprintf(text, sizeof(text), "s-%s", s->d.tag);
@@ -171,10 +171,10 @@ struct json_object *device_share(const struct hvp_share *s, const struct machine
     return o;
 }
 
-struct json_object *device_vsock(const struct hvp_vsock *v, uint32_t cid, int fd,
-                                 const struct machine *m, const struct device_place *at)
+struct json_object *device_vsock(const char *tag, uint32_t cid, int fd, const struct machine *m,
+                                 const struct device_place *at)
 {
-    struct json_object *o = tagged("vhost-vsock", &v->d, m, at);
+    struct json_object *o = tagged("vhost-vsock", tag, m, at);
     char text[16];
 
     /* Only the modern device exists. */

@@ -28,8 +28,8 @@ struct json_object *device_nic(const struct hvp_nic *nic, const struct machine *
                                const struct device_place *at);
 struct json_object *device_share(const struct hvp_share *share, const struct machine *m,
                                  const struct device_place *at);
-struct json_object *device_vsock(const struct hvp_vsock *vsock, uint32_t cid, int fd,
-                                 const struct machine *m, const struct device_place *at);
+struct json_object *device_vsock(const char *tag, uint32_t cid, int fd, const struct machine *m,
+                                 const struct device_place *at);
 /* Any virtio device: driver NAME-BUS with id. */
 struct json_object *device_virtio(const char *name, const char *id, const struct machine *m,
                                   const struct device_place *at);

@@ -50,6 +50,8 @@ struct kvm_vm {
     bool end_told;    /* the event of the VM's end is queued */
     uint64_t memory;  /* bytes the guest was given; 0 = unknown (reopened) */
     uint32_t n_channels;
+    int listen_fd;      /* the agent connects to it over vsock; -1 = its channel is a serial port */
+    uint32_t vsock_cid; /* of the guest */
     unsigned root_ports; /* made at creation for hot-plug */
     unsigned next_fd_id;
     struct kvm_device *devices;

@@ -7,9 +7,10 @@
 #include "kvm.h"
 
 #define CAPS_ALWAYS                                                                                \
-    (HVP_CAP_VMM_CHILD | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_FD | HVP_CAP_MULTI_CHAN |  \
-     HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS |  \
-     HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE)
+    (HVP_CAP_VMM_CHILD | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_FD | HVP_CAP_STATS |       \
+     HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS)
+/* Where the agent's channel is a serial port. */
+#define CAPS_SERIAL (HVP_CAP_MULTI_CHAN | HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE)
 
 int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **ret,
                 struct hvp_error *err)
@@ -35,29 +36,46 @@ int kvm_accel(struct kvm_inst *in, enum accel *ret, char *note, size_t len, stru
     return accel_choose(in->config.accel, in->host->arch, &facts, ret, note, len, err);
 }
 
-static bool vsock_usable(void)
+/* 0 or -errno. */
+static int try_vsock(void)
 {
-    int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
+    cleanup_close int fd = open("/dev/vhost-vsock", O_RDWR | O_CLOEXEC);
 
-    if (fd < 0)
-        return false;
-    close(fd);
-    return true;
+    return fd < 0 ? -errno : 0;
+}
+
+/* A guest has one vsock device, and one that was saved looks for its host where that was: so where
+ * it carries the channel, it can neither be plugged nor is there a second life for the VM. */
+static int probe_channel(const struct kvm_config *config, struct hvp_caps *c, struct hvp_error *err)
+{
+    int r = try_vsock();
+
+    c->max_channels = KVM_MAX_CHANNELS;
+    if (config->channel == KVM_CHANNEL_SERIAL) {
+        c->flags |= CAPS_SERIAL | (r == 0 ? HVP_CAP_VSOCK : 0);
+        c->coldplug |= r == 0 ? 1u << HVP_DEV_VSOCK : 0;
+        return 0;
+    }
+    c->max_channels = 1;
+    if (r < 0)
+        return hvp_fail(err, -r,
+                        "'channel: vsock' needs '/dev/vhost-vsock': %s; load the module "
+                        "vhost_vsock, or take 'channel: serial'",
+                        strerror(-r));
+    return 0;
 }
 
 static void fill_devices(struct kvm_inst *in, const struct machine *m, struct hvp_caps *c)
 {
     uint32_t disk_nic = 1u << HVP_DEV_DISK | 1u << HVP_DEV_NIC;
-    bool vsock = vsock_usable();
 
-    c->flags = CAPS_ALWAYS | (vsock ? HVP_CAP_VSOCK : 0);
-    c->coldplug = disk_nic | 1u << HVP_DEV_SHARE | (vsock ? 1u << HVP_DEV_VSOCK : 0);
+    c->flags = CAPS_ALWAYS;
+    c->coldplug = disk_nic | 1u << HVP_DEV_SHARE;
     if (m->root_ports && in->config.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
     c->update = disk_nic;
     c->disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2 | 1u << HVP_FORMAT_VMDK |
                       1u << HVP_FORMAT_VHDX;
-    c->max_channels = KVM_MAX_CHANNELS;
     c->max_vcpus = m->max_vcpus;
 }
 
@@ -79,6 +97,8 @@ int kvm_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
         return err->code;
     binary_version(in->host, path, c.build_id, c.version, sizeof(c.version), &d);
     fill_devices(in, m, &c);
+    if (probe_channel(&in->config, &c, err) < 0)
+        return err->code;
     c.disk_protocols = binary_protocols(in->host, path, c.build_id, &d);
     snprintf(c.hypervisor, sizeof(c.hypervisor), "qemu");
     snprintf(c.arch, sizeof(c.arch), "%s", m->arch);

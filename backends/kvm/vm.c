@@ -80,9 +80,31 @@ static int open_console_log(struct launch *l, struct hvp_error *err)
     return map_fd(l, fd, CMDLINE_FD_CONSOLE_LOG, true, err);
 }
 
+static int make_vsock_channel(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
+{
+    int fd;
+
+    if (vsock_listen(&vm->vsock_cid, &fd, &vm->listen_fd, err) < 0)
+        return err->code;
+    l->c.channel_cid = vm->vsock_cid;
+    return map_fd(l, fd, CMDLINE_FD_AGENT, true, err);
+}
+
+static int make_serial_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
+{
+    char name[32];
+
+    for (uint32_t i = 0; i < l->c.spec->n_channels && i < KVM_MAX_CHANNELS; i++) {
+        snprintf(name, sizeof(name), "agent%u.sock", i);
+        if (make_socket(vm, l, name, CMDLINE_FD_AGENT + (int)i, err) < 0)
+            return err->code;
+    }
+    return 0;
+}
+
 static int make_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
 {
-    char path[HVP_RUN_DIR_MAX + 64], name[32];
+    char path[HVP_RUN_DIR_MAX + 64];
     int log;
 
     if (run_path(vm, KVM_LOG_NAME, path, sizeof(path), err) < 0 ||
@@ -92,12 +114,8 @@ static int make_channels(struct kvm_vm *vm, struct launch *l, struct hvp_error *
         make_socket(vm, l, KVM_CONSOLE_NAME, CMDLINE_FD_CONSOLE, err) < 0 ||
         open_console_log(l, err) < 0)
         return err->code;
-    for (uint32_t i = 0; i < l->c.spec->n_channels && i < KVM_MAX_CHANNELS; i++) {
-        snprintf(name, sizeof(name), "agent%u.sock", i);
-        if (make_socket(vm, l, name, CMDLINE_FD_AGENT + (int)i, err) < 0)
-            return err->code;
-    }
-    return 0;
+    return l->c.config->channel == KVM_CHANNEL_VSOCK ? make_vsock_channel(vm, l, err)
+                                                     : make_serial_channels(vm, l, err);
 }
 
 static int map_taps(struct launch *l, const struct hvp_nic *nic, int *child_fd,
@@ -267,7 +285,7 @@ struct kvm_vm *kvm_vm_new(struct kvm_inst *in, struct hvp_error *err)
     }
     vm->inst = in;
     vm->child = (struct child)CHILD_INIT;
-    vm->epoll_fd = -1;
+    vm->epoll_fd = vm->listen_fd = -1;
     vm->events = (struct event_queue)EVENT_QUEUE_INIT;
     qmp_init(&vm->qmp, -1, kvm_on_event, vm);
     if (kvm_events_init(vm, err) < 0) {
@@ -410,6 +428,8 @@ void kvm_vm_close(void *p)
         vm->devices = dev->next;
         free(dev);
     }
+    if (vm->listen_fd >= 0)
+        close(vm->listen_fd);
     free(vm->run_dir);
     free(vm->console_log);
     free(vm->template_dir);

@@ -382,7 +382,10 @@ static void vsock_retry(struct agent *a, struct source *s, uint32_t events)
 
     (void)events;
     (void)!read(s->fd, &ticks, sizeof(ticks));
-    if (a->channel.source.fd < 0 && connect_vsock(a, &err) < 0)
+    if (a->channel.source.fd >= 0)
+        return;
+    frame_reader_reset(&a->channel.reader);
+    if (connect_vsock(a, &err) < 0)
         disconnected(a);
 }
 

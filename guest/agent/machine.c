@@ -141,6 +141,8 @@ int machine_boot(struct agent *a, struct err *err)
     booted = modules_preload(a);
     if ((a->at.hvc ? modules_load("late", "xen-boot", err) : modules_load("boot", NULL, err)) < 0)
         agent_debug(a, "%s, ignoring", err->msg);
+    if (a->at.vsock_port && modules_load("late", "vsock", err) < 0)
+        agent_debug(a, "%s, ignoring", err->msg);
     a->urandom_fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
     alone_watch(a);
     return 0;

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# One VM on real KVM: that it is chosen where the CPU has it, all of it in a scope of systemd, and
-# what the scripts of the integration tests say of containers in it. Runs in the rig,
-# whose processor is emulated and has AMD's extension. Usage: vm.sh [SCRIPT...]
+# One VM on real KVM, with the agent's channel over vhost-vsock: that KVM is chosen where the CPU has
+# it, all of it in a scope of systemd, and what the scripts of the integration tests say of
+# containers in it. Runs in the rig, whose processor is emulated and has AMD's extension.
+# Usage: vm.sh [SCRIPT...]
 . "$(dirname "$0")/../../integration/lib.sh"
 if ! grep -qE '^flags.* (svm|vmx)' /proc/cpuinfo; then
     skip_all "the processor has neither svm nor vmx: rig.sh run $0"
@@ -10,6 +11,7 @@ fi
 setup kvm
 LIMIT=240
 sed -i 's/^defaults:/&\n  boot_timeout: 200s/' "$ANYVISOR_CONFIG"
+sed -i 's/# channel: serial .*/channel: vsock/' "$WORK/etc/plugins.d/kvm.yaml"
 
 commands_of() { while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline"; echo; done < "$1/cgroup.procs"; }
 
@@ -20,7 +22,12 @@ av --systemd-cgroup run --detach --bundle "$b" pod > "$WORK/out" 2>&1 < /dev/nul
 same "run --detach: $(cat "$WORK/out")" 0 $?
 check "its VMM uses KVM and is in the scope" 0 'qemu-system.* accel=kvm|qemu-system.*-accel kvm' \
     commands_of /sys/fs/cgroup/system.slice/anyvisor-pod.scope
+check "its channel is a vsock, and no serial port" 0 '^vhost-vsock-pci,?$' \
+    sh -c 'tr "\0" "\n" < "/proc/$1/cmdline" | grep -oE "vhost-vsock-pci|virtio-serial-pci" | xargs' sh "$(vmm_of pod)"
 check "exec" 3 '^Linux' av exec pod sh -c 'uname; exit 3'
+check "pause" 0 '' av pause pod
+check "resume" 0 '' av resume pod
+check "its channel is there as before" 0 '^there$' av exec pod echo there
 in_one_vm pod "$@"
 check "delete --force" 0 '' av delete --force pod
 check "no scope is left" 0 '^not-found not-found$' \

@@ -336,6 +336,32 @@ TEST(descriptors_are_numbered_in_the_order_of_the_devices)
     args_done(&s.args);
 }
 
+TEST(a_channel_over_vsock_is_in_the_place_of_the_serial_ports)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_OK(build(&s), s.err);
+    CHECK(value(&s, "-device", "virtio-serial") != NULL);
+    CHECK(value(&s, "-append", "anyvisor.vsock") == NULL);
+    args_done(&s.args);
+    setup(&s);
+    s.c.channel_cid = 4000000000u;
+    CHECK_OK(build(&s), s.err);
+    CHECK(value(&s, "-device", "serial") == NULL);
+    CHECK(value(&s, "-chardev", "agent") == NULL);
+    CHECK_CONTAINS(value(&s, "-device", "vhost-vsock"), "\"vhostfd\":\"5\"");
+    CHECK_CONTAINS(value(&s, "-device", "vhost-vsock"), "\"guest-cid\":4000000000");
+    CHECK_CONTAINS(value(&s, "-append", ""), "anyvisor.vsock=4000000000");
+    args_done(&s.args);
+    setup(&s);
+    s.c.channel_cid = 4711;
+    s.spec.n_channels = 2;
+    CHECK_INT_EQ(build(&s), -EINVAL);
+    CHECK_CONTAINS(s.err.msg, "this VM can have 1 to 1");
+    args_done(&s.args);
+}
+
 TEST(hotplug_ports_are_made_as_configured)
 {
     struct setup s;

@@ -12,7 +12,7 @@ TEST(every_key_of_the_help_is_accepted)
     } t[] = {{"qemu", "/usr/bin/qemu"}, {"accel", "tcg"},       {"machine", "microvm"},
              {"cpu", "max,-la57"},      {"firmware", "auto"},   {"memory_backend", "memfd"},
              {"seccomp", "off"},        {"hotplug_ports", "4"}, {"user", "root"},
-             {"network", "host"}};
+             {"network", "host"},       {"channel", "vsock"}};
     struct hvp_error err = {0};
     struct kvm_config c;
     size_t lines = 0;
@@ -31,6 +31,7 @@ TEST(every_key_of_the_help_is_accepted)
     CHECK_INT_EQ(c.hotplug_ports, 4);
     CHECK_INT_EQ(c.user, 0);
     CHECK(c.host_network);
+    CHECK_INT_EQ(c.channel, KVM_CHANNEL_VSOCK);
     CHECK_STR_EQ(c.machine, "microvm");
     kvm_config_done(&c);
 }
@@ -45,6 +46,7 @@ TEST(unknown_keys_and_bad_values_are_refused_by_name)
              {"machine", "", "'machine: '"},
              {"seccomp", "yes", "'seccomp: yes' is not one of off, on"},
              {"memory_backend", "file", "'memory_backend: file'"},
+             {"channel", "tcp", "'channel: tcp' is not one of serial, vsock"},
              {"firmware", "ovmf.fd", "neither an absolute path nor auto or default"},
              {"qemu", "./qemu", "neither an absolute path nor a name"},
              {"qemu", "", "'qemu' is empty"},
