@@ -49,6 +49,7 @@ static int try_vsock(void)
 static int probe_channel(const struct kvm_config *config, struct hvp_caps *c, struct hvp_error *err)
 {
     int r = try_vsock();
+    size_t used;
 
     c->max_channels = KVM_MAX_CHANNELS;
     if (config->channel == KVM_CHANNEL_SERIAL) {
@@ -62,6 +63,9 @@ static int probe_channel(const struct kvm_config *config, struct hvp_caps *c, st
                         "'channel: vsock' needs '/dev/vhost-vsock': %s; load the module "
                         "vhost_vsock, or take 'channel: serial'",
                         strerror(-r));
+    used = strlen(c->note);
+    snprintf(c->note + used, sizeof(c->note) - used, "%sthe agent's channel is a vsock",
+             used ? "; " : "");
     return 0;
 }
 
