@@ -6,8 +6,8 @@
 # guest/view/view.permitted. And on fake and kvm it is what the program sees under crun on the host:
 # lines that differ must match an entry of view.differences, and every entry must match a line.
 # VIEW_PRINT=1 prints the differences from crun that no entry names, and passes no judgement.
-# VIEW_GOLDEN=1 writes the golden dump anew, of all bundles. In a rig's pod (AV_POD of lib.sh) all but one,
-# whose names a container that joins does not have; its VM sees no mounts of another namespace.
+# VIEW_GOLDEN=1 writes the golden dump anew, of all bundles. In a rig's pod (AV_POD of lib.sh) the VM sees no
+# mounts of another namespace.
 
 # The bundles' tmpfs stays in a mount namespace of the test.
 [ -n "${VIEW_NS:-}${AV_POD:-}" ] || exec env VIEW_NS=1 unshare --mount --propagation slave "$0" "$@"
@@ -63,7 +63,8 @@ filter_of() {
         | .linux.devices=[{path:"/dev/zero",type:"c",major:1,minor:5,fileMode:384,uid:7,gid:8}]' ;;
     esac
 }
-ALL=(plain readonly user caps seccomp rlimits names mounts shm podman)
+# The last one's sysctls of the network are its pod's, where it joins one.
+ALL=(plain readonly user caps seccomp rlimits mounts shm podman names)
 
 # Files whose owner, mode, times and attributes must be seen as they are.
 make_files() {
@@ -78,9 +79,15 @@ make_files() {
     touch -h -d '2002-02-03 04:05:06 UTC' "$d/link"
 }
 
+# member BUNDLE: the namespaces that it has of its own where others would share the pod's.
+member() {
+    [ -n "${AV_POD:-}" ] || return 0
+    echo '| .linux.namespaces += [{type:"cgroup"}]'
+    [ "$1" != names ] || echo '| .linux.namespaces |= map(if .type=="uts" or .type=="ipc" then del(.path) else . end)'
+}
+
 prepare() {
-    local d member=''
-    [ -z "${AV_POD:-}" ] || member='| .linux.namespaces += [{type:"cgroup"}]'
+    local d
     chmod 0755 "$WORK"
     # Engines make /dev/shm of a container on the host: a tmpfs of its size.
     mkdir "$WORK/shm" && mount -t tmpfs -o mode=1777,size=64000k shm "$WORK/shm"
@@ -94,7 +101,7 @@ prepare() {
     # Not the cgroup file system: of a hybrid host, which the guest is not, crun shows all of v1.
     for d in "${BUNDLES[@]}"; do
         bundle "$d" ".process.args=[\"/bin/view_probe\",\"-w\",\"/vol\",\"/view\",\"/ro\",\"/flags\",\"/deep\",\"/up\",\"/tt\",\"/run2\",\"/etc\",\"/home\"]
-            $member
+            $(member "$d")
             | .annotations[\"org.anyvisor.arch\"]=\"$ARCH\" | .ociVersion=\"1.0.2\" | del(.mounts[]|select(.type==\"cgroup\"))
             | $(filter_of "$d")" > /dev/null
     done
@@ -212,7 +219,6 @@ main() {
     shift
     [ "$BACKEND" != "kvm-$ARCH" ] || LIMIT=240
     BUNDLES=("${ALL[@]}")
-    [ -z "${AV_POD:-}" ] || mapfile -t BUNDLES < <(printf '%s\n' "${ALL[@]}" | grep -vx names)
     [ $# = 0 ] || BUNDLES=("$@")
     : > "$WORK/used"
     XATTR=1
