@@ -37,7 +37,7 @@ make_root() {
 
 boot() {
     begin_qemu "$1"
-    qemu+=(-M q35 -cpu max -kernel "$rig/vmlinux" -initrd "$rig/initramfs")
+    qemu+=(-M q35 -cpu "max,$cpu_without" -kernel "$rig/vmlinux" -initrd "$rig/initramfs")
     qemu+=(-append "console=ttyS0 no_timer_check ${kernel_options[*]} systemd.unified_cgroup_hierarchy=1 systemd.unit=rig.target")
     run_qemu
 }
