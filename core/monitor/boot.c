@@ -62,13 +62,26 @@ static void fill_descriptor(struct boot *b)
     }
 }
 
+/* One for a pool (hold.c). Said before it is made, for a pool is filled again and again. */
+static int check_keep(struct boot *b)
+{
+    uint64_t flags = plugin_caps(b->plugin)->flags;
+
+    if (!b->spec->keep || ((flags & HVP_CAP_PAUSE) && !(flags & HVP_CAP_VMM_EXTERNAL)))
+        return 0;
+    return err_set_phase(&b->err, PHASE_VMM, ENOTSUP,
+                         "back-end '%s' cannot hold a VM for later: it needs to pause VMs of its "
+                         "own processes",
+                         b->spec->descriptor);
+}
+
 static int load(struct boot *b)
 {
     int r;
 
     fill_descriptor(b);
     if ((r = plugin_open(&b->descriptor, &b->host, &b->plugin, &b->err)) < 0 ||
-        (r = plugin_probe(b->plugin, left_ms(b), NULL, &b->err)) < 0)
+        (r = plugin_probe(b->plugin, left_ms(b), NULL, &b->err)) < 0 || (r = check_keep(b)) < 0)
         return r;
     b->timings.plugin_loaded = now_ns();
     return fault("monitor.plugin-loaded", &b->err);

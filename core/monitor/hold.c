@@ -46,26 +46,12 @@ static void pause_done(struct job *j)
     reply_ok(m, &m->hold.to, NULL, 0);
 }
 
-static int check(const struct monitor *m, struct err *err)
-{
-    uint64_t flags;
-
-    if (m->phase != MON_READY || !m->spec.keep || m->containers || m->hold.job.run)
-        return err_set(err, EINVAL, "only a VM that was made to be held can be, once it is empty");
-    flags = plugin_caps(m->boot.plugin)->flags;
-    if (!(flags & HVP_CAP_PAUSE) || flags & HVP_CAP_VMM_EXTERNAL)
-        return err_set_phase(err, PHASE_VMM, ENOTSUP,
-                             "back-end '%s' cannot hold a VM for later: it needs to pause VMs of "
-                             "its own processes",
-                             m->spec.descriptor);
-    return 0;
-}
-
 void hold_begin(struct monitor *m, struct reply_to to, int *fd)
 {
     struct err err = ERR_INIT;
 
-    if (check(m, &err) < 0) {
+    if (m->phase != MON_READY || !m->spec.keep || m->containers || m->hold.job.run) {
+        err_set(&err, EINVAL, "only a VM that was made to be held can be, once it is empty");
         reply_err(m, &to, &err);
         return;
     }

@@ -172,6 +172,16 @@ until_ok() {
     done
 }
 
+# of_backend JQ-FILTER: what `backends` tells of the one under test, in one line
+of_backend() {
+    av backends --format json | jq -rc --arg name "$BACKEND" ".backends[] | select(.name == \$name) | $1"
+}
+
+# can WORD: the back-end has this capability
+can() {
+    of_backend '.capabilities[]' | grep -qx -- "$1"
+}
+
 # vmm_of ID: the process of its VM, whoever has started it, by the UUID that the state directory's name gives
 vmm_of() {
     pgrep -f -- "-uuid $(printf %s "$ROOT/$1" | sha256sum | sed -E 's/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*/\1-\2-8\3-.\4-\5/') " | head -n 1

@@ -53,6 +53,15 @@ check "explain tells" 0 'pool: +a VM that waits.*up to 2' av explain "$B"
 check "status of nothing" 0 '^NAME' av pool status
 check "drain of nothing" 0 '^$' av pool drain
 
+# --- VMs that are not the runtime's own processes wait for nobody: said without making one
+if can vmm-external; then
+    check "fill says that the back-end holds no VMs" 1 "back-end '$BACKEND' cannot hold a VM for later" av pool fill "$B"
+    same "no VM was made" "" "$(leftover_processes | grep qemu)"
+    check "a start boots all the same" 3 anyvisor av run --bundle "$B" booted
+    check "status tells why it was not from the pool" 0 "class 'default': .*cannot hold a VM" av pool status
+    finish
+fi
+
 # --- the first start fills it, the second takes from it
 check "the first start boots or clones" 3 'anyvisor' av run --bundle "$B" first
 check "and its pool is filled afterwards" 0 '' until_ok 120 has ready 2
