@@ -178,7 +178,7 @@ interrupted() { # interrupted NAME SIGNAL CONDITION VERB ARG...
     nothing_left "$name"
     rm -f "$WORK"/hook.*
 }
-if [ "$BACKEND" = kvm ]; then
+if [[ $BACKEND == kvm* ]]; then
     interrupted "SIGTERM while the VM of a create boots" TERM has_monitor create --bundle "$b"
     interrupted "SIGHUP while the VM of a run boots" HUP has_monitor run --bundle "$b"
 else
@@ -188,8 +188,8 @@ interrupted "SIGTERM while a hook of a run hangs" TERM hook_runs run --bundle "$
 interrupted "SIGHUP while a hook of a create hangs" HUP hook_runs create --bundle "$slow"
 
 # --- what a limit allows a container to use, it can use: kernel and agent have their own
-if [ "$BACKEND" = kvm ]; then
-    printf 'version: 1\nplugins_dir: plugins.d\ndefaults: {hypervisor: [kvm]}\n' > "$WORK/etc/auto.yaml"
+if [[ $BACKEND == kvm* ]]; then
+    printf 'version: 1\nplugins_dir: plugins.d\ndefaults: {hypervisor: [%s]}\n' "$BACKEND" > "$WORK/etc/auto.yaml"
     b=$(bundle limit ".linux.resources.memory.limit=$((64 << 20)) |
         $(sh_args 'dd if=/dev/zero of=/dev/null bs=60M count=2 2> /dev/null && echo lives')")
     check "a container of 64 MiB can use 60 MiB" 0 '^lives$' av --config "$WORK/etc/auto.yaml" run --bundle "$b" c9

@@ -107,8 +107,8 @@ check "an option of a volume" 1 "policy.yaml:7:5: class 'disk': volume for '/d':
 check "an option of an NFS volume" 1 "policy.yaml:8:5: class 'nfs': volume for '/d': option 'tmeo=9' is not one" with config check
 
 # --- the plan, and nothing else
-# The fake back-end has no such option.
-model=$([ "$BACKEND" != kvm ] || echo ', security_model: none')
+# Only QEMU has such an option.
+model=$([ "$(of_backend .hypervisor)" != qemu ] || echo ', security_model: none')
 policy "$(printf 'classes:
   - name: tuned
     match: {user: "0"}
@@ -152,19 +152,19 @@ same "create" 0 $?
 unset LD_DEBUG LD_DEBUG_OUTPUT
 loaded() { sed -n 's/.*calling init: //p' "$WORK"/ld.* | grep -oE "$1" | sort -u | tr '\n' ' '; }
 same "create, its probes and its monitor load the back-end" "$BACKEND.so " "$(loaded "[^/]*/?$BACKEND.so" | grep -oE '[^/]*$')"
-same "and no library of another one" "" "$(loaded 'backends/[^/]*.so|lib(xen|virt)[^/]*' | sed "s|backends/$BACKEND.so ||")"
+others=$([ "$BACKEND" = kvm-libvirt ] && echo xen || echo 'xen|virt')
+same "and no library of another one" "" "$(loaded "backends/[^/]*.so|lib($others)[^/]*" | sed "s|backends/$BACKEND.so ||")"
 check "explain tells why not" 0 "xen.*this host has no '/proc/xen'" with explain "$wish"
 with start c1
 seen() { grep -q "$1" "$WORK/out"; }
 check "/tmp is a tmpfs" 0 '' until_ok 20 seen '^tmpfs /tmp tmpfs .*size=8192k'
 check "/var/tmp, too" 0 '' seen '^tmpfs /var/tmp tmpfs '
-if [ "$BACKEND" = kvm ]; then
+if [ -n "$model" ]; then
     check "the class's kernel arguments, then the workload's" 0 '' until_ok 20 seen 'loglevel=3 debug=off'
     check "the share has the class's options" 0 '' until_ok 20 seen '^share / 9p .*,loose,.*msize=65536'
-    vmm=$(pgrep -f 'guest=anyvisor-c1 ' | sed 's|.*|/proc/&/cmdline|' | xargs grep -lzF -- "$WORK")
-    check "and its security model" 0 'security_model=none' cat "$vmm"
+    check "and its security model" 0 'security_model=none' cat "/proc/$(vmm_of c1)/cmdline"
 else
-    skip "kernel arguments and share options" "the fake back-end has neither"
+    skip "kernel arguments and share options" "they are QEMU's"
 fi
 member=$(variant member ".linux.namespaces |= map(select(.type != \"network\")) + [{type:\"network\",path:\"/proc/$(
     av state c1 | jq .pid)/ns/net\"}] |
