@@ -81,7 +81,7 @@ deb(core anyvisor LIBS
     DESCRIPTION "To podman, Docker, containerd and CRI-O it looks like runc; one file of policy decides\nwhich hypervisor and which storage each class of workload gets. This package has the\ncommand, the programs behind it and the manuals; hypervisors are packages of their own."
     DEPENDS "kmod, e2fsprogs" RECOMMENDS "anyvisor-kvm, libsystemd0, libkmod2, apparmor"
     SUGGESTS "erofs-utils, anyvisor-shim"
-    CONTROL ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postinst ${CMAKE_SOURCE_DIR}/packaging/deb/prerm
+    CONTROL ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postinst ${CMAKE_SOURCE_DIR}/configs/packaging/deb/prerm
             ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postrm)
 deb(dev anyvisor-dev SECTION devel SUMMARY "files to build hypervisor plug-ins for anyvisor"
     DESCRIPTION "The header of the plug-in interface, pkg-config and CMake files, the skeleton for\n'anyvisor plugin new', and a worked example."

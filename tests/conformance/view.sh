@@ -9,8 +9,8 @@
 # VIEW_GOLDEN=1 writes the golden dump anew, of all bundles. In a rig's pod (AV_POD of lib.sh) the VM sees no
 # mounts of another namespace.
 
-# The bundles' tmpfs stays in a mount namespace of the test.
-[ -n "${VIEW_NS:-}${AV_POD:-}" ] || exec env VIEW_NS=1 unshare --mount --propagation slave "$0" "$@"
+# The bundles' tmpfs stays in a mount namespace of the test; that of libvirt's daemon is one.
+[ -n "${VIEW_NS:-}${AV_POD:-}${LIBVIRTD_PID:-}" ] || exec env VIEW_NS=1 unshare --mount --propagation slave "$0" "$@"
 
 . "$(dirname "$0")/../integration/lib.sh"
 

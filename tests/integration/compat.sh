@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # runc's options and settings that a VM cannot follow: each is refused with a sentence, or taken
 # with a warning in the log and without effect. And what engines ask of the command line.
-if [ -z "${COMPAT_NS:-}" ]; then    # the network namespace below is mounted in the test's own
+# The network namespace below is mounted in the test's own; that of libvirt's daemon is one.
+if [ -z "${COMPAT_NS:-}${LIBVIRTD_PID:-}" ]; then
     COMPAT_NS=1 exec unshare -m -n --propagation private -- "$0" "$@"
 fi
 # shellcheck source=tests/integration/lib.sh

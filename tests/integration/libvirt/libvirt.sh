@@ -41,6 +41,8 @@ same "its UUID is that of the state directory" \
     "$(virsh domuuid anyvisor-c1 | sed -E 's/^(.{19})./\1./; q')"
 check "QEMU is in the container's cgroup" 0 "/av-test-${WORK##*.}/c1\$" \
     cat "/proc/$(cat /run/libvirt/qemu/anyvisor-c1.pid)/cgroup"
+check "under libvirt's system call filter" 0 '^Seccomp:.2$' cat "/proc/$(vmm_of c1)/status"
+check "and with no new privileges" 0 '^NoNewPrivs:.1$' cat "/proc/$(vmm_of c1)/status"
 check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/anyvisor.vm/.*/m/share'" \
     virsh dumpxml anyvisor-c1
 same "it asks for no label but the user's: those of SELinux or AppArmor stay libvirt's" dac \
