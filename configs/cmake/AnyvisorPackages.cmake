@@ -6,7 +6,6 @@ set(AV_MAINTAINER "anyvisor maintainers <maintainers@anyvisor.invalid>" CACHE ST
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME anyvisor)
 set(CPACK_PACKAGE_VENDOR anyvisor)
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "OCI container runtime that gives every container a virtual machine")
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER ${AV_MAINTAINER})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION admin)
@@ -16,7 +15,9 @@ set(CPACK_COMPONENTS_GROUPING IGNORE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
 set(CPACK_PACKAGE_DIRECTORY ${CMAKE_BINARY_DIR}/packages)
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_SOURCE_DIR}/configs/packaging/compress.cmake)
 set(CPACK_COMPONENTS_ALL)
+configure_file(${CMAKE_SOURCE_DIR}/configs/packaging/changelog.in deb/changelog @ONLY)
 
 # The programs that a back-end starts are no libraries: dpkg-shlibdeps cannot know of them.
 set(host_qemu_amd64 qemu-system-x86)
@@ -43,7 +44,8 @@ endfunction()
 
 # deb(COMPONENT NAME SUMMARY text [DESCRIPTION text] [DEPENDS text] [RECOMMENDS text] [SUGGESTS text]
 #     [SECTION name] [COPYRIGHT file] [CONTROL file...] [ALL] [LIBS]): one package. LIBS: it has programs
-#     of the host, whose libraries dpkg-shlibdeps finds; ALL: the same on every architecture.
+#     of the host, whose libraries dpkg-shlibdeps finds; ALL: the same on every architecture. A text ends
+#     at a semicolon, for CPack.
 macro(deb component name)
     cmake_parse_arguments(D "ALL;LIBS" "SUMMARY;DESCRIPTION;DEPENDS;RECOMMENDS;SUGGESTS;SECTION;COPYRIGHT"
         "CONTROL" ${ARGN})
@@ -72,23 +74,25 @@ macro(deb component name)
     endif()
     install(FILES ${D_COPYRIGHT} RENAME copyright COMPONENT ${component}
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name})
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/deb/changelog COMPONENT ${component}
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${name})
 endmacro()
 
 set(same "anyvisor (= ${PROJECT_VERSION})")
 conffiles(core anyvisor/anyvisor.yaml apparmor.d/anyvisor-vmm)
 deb(core anyvisor LIBS
     SUMMARY "OCI container runtime that gives every container a virtual machine"
-    DESCRIPTION "To podman, Docker, containerd and CRI-O it looks like runc; one file of policy decides\nwhich hypervisor and which storage each class of workload gets. This package has the\ncommand, the programs behind it and the manuals; hypervisors are packages of their own."
+    DESCRIPTION "To podman, Docker, containerd and CRI-O it looks like runc. One file of policy\ndecides which hypervisor and which storage each class of workload gets. This\npackage has the command, the programs behind it and the manuals. Hypervisors\nare packages of their own."
     DEPENDS "kmod, e2fsprogs" RECOMMENDS "anyvisor-kvm, libsystemd0, libkmod2, apparmor"
     SUGGESTS "erofs-utils, anyvisor-shim"
     CONTROL ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postinst ${CMAKE_SOURCE_DIR}/configs/packaging/deb/prerm
             ${CMAKE_SOURCE_DIR}/configs/packaging/deb/postrm)
 deb(dev anyvisor-dev SECTION devel SUMMARY "files to build hypervisor plug-ins for anyvisor"
-    DESCRIPTION "The header of the plug-in interface, pkg-config and CMake files, the skeleton for\n'anyvisor plugin new', and a worked example."
+    DESCRIPTION "The header of the plug-in interface, pkg-config and CMake files, the skeleton\nfor 'anyvisor plugin new', and a worked example."
     LIBS RECOMMENDS "${same}, cmake, pkgconf")
 if(TARGET containerd-shim-anyvisor-v2)
     deb(shim anyvisor-shim LIBS SUMMARY "containerd shim of anyvisor"
-        DESCRIPTION "Lets containerd talk to anyvisor without runc's shim: containerd-shim-anyvisor-v2, the\nruntime io.containerd.anyvisor.v2."
+        DESCRIPTION "Lets containerd talk to anyvisor without runc's shim:\ncontainerd-shim-anyvisor-v2, the runtime io.containerd.anyvisor.v2."
         DEPENDS "${same}")
 endif()
 
@@ -113,7 +117,7 @@ foreach(b ${backends})
         set(${b}_words "the hypervisor '${b}'")
     endif()
     deb(${b} ${${b}_name} LIBS SUMMARY "hypervisor plug-in of anyvisor: ${${b}_words}"
-        DESCRIPTION "Loaded by anyvisor where its policy names it; see anyvisor-plugins.d(5)."
+        DESCRIPTION "Loaded by anyvisor where its policy names it, see anyvisor-plugins.d(5)."
         DEPENDS "${${b}_depends}${same}" RECOMMENDS "${${b}_recommends}" SUGGESTS "${${b}_suggests}")
 endforeach()
 

@@ -45,7 +45,7 @@ check "a container runs" 5 '^from the package$' anyvisor run --bundle /mnt/bundl
     check "libvirt's back-end is loaded, and misses its daemon alone" 0 '^kvm-libvirt .* no: .*(daemon does not run|connect to libvirt)' \
         anyvisor backends
 check "the shim says its version" 0 'anyvisor' containerd-shim-anyvisor-v2 -v
-check "man pages are there" 0 '' test -s /usr/share/man/man1/anyvisor.1
+check "man pages are there" 0 '' test -s /usr/share/man/man1/anyvisor.1.gz
 check "so is bash's completion" 0 '' test -s /usr/share/bash-completion/completions/anyvisor
 check "gc at boot is enabled" 0 '' test -L /etc/systemd/system/multi-user.target.wants/anyvisor-gc.service
 check "gc runs" 0 '' anyvisor gc

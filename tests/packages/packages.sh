@@ -43,6 +43,10 @@ for d in "${debs[@]}"; do
         check "${d##*/} depends on $owner, which has $lib" 0 "(^|[ ,])$owner( |,|\$)" dpkg-deb -f "$d" Depends
     done
 done
+same "each says in a line of its own what it is" "${#debs[@]}" \
+    "$(for d in "${debs[@]}"; do dpkg-deb -f "$d" Description | head -n 1; done | sort -u | wc -l)"
+same "and ends no sentence half-way" "" \
+    "$(for d in "${debs[@]}"; do dpkg-deb -f "$d" Description | tail -n 1; done | grep -v '\.$')"
 check "a guest image is for every host" 0 '^all$' field "anyvisor-guest-$(uname -m | tr _ -)" Architecture
 for d in "${debs[@]}"; do
     same "${d##*/}: nothing belongs to others or may be written by them" "" \
