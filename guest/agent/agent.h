@@ -69,8 +69,9 @@ enum process_state { P_SETUP, P_CREATED, P_STARTING, P_RUNNING, P_DEAD };
 struct process {
     struct process *next;
     uint32_t id;
-    struct container *container;
+    struct container *container; /* NULL: a connection, or forgotten */
     bool is_init, terminal;
+    uint16_t port; /* of a connection, which has no pid but streams; 0 = it is a process */
     bool exited_sent;
     enum process_state state;
     pid_t pid;
@@ -221,6 +222,8 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
                   const struct plan_process *plan, struct err *err);
 int process_start(struct agent *a, struct process *p, uint32_t seq, struct err *err);
 int process_signal(struct agent *a, struct process *p, int signo, struct err *err);
+struct process *process_new(struct agent *a, uint32_t id, uint32_t seq);
+void process_free(struct agent *a, struct process *p);
 void process_try_report(struct agent *a,
                         struct process *p); /* EXITED; frees it after its last EOF */
 void processes_report(struct agent *a);     /* a new connection: what is still untold */
@@ -228,11 +231,17 @@ bool processes_alive(const struct agent *a, const struct container *c);
 void processes_forget(struct agent *a, struct container *c);
 void process_reap_strangers(struct agent *a);
 
+/* connect.c: streams of TCP connections into the pod; the reply comes later */
+int connect_begin(struct agent *a, uint32_t id, uint32_t seq, uint16_t port, struct err *err);
+void connect_try_end(struct agent *a, struct process *p); /* may free it */
+
 /* streams.c */
+void streams_init(struct process *p); /* with nothing behind them */
 int streams_pipes(struct process *p, const struct plan_process *plan, int null_fd, int ret_child[3],
                   struct err *err);
 int streams_watch(struct agent *a, struct process *p, struct err *err);
-int streams_adopt_terminal(struct agent *a, struct process *p, int master, struct err *err);
+/* Both ways over one descriptor, which is taken over. */
+int streams_adopt(struct agent *a, struct process *p, int fd, struct err *err);
 int stream_data(struct agent *a, struct process *p, const struct frame_head *h,
                 const uint8_t *body);
 void stream_eof(struct agent *a, struct process *p);

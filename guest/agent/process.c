@@ -37,7 +37,20 @@ struct process *process_find(struct agent *a, uint32_t id)
     return p;
 }
 
-static void process_free(struct agent *a, struct process *p)
+/* In the agent's list, with nothing to it yet; NULL: no memory. */
+struct process *process_new(struct agent *a, uint32_t id, uint32_t seq)
+{
+    struct process *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return NULL;
+    *p = (struct process){.id = id, .seq = seq, .pidfd.fd = -1, .ctl.fd = -1, .next = a->processes};
+    streams_init(p);
+    a->processes = p;
+    return p;
+}
+
+void process_free(struct agent *a, struct process *p)
 {
     struct process **at = &a->processes;
 
@@ -97,7 +110,7 @@ static int spawn(struct process *p, struct job *j, struct err *err)
 int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t seq, bool init,
                   const struct plan_process *plan, struct err *err)
 {
-    struct process *p = calloc(1, sizeof(*p));
+    struct process *p = process_new(a, id, seq);
     int joins[PLAN_NS_COUNT];
     struct job j = {.a = a,
                     .c = c,
@@ -113,16 +126,10 @@ int process_spawn(struct agent *a, struct container *c, uint32_t id, uint32_t se
 
     if (!p)
         return err_set(err, ENOMEM, "process: %m");
-    *p = (struct process){.id = id,
-                          .container = c,
-                          .is_init = init,
-                          .state = j.unattended ? P_STARTING : P_SETUP,
-                          .seq = seq,
-                          .terminal = plan->flags & PLAN_P_TERMINAL,
-                          .pidfd.fd = -1,
-                          .ctl.fd = -1,
-                          .next = a->processes};
-    a->processes = p;
+    p->container = c;
+    p->is_init = init;
+    p->state = j.unattended ? P_STARTING : P_SETUP;
+    p->terminal = plan->flags & PLAN_P_TERMINAL;
     r = streams_pipes(p, plan, a->null_fd, j.stdio, err);
     if (r == 0)
         fork_chown_stdio(c, plan, j.stdio);
@@ -180,7 +187,7 @@ static void child_ready(struct agent *a, struct process *p, const struct ctl_rep
     if (m->master >= 0 && master < 0)
         r = err_set(&err, errno, "take the terminal: %m");
     else if (master >= 0)
-        r = streams_adopt_terminal(a, p, master, &err);
+        r = streams_adopt(a, p, master, &err);
     if (r < 0) {
         p->fail_code = -r;
         p->fail_text = strdup(err.msg);

@@ -104,7 +104,7 @@ static int do_signal(struct agent *a, const struct frame_head *h, struct wire bo
     r = find_process(a, h->id, &p, err);
     if (r < 0)
         return r;
-    if (!m.all)
+    if (!m.all || !p->container)
         return process_signal(a, p, (int)m.signo, err);
     cgroup_kill(p->container, (int)m.signo);
     return 0;
@@ -210,6 +210,18 @@ static int do_delete(struct agent *a, const struct frame_head *h, struct wire bo
     return r < 0 ? r : LATER;
 }
 
+static int do_connect(struct agent *a, const struct frame_head *h, struct wire body,
+                      struct err *err)
+{
+    struct msg_connect m;
+    int r = msg_connect_get(body, &m);
+
+    if (r < 0)
+        return bad_body(r, err);
+    r = connect_begin(a, h->id, h->seq, (uint16_t)m.port, err);
+    return r < 0 ? r : LATER;
+}
+
 static int do_network(struct agent *a, const struct frame_head *h, struct wire body,
                       struct err *err)
 {
@@ -254,6 +266,7 @@ static const struct {
     {FRAME_STATS, do_stats, "stats"},       {FRAME_PS, do_ps, "ps"},
     {FRAME_DELETE, do_delete, "delete"},    {FRAME_POWEROFF, do_poweroff, "poweroff"},
     {FRAME_NETWORK, do_network, "network"}, {FRAME_PING, do_ping, "ping"},
+    {FRAME_CONNECT, do_connect, "connect"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */

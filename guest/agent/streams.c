@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -46,18 +47,24 @@ static int pipe_for(struct stream *s, bool input, int *ret_child, struct err *er
     return 0;
 }
 
+void streams_init(struct process *p)
+{
+    for (uint8_t i = 0; i < 3; i++) {
+        p->streams[i].source.fd = -1;
+        p->streams[i].process = p;
+        p->streams[i].which = i;
+        p->streams[i].credit = STREAM_WINDOW;
+    }
+}
+
 /* The ends that stay here go into p->streams, those of the child to ret_child (the caller's). */
 int streams_pipes(struct process *p, const struct plan_process *plan, int null_fd, int ret_child[3],
                   struct err *err)
 {
     int r;
 
-    for (uint8_t i = 0; i < 3; i++) {
-        p->streams[i].source.fd = ret_child[i] = -1;
-        p->streams[i].process = p;
-        p->streams[i].which = i;
-        p->streams[i].credit = STREAM_WINDOW;
-    }
+    for (int i = 0; i < 3; i++)
+        ret_child[i] = -1;
     if (plan->flags & PLAN_P_TERMINAL)
         return 0;
     if (plan->flags & PLAN_P_STDIN)
@@ -93,12 +100,12 @@ int streams_watch(struct agent *a, struct process *p, struct err *err)
     return r;
 }
 
-int streams_adopt_terminal(struct agent *a, struct process *p, int master, struct err *err)
+int streams_adopt(struct agent *a, struct process *p, int fd, struct err *err)
 {
-    (void)fcntl(master, F_SETFD, FD_CLOEXEC);
-    (void)fcntl(master, F_SETFL, O_RDWR | O_NONBLOCK);
-    p->streams[STREAM_STDOUT].source.fd = master;
-    p->streams[STREAM_STDIN].source.fd = fcntl(master, F_DUPFD_CLOEXEC, 3);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    p->streams[STREAM_STDOUT].source.fd = fd;
+    p->streams[STREAM_STDIN].source.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     return streams_watch(a, p, err);
 }
 
@@ -115,7 +122,10 @@ static void output_ended(struct agent *a, struct stream *s)
     if (!s->eof)
         send_stream(a, s, FRAME_EOF, NULL, 0);
     s->eof = true;
-    process_try_report(a, p);
+    if (p->port)
+        connect_try_end(a, p);
+    else
+        process_try_report(a, p);
 }
 
 static void on_output(struct agent *a, struct source *src, uint32_t events)
@@ -142,16 +152,21 @@ static void on_output(struct agent *a, struct source *src, uint32_t events)
         loop_events(a, src, 0);
 }
 
+/* May free the stream, that of a connection. */
 static void stdin_done(struct agent *a, struct stream *s, bool tell)
 {
     size_t dropped = s->queue_len;
 
     if (s->source.fd >= 0 && tell)
         send_stream(a, s, FRAME_CLOSE, NULL, 0);
+    if (s->process->port) /* its other half is open still */
+        (void)shutdown(s->source.fd, SHUT_WR);
     loop_close(a, &s->source);
     free(steal_ptr(&s->queue));
     s->queue_at = s->queue_len = 0;
     send_credit(a, s, dropped);
+    if (s->process->port)
+        connect_try_end(a, s->process);
 }
 
 static void stdin_write(struct agent *a, struct stream *s)

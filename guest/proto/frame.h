@@ -50,8 +50,10 @@ enum frame_type {
     FRAME_POWEROFF, /* kill all, sync, power off; reply, then the VM ends */
     FRAME_NETWORK,  /* struct msg_network: all of the VM's network namespace */
     FRAME_PING,
-    FRAME_ATTACH, /* seq = any number, no body; answered by HELLO: a new session begins */
-    FRAME_MOUNT,  /* id = init process: its PLAN_M_NFS, once the network is there, before START */
+    FRAME_ATTACH,  /* seq = any number, no body; answered by HELLO: a new session begins */
+    FRAME_MOUNT,   /* id = init process: its PLAN_M_NFS, once the network is there, before START */
+    FRAME_CONNECT, /* id = new connection, msg_connect: its streams are stdin and stdout of that id
+                    * when the reply says 0, and EXITED comes when both have ended */
     /* both directions: streams of a process; the low two bits of seq name the stream */
     FRAME_DATA = 64, /* raw bytes */
     FRAME_EOF,       /* no more data in this direction */

@@ -81,6 +81,19 @@ static const struct codec_field resize_fields[] = {
 };
 static const struct codec resize_codec = CODEC_OF(struct msg_resize, resize_fields, NULL);
 
+static int connect_check(const void *obj)
+{
+    uint32_t port = ((const struct msg_connect *)obj)->port;
+
+    return port < 1 || port > UINT16_MAX ? -EPROTO : 0;
+}
+
+static const struct codec_field connect_fields[] = {
+    CODEC_F(1, U32, struct msg_connect, port),
+};
+static const struct codec connect_codec =
+    CODEC_OF(struct msg_connect, connect_fields, connect_check);
+
 static const struct codec_field stats_fields[] = {
     CODEC_F(1, U64, struct msg_stats, cpu_usage_us),
     CODEC_F(2, U64, struct msg_stats, cpu_user_us),
@@ -220,6 +233,16 @@ void msg_resize_put(struct wbuf *w, const struct msg_resize *m)
 int msg_resize_get(struct wire body, struct msg_resize *ret)
 {
     return codec_get(body, &resize_codec, ret);
+}
+
+void msg_connect_put(struct wbuf *w, const struct msg_connect *m)
+{
+    codec_put(w, &connect_codec, m);
+}
+
+int msg_connect_get(struct wire body, struct msg_connect *ret)
+{
+    return codec_get(body, &connect_codec, ret);
 }
 
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m)

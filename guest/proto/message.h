@@ -69,6 +69,11 @@ struct msg_resize {
     uint32_t rows, cols;
 };
 
+/* A TCP server of the pod that listens on its loopback, IPv4's or IPv6's. */
+struct msg_connect {
+    uint32_t port;
+};
+
 /* Numbers of cgroup v2; PLAN_UNSET = the guest does not know. Bytes, microseconds, counts. */
 struct msg_stats {
     uint64_t cpu_usage_us, cpu_user_us, cpu_system_us, cpu_periods, cpu_throttled, cpu_throttled_us;
@@ -111,6 +116,8 @@ void msg_signal_put(struct wbuf *w, const struct msg_signal *m);
 int msg_signal_get(struct wire body, struct msg_signal *ret);
 void msg_resize_put(struct wbuf *w, const struct msg_resize *m);
 int msg_resize_get(struct wire body, struct msg_resize *ret);
+void msg_connect_put(struct wbuf *w, const struct msg_connect *m);
+int msg_connect_get(struct wire body, struct msg_connect *ret);
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m);
 int msg_stats_get(struct wire body, struct msg_stats *ret);
 void msg_ps_put(struct wbuf *w, const struct msg_ps *m);

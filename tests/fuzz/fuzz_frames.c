@@ -79,6 +79,9 @@ static void try_body(uint16_t type, struct wire b)
     case FRAME_RESIZE:
         TRY_FLAT(resize);
         break;
+    case FRAME_CONNECT:
+        TRY_FLAT(connect);
+        break;
     case FRAME_NETWORK:
         TRY(network);
         break;

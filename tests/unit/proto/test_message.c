@@ -117,6 +117,23 @@ TEST(oom_signal_and_resize_come_back)
     wbuf_done(&w);
 }
 
+TEST(connect_comes_back_and_impossible_ports_are_refused)
+{
+    static const uint32_t bad[] = {0, 65536, UINT32_MAX};
+    struct msg_connect m = {65535}, got;
+
+    ROUND_TRIP(connect, &m, &got);
+    CHECK_INT_EQ(got.port, 65535);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct wbuf w = {0};
+
+        m.port = bad[i];
+        msg_connect_put(&w, &m);
+        CHECK_ERR(msg_connect_get(wire_over(w.data, w.len), &got), -EPROTO);
+        wbuf_done(&w);
+    }
+}
+
 TEST(stats_come_back_with_unknown_numbers)
 {
     struct msg_stats m, got;
