@@ -51,6 +51,10 @@ int network_adopt(pid_t pid, const struct network_nics *asked, bool hostifs,
 /* Give the guest what is in the namespace now. Warns of what it cannot get. */
 int network_carry(const struct cli *cli, const struct container *c, struct err *err);
 
+/* forward.c: what an engine connects to on the loopback of a pod's namespace shall reach the guest.
+ * Where the kernel cannot, the pod is as good without. */
+void network_forward(const struct cli *cli, const struct container *c);
+
 /* Give the interfaces back to a namespace that outlives the container. */
 void network_release(const struct container *c);
 

@@ -7,6 +7,7 @@
 #include "cli/network.h"
 #include "cli/pod.h"
 #include "hooks/hooks.h"
+#include "policy/policy.h"
 
 int container_spec(const struct container *c, struct oci_spec **ret, struct err *err)
 {
@@ -55,6 +56,8 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
     }
     if (!pod_is_member(&c->state) && (r = network_carry(cli, c, err)) < 0)
         return r;
+    if (workload_is_sandbox(&c->state.annotations))
+        network_forward(cli, c);
     r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
     if (r == 0)
         poststart(c);

@@ -62,8 +62,7 @@ static void sweep_processes(struct container *c)
         struct process *gone = *p;
 
         /* An exec that nobody waits for any more, and whose streams have ended. */
-        if (!gone->init && gone->finished && gone->io[1].mode == STDIO_CLOSED &&
-            gone->io[2].mode == STDIO_CLOSED)
+        if (!gone->init && gone->finished && stdio_ended(gone))
             gone->dead = true;
         if (!gone->dead) {
             p = &gone->next;

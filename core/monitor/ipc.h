@@ -68,6 +68,7 @@ enum ipc_type {
                   * the connection may close then */
     IPC_TAKE,    /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
                   * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
+    IPC_FORWARD, /* fds: those of net_forward_open: what connects there is the guest's; once */
 };
 
 struct ipc_reply {

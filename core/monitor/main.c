@@ -95,6 +95,7 @@ int main(void)
                                .share_fd = -1,
                                .cancel_fd = -1,
                                .hold = {.fd = -1},
+                               .forward = {.listener = {.fd = -1}, .link = -1},
                                .vm_events = {.fd = -1}};
     struct err err = ERR_INIT;
 

@@ -73,7 +73,8 @@ struct process {
     struct container *c;
     uint32_t id; /* in the protocol */
     bool init;
-    bool no_wait; /* its exit is not held back by a reader that has stopped reading */
+    bool no_wait;   /* its exit is not held back by a reader that has stopped reading */
+    bool forwarded; /* a connection (forward.c): its stdin and stdout are one socket */
     uint64_t proxy_conn;
     struct proc_id proxy;
     struct stdio_end io[3];
@@ -120,6 +121,13 @@ struct hold {
     struct err err;
 };
 
+/* Connections to the pod's loopback on the host (forward.c). */
+struct forward {
+    struct loop_source listener;
+    int link; /* without it nothing comes to the listener */
+    unsigned n;
+};
+
 struct monitor {
     struct loop loop;
     struct worker worker;
@@ -135,6 +143,7 @@ struct monitor {
     size_t n_taps;
     struct boot boot;
     struct hold hold;
+    struct forward forward;
     uint64_t owner; /* the connection without which there will be no container */
     struct job event_job, end_job, save_job;
     struct err save_err;
@@ -238,6 +247,10 @@ void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg);
 void network_reply(struct monitor *m, struct reply_to *to, const struct ipc_hostifs *hostifs);
 void network_take_taps(struct monitor *m, int *fds, size_t n);
 
+/* forward.c; takes over the descriptors */
+void forward_take(struct monitor *m, struct reply_to to, int fds[2]);
+void forward_ended(struct monitor *m); /* one of its connections is gone */
+
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);
 int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,
@@ -263,7 +276,8 @@ void container_vm_lost(struct container *c);
 void container_check(struct container *c); /* after a process has finished */
 void container_late(void *ctx); /* the guest has not said in time what must have happened */
 
-/* process.c */
+/* process.c; process_add: without a proxy; fds: stdin, stdout, stderr */
+struct process *process_add(struct container *c, int fds[3], bool terminal, bool want_stdin);
 struct process *process_new(struct container *c, bool init, int fds[4], bool terminal,
                             bool want_stdin, const struct proc_id *proxy);
 struct process *process_find(struct monitor *m, uint32_t id);
@@ -285,6 +299,7 @@ void stdio_eof(struct process *p, unsigned stream);
 void stdio_stdin_gone(struct process *p);
 void stdio_expect(struct process *p, unsigned stream, uint64_t left); /* after its exit */
 void stdio_guest_gone(struct process *p);
+bool stdio_ended(const struct process *p);   /* all streams */
 bool stdio_drained(const struct process *p); /* what it wrote is with its readers */
 bool stdio_owed(const struct process *p);    /* only the guest holds up more of it */
 void stdio_forgive(struct process *p);       /* what is owed will not come */

@@ -21,20 +21,27 @@ static struct process **end_of(struct process **list)
     return list;
 }
 
+struct process *process_add(struct container *c, int fds[3], bool terminal, bool want_stdin)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+
+    p->c = c;
+    p->id = ++c->m->next_id;
+    p->grace = (struct loop_timer){.fn = on_grace, .ctx = p};
+    *end_of(&c->processes) = p;
+    stdio_init(p, fds, terminal, want_stdin);
+    return p;
+}
+
 /* Takes over fds: the proxy's connection, then stdin, stdout, stderr. */
 struct process *process_new(struct container *c, bool init, int fds[4], bool terminal,
                             bool want_stdin, const struct proc_id *proxy)
 {
-    struct process *p = xcalloc(1, sizeof(*p));
+    struct process *p = process_add(c, fds + 1, terminal, want_stdin);
     struct conn *conn;
 
-    p->c = c;
-    p->id = ++c->m->next_id;
     p->init = init;
     p->proxy = *proxy;
-    p->grace = (struct loop_timer){.fn = on_grace, .ctx = p};
-    *end_of(&c->processes) = p;
-    stdio_init(p, fds + 1, terminal, want_stdin);
     conn = conn_add(c->m, steal_fd(&fds[0]), p);
     p->proxy_conn = conn->number;
     sandbox_send_vmm(c->m, conn);
@@ -202,5 +209,7 @@ void process_free(struct process *p)
     stdio_close(p);
     if (p->open && p->c->m->channel)
         channel_process_close(p->c->m->channel, p->id);
+    if (p->forwarded)
+        forward_ended(p->c->m);
     free(p);
 }

@@ -419,6 +419,12 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
     case IPC_TAKE:
         take_held(&q);
         break;
+    case IPC_FORWARD:
+        if (c->n_fds == 2)
+            forward_take(c->m, q.to, c->fds);
+        else
+            refuse(&q, EPROTO, "IPC_FORWARD without its descriptors");
+        break;
     case IPC_CONSOLE:
         if (c->n_fds == 1)
             console_pass(c->m, q.to, &c->fds[0]);

@@ -26,6 +26,7 @@ static struct monitor *monitor_of(const struct stdio_end *e)
 
 static void on_out(void *ctx, uint32_t events);
 static void on_in(void *ctx, uint32_t events);
+static void reader_gone(struct stdio_end *e);
 
 static int open_anew(int fd, int access)
 {
@@ -116,6 +117,8 @@ static int move_stdin(struct stdio_end *e, size_t window)
     if (n < 0 && errno == EAGAIN)
         return 0;
     if (n <= 0) { /* also EIO: the terminal's other side has closed */
+        if (n < 0 && e->p->forwarded)
+            reader_gone(&e->p->io[STREAM_STDOUT]); /* who has reset it does not read on */
         stdin_end(e);
         return -1;
     }
@@ -219,8 +222,11 @@ static ssize_t write_some(struct stdio_end *e)
 
 static void settle(struct stdio_end *e)
 {
-    if (e->mode != STDIO_CLOSED && e->guest_eof && queue_bytes(&e->queue) == 0)
+    if (e->mode != STDIO_CLOSED && e->guest_eof && queue_bytes(&e->queue) == 0) {
+        if (e->p->forwarded) /* its other half may go on */
+            (void)shutdown(e->source.fd, SHUT_WR);
         end_close(e);
+    }
     if (e->p->exited && !e->p->finished)
         process_try_finish(e->p);
 }
@@ -309,6 +315,14 @@ void stdio_guest_gone(struct process *p)
 {
     for (unsigned i = STREAM_STDOUT; i <= STREAM_STDERR; i++)
         stdio_eof(p, i);
+}
+
+bool stdio_ended(const struct process *p)
+{
+    for (unsigned i = 0; i < 3; i++)
+        if (p->io[i].mode != STDIO_CLOSED)
+            return false;
+    return true;
 }
 
 bool stdio_drained(const struct process *p)

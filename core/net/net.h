@@ -128,6 +128,13 @@ int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link 
 #define NET_NIC_ANY (-1)
 int net_give_back(struct net_ns *ns, int number, const char *owner, struct err *err);
 
+/*
+ * What connects to TCP ports of the namespace's 127.0.0.1 comes to ret[0] from now on, a listening
+ * socket, where accepted ones tell the port by getsockname. It ends with ret[1], a link of BPF, and
+ * with its last copy. -EPERM, -EINVAL, ...: the kernel cannot, or not for this user.
+ */
+int net_forward_open(struct net_ns *ns, int ret[2], struct err *err);
+
 /* Give the interfaces of a VM that is gone back to the namespace: what another one carries stays.
  */
 int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,

@@ -60,6 +60,8 @@ struct workload {
 void workload_from_spec(const struct oci_spec *spec, const char *runtime, const char *host_arch,
                         struct workload *ret);
 void workload_done(struct workload *w);
+/* By the annotations of containerd and CRI-O: a pod's sandbox container. */
+bool workload_is_sandbox(const struct kvs *annotations);
 
 /* One back-end as the caller found it: descriptor, then probe. Strings are borrowed. */
 struct policy_candidate {

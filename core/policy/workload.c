@@ -40,20 +40,30 @@ static void set_names(struct workload *w)
     w->image = first_of(&w->annotations, image);
 }
 
+static bool is_of_type(const struct kvs *annotations, const char *wanted)
+{
+    static const char *const keys[] = {"io.kubernetes.cri.container-type",
+                                       "io.kubernetes.cri-o.ContainerType", NULL};
+    cleanup_free char *type = first_of(annotations, keys);
+
+    return type && strcmp(type, wanted) == 0;
+}
+
+bool workload_is_sandbox(const struct kvs *annotations)
+{
+    return is_of_type(annotations, "sandbox");
+}
+
 /* podman's infra container has neither annotation: it looks like any container. */
 static void set_sandbox(struct workload *w)
 {
-    static const char *const type_keys[] = {"io.kubernetes.cri.container-type",
-                                            "io.kubernetes.cri-o.ContainerType", NULL};
     static const char *const id_keys[] = {"io.kubernetes.cri.sandbox-id",
                                           "io.kubernetes.cri-o.SandboxID", NULL};
-    char *type = first_of(&w->annotations, type_keys);
 
-    w->is_sandbox = type && strcmp(type, "sandbox") == 0;
-    w->in_sandbox = type && strcmp(type, "container") == 0;
+    w->is_sandbox = workload_is_sandbox(&w->annotations);
+    w->in_sandbox = is_of_type(&w->annotations, "container");
     if (w->in_sandbox)
         w->sandbox_id = first_of(&w->annotations, id_keys);
-    free(type);
 }
 
 /* A number of containerd's about the whole pod; 0: it says nothing. */

@@ -96,6 +96,52 @@ same "the VM has a cgroup beside the members" "$CG/anyvisor-pod" "$(cgroup_of "$
 same "a member's holds its proxy" "$CG/a" "$(cgroup_of "$(cat "$WORK/a.pid")")"
 same "and no more" 1 "$(find /sys/fs/cgroup -path "*$CG/a/cgroup.procs" -exec cat {} + | sort -u | wc -l)"
 
+# --- kubectl port-forward: engines connect to the loopback of the pod's namespace on the host
+can_forward() {     # the kernel takes a program of the type that looks up sockets: 5.9 and later
+    python3 - <<'P'
+import ctypes, struct
+code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, 1, 0x95, 0, 0, 0))
+text = ctypes.create_string_buffer(b"Apache-2.0")
+at = ctypes.addressof
+load = struct.pack("<IIQQIIQII16sII", 30, 2, at(code), at(text), 0, 0, 0, 0, 0, b"", 0, 36)
+raise SystemExit(ctypes.CDLL(None).syscall(321, 5, load, len(load)) < 0)
+P
+}
+forwarded() {   # forwarded PORT TEXT [BYTES]: its server gets TEXT and an end; how much it says, at most BYTES
+    nsenter --net="/proc/$pod/ns/net" python3 - "$@" <<'P'
+import errno, socket, sys
+port, text, most = int(sys.argv[1]), sys.argv[2], int((sys.argv + ["100000000"])[3])
+try:
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        s.sendall(text.encode())
+        s.shutdown(socket.SHUT_WR)
+        got = 0
+        while got < most and (part := s.recv(min(1 << 16, most - got))):
+            got += len(part)
+        print(got)
+except OSError as e:    # of the connection, once it is there
+    print("refused" if e.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN) else e)
+P
+}
+forwards() { [ "$(forwarded "${@:2}")" = "$1" ]; }
+nobody_says() { [ -z "$(av exec a pidof yes)" ]; }
+with_forwards() {
+    local i
+    nsenter --net="/proc/$pod/ns/net" ip link set lo up     # as CNI's loopback plug-in does
+    same "no server: a client is refused" refused "$(forwarded 8078 x)"
+    # shellcheck disable=SC2016 # for that shell
+    av exec --detach a nc -ll -p 8078 -e sh -c 'head -c $((5000000 + $(wc -c))) /dev/zero' > /dev/null 2>&1
+    check "a server of the pod hears the end of what it gets, and says more" 0 '' until_ok 20 forwards 5000005 8078 hello
+    av exec --detach b httpd -f -p '[::1]:8079' -h /v > /dev/null 2>&1
+    check "one that listens on IPv6's loopback" 0 '' until_ok 20 forwards 10 8079 $'GET /init HTTP/1.0\r\n\r\n' 10
+    av exec --detach a nc -ll -p 8080 -e yes > /dev/null 2>&1
+    check "a client that goes before the end" 0 '' until_ok 20 forwards 5000 8080 x 5000
+    check "which the server hears" 0 '' until_ok 20 nobody_says
+    same "four at once" "5000001 5000001 5000001 5000001" \
+        "$(for i in 1 2 3 4; do forwarded 8078 x & done | xargs)"
+}
+if can_forward; then with_forwards; else skip "port-forward" "the kernel takes no BPF program that looks up sockets"; fi
+
 # --- what cannot join
 x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.memory.limit=$((3 << 30))")
 check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 268435456 .*'pod'" \
