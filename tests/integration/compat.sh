@@ -9,6 +9,7 @@ fi
 # shellcheck source=tests/integration/lib.sh
 . "$(dirname "$0")/lib.sh"
 setup "${1:?usage: compat.sh BACKEND}"
+clones
 LOG=$WORK/log
 b=$(bundle b)
 up=$(bundle up "$(sh_args 'exec sleep 1000')")

@@ -4,6 +4,7 @@
 # that they join, crashes, restarts, and every order of their end.
 . "$(dirname "$0")/lib.sh"
 setup "${1:?usage: pod.sh BACKEND}"
+clones
 
 LOOP='while :; do sleep 0.1; done'
 CG=/av-test-${WORK##*.}/p       # the cgroup that the pod's containers have in common

@@ -3,6 +3,7 @@
 # Terminals: console socket, foreground, window size and resize, job control, exec.
 . "$(dirname "$0")/lib.sh"
 setup "${1:?usage: terminal.sh BACKEND}"
+clones
 tty=$HERE/on_terminal.py
 AVR=("$AV" --root "$ROOT")
 

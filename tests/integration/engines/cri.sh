@@ -18,6 +18,7 @@ done
 [ -x "$AV_BUILD/bin/containerd-shim-anyvisor-v2" ] || skip_all "the shim is not built"
 own_namespaces "$@"
 setup "${1:?usage: cri.sh BACKEND}"
+clones
 export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
 daemons_setup
 cni_setup av0 10.88.77.0/24

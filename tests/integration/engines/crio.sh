@@ -10,6 +10,7 @@
 command -v conmon > /dev/null || skip_all "conmon is not installed"
 own_namespaces "$@"
 setup "${1:?usage: crio.sh BACKEND}"
+clones
 mkdir -p "$WORK/exits" "$WORK/ns"
 touch "$WORK"/ns/{net,ipc,uts}
 unshare --net="$WORK/ns/net" --ipc="$WORK/ns/ipc" --uts="$WORK/ns/uts" true

@@ -13,6 +13,7 @@ for tool in ctr containerd; do
 done
 own_namespaces "$@"
 setup "${1:?usage: ctr.sh BACKEND}"
+clones
 daemons_setup
 containerd_start || exit 1
 CT=$(as_program ct)

@@ -15,6 +15,7 @@ for tool in "$DOCKER" dockerd containerd; do
 done
 own_namespaces "$@"
 setup "${1:?usage: docker.sh BACKEND}"
+clones
 daemons_setup
 containerd_start && dockerd_start || exit 1
 ROOT=$E/docker/exec/runtime-runc/moby   # where dockerd's shim keeps our state

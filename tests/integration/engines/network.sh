@@ -14,6 +14,7 @@ for tool in "$DOCKER" dockerd containerd ctr podman iptables ip; do
 done
 own_namespaces "$@"
 setup "${1:?usage: network.sh BACKEND}"
+clones
 OWN=$ROOT
 daemons_setup
 containerd_start && dockerd_start || exit 1

@@ -12,6 +12,7 @@ if ! command -v podman > /dev/null; then
     skip_all "podman is not installed"
 fi
 setup "${1:?usage: podman.sh BACKEND [cgroups]}"
+clones
 P=$WORK/podman
 mkdir -p "$P"/{root,run,tmp}
 # podman passes no --root: the wrapper gives this test's, and its configuration.

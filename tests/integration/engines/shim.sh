@@ -15,6 +15,7 @@ SHIM=$AV_BUILD/bin/containerd-shim-anyvisor-v2
 [ -x "$SHIM" ] || skip_all "the shim is not built"
 own_namespaces "$@"
 setup "${1:?usage: shim.sh BACKEND}"
+clones
 export PATH=$AV_BUILD/bin:$PATH ANYVISOR_ROOT=$ROOT
 daemons_setup
 containerd_start || exit 1
