@@ -5,9 +5,11 @@
  * give the guest, runs the program and switches the machine off. Built static with musl.
  * Arguments, which the kernel passes on, are another program than /bin/true; a disk, where there is
  * one, is an ext4 on /disk.  "--clone" is a template's: it waits for a byte on the agent's port
- * before it mounts, and sends the status back instead of switching off.
+ * before it mounts, and sends the status back instead of switching off.  "--cgroup" runs
+ * the program in a cgroup with every controller, as the agent does with a container.
  */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -19,6 +21,7 @@
 
 #define ROOT "/root"
 #define PORT "/dev/vport0p1"
+#define CGROUP "/cgroup"
 
 static void load_boot_modules(void)
 {
@@ -39,6 +42,33 @@ static void load_boot_modules(void)
     }
     if (f)
         fclose(f);
+}
+
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        fprintf(stderr, "bare_init: write '%s' to %s: %m\n", text, path);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void enter_cgroup(void)
+{
+    char word[64] = "+";
+    FILE *f;
+
+    mkdir(CGROUP, 0755);
+    if (mount("cgroup2", CGROUP, "cgroup2", 0, NULL) < 0)
+        fprintf(stderr, "bare_init: mount cgroup2: %m\n");
+    f = fopen(CGROUP "/cgroup.controllers", "re");
+    while (f && fscanf(f, "%62s", word + 1) == 1)
+        write_file(CGROUP "/cgroup.subtree_control", word);
+    if (f)
+        fclose(f);
+    mkdir(CGROUP "/c", 0755);
+    write_file(CGROUP "/c/cgroup.procs", "0");
 }
 
 static int run_program(char *const argv[])
@@ -85,11 +115,19 @@ static void be_template(char *const argv[])
         pause();
 }
 
+static bool take_flag(char ***words, const char *flag)
+{
+    bool is = **words && strcmp(**words, flag) == 0;
+
+    *words += is;
+    return is;
+}
+
 int main(int argc, char **argv)
 {
     static char *true_argv[] = {(char *)"/bin/true", NULL};
-    int clone = argc > 1 && strcmp(argv[1], "--clone") == 0;
-    char **program = argc > 1 + clone ? argv + 1 + clone : true_argv;
+    char **program = argv + (argc > 0);
+    bool clone = take_flag(&program, "--clone"), in_cgroup = take_flag(&program, "--cgroup");
 
     mkdir("/dev", 0755);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -97,6 +135,10 @@ int main(int argc, char **argv)
     mount("proc", "/proc", "proc", 0, NULL);
     load_boot_modules();
     mkdir(ROOT, 0755);
+    if (in_cgroup)
+        enter_cgroup();
+    if (!*program)
+        program = true_argv;
     if (clone)
         be_template(program);
     else if (mount_root() == 0)

@@ -2,19 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # The figures of storage: docs/figures.md says what they mean.
 #
-#   storage.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [--count] [NAME...]
+#   storage.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [--count] [--cgroup] [NAME...]
 #
 # NAME: start (a container per kind of root file system), count (the same in millions of the guest's
 # instructions), pull (from an image's archive to the end of a program), share (files on 9pfs) disk
 # qcow2 device nbd iscsi (files on a disk of that kind), each beside the same program in bare QEMU
 # with that device. Subject and floor take turns, and each goes first in every other turn. --count:
-# in thousands of the guest's instructions instead. Exit status 0 = every figure was taken.
+# in thousands of the guest's instructions instead. --cgroup: bare QEMU's program is in a cgroup, too.
+# Exit status 0 = every figure was taken.
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../integration/storage/servers.sh
 . "$here/../integration/storage/servers.sh"
 own_network "$@"
 
-build='' backend=kvm runs='' divisor=1 count='' names=()
+build='' backend=kvm runs='' divisor=1 count='' flags=() names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2; shift ;;
@@ -22,7 +23,8 @@ while [ $# -gt 0 ]; do
     -n) runs=$2; shift ;;
     --smoke) runs=1 divisor=20 ;;
     --count) count=1 ;;
-    -h | --help) sed -n '3,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --cgroup) flags=(--cgroup) ;;
+    -h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) "$0" --help >&2; exit 2 ;;
     *) names+=("$1") ;;
     esac
@@ -100,7 +102,7 @@ bench_start() {
 # What /proc/uptime says when the program runs: of the clock that counts instructions, and runs on while
 # the guest waits. A start takes a minute and more; each row is shown when it is there.
 bench_count() {
-    local kind i up idle floor=-
+    local kind i up idle floor=- target=-
     has_disks count || return 0
     count_instructions
     for kind in 9pfs tree tmpfs; do
@@ -112,8 +114,8 @@ bench_count() {
             awk -v up="$up" -v idle="$idle" 'BEGIN { print (up - idle) * 1000, up * 1000 }' >> "$WORK/count.$kind"
         done
         row "instructions, $kind" M "$WORK/count.$kind" 1 "$floor" -
-        row "instructions and waits, $kind" M "$WORK/count.$kind" 2 "$floor" 1
-        floor=$WORK/count.9pfs
+        row "instructions and waits, $kind" M "$WORK/count.$kind" 2 "$floor" "$target"
+        floor=$WORK/count.9pfs target=1
     done
 }
 
@@ -176,7 +178,7 @@ floor() {
     "$here/initrd.sh" "$(image_of "$b")" "$TOOLS/bare_init" "$WORK/bare.cpio" ${disk:+block ext4} || return 1
     av create --bundle "$b" idle > "$WORK/out" 2>&1 < /dev/null || { cat "$WORK/out"; return 1; }
     python3 "$here/baseline.py" "$(qemu_of idle)" "$b/rootfs" "$WORK/bare.cpio" "$WORK/console" "$disk" \
-        "$@" > "$WORK/qemu"
+        "${flags[@]}" "$@" > "$WORK/qemu"
     cpu_group "$(qemu_of idle)"
     av delete --force idle
     [ -s "$WORK/qemu" ]
