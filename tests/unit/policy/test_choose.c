@@ -182,6 +182,19 @@ TEST(a_template_is_shared_by_whom_the_class_says)
     done(&j);
 }
 
+TEST(a_tenant_is_a_namespace_of_pods)
+{
+    struct job j = run("defaults: {hypervisor: [good], template: tenant}\n");
+
+    decision_done(&j.d);
+    free(j.w.pod_namespace);
+    j.w.pod_namespace = xstrdup("blue");
+    CHECK_OK(policy_choose(&j.c, &j.w, all, 1, 1, &j.d, &j.err), j.err);
+    CHECK_STR_EQ(j.d.template_scope, "tenant blue");
+    CHECK_CONTAINS(j.d.template_why, "pod namespace 'blue'");
+    done(&j);
+}
+
 TEST(a_workload_of_no_tenant_shares_with_nobody)
 {
     struct job j = run("defaults: {hypervisor: [good], template: tenant}\n");
@@ -263,6 +276,7 @@ TEST(a_refused_class_still_leaves_a_decision_that_can_be_freed)
 TEST(annotations_of_ours_that_nobody_knows_are_noted)
 {
     struct job j = run("defaults: {hypervisor: [good]}\n");
+    cleanup_free char *text = NULL;
 
     decision_done(&j.d);
     rig_annotate(&j.w, "org.anyvisor.moon", "1");
@@ -270,6 +284,8 @@ TEST(annotations_of_ours_that_nobody_knows_are_noted)
     CHECK_OK(policy_choose(&j.c, &j.w, all, 1, 1, &j.d, &j.err), j.err);
     CHECK_INT_EQ(j.d.notes.n, 1);
     CHECK_CONTAINS(j.d.notes.v[0], "org.anyvisor.moon is unknown, ignoring");
+    text = decision_explain_text(&j.d);
+    CHECK_CONTAINS(text, "note:        annotation org.anyvisor.moon is unknown, ignoring\n");
     done(&j);
 }
 

@@ -102,10 +102,11 @@ TEST(a_class_allows_what_the_file_does_not_and_the_reverse)
 
     rig_annotate(&w, POLICY_ANNOTATION_MEMORY, "256MiB");
     rig_annotate(&w, POLICY_ANNOTATION_KERNEL_ARGS, "quiet");
+    rig_annotate(&w, POLICY_ANNOTATION_PORT, "p");
     d = decide(open_class, &w);
     CHECK_U64_EQ(d.size.memory, 256 * MIB);
     CHECK_STR_EQ(d.kernel_args, "quiet");
-    CHECK_INT_EQ(d.granted.n, 2);
+    CHECK_INT_EQ(d.granted.n, 3);
     decision_done(&d);
     d = decide(closed_class, &w);
     CHECK_U64_EQ(d.size.memory, 2 * GIB);
