@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,7 +44,7 @@ void storage_scratch_sweep(const char *dir)
  * ext4 without a journal and checksums: nothing of it outlives the VM. It is not made to grow,
  * which would take 4 MiB of tables. Made by mke2fs, which writes to a file and mounts nothing.
  */
-static int make_fs(int fd, struct err *err)
+static int run_mke2fs(int fd, struct err *err)
 {
     static const char *const names[] = {"mke2fs", NULL};
     static const char *const argv[] = {"mke2fs",
@@ -60,7 +62,35 @@ static int make_fs(int fd, struct err *err)
                                        NULL};
     const struct tool t = {names, argv, fd, NULL, "e2fsprogs", 0};
 
-    if (tool_run(&t, err) == 0)
+    return tool_run(&t, err);
+}
+
+static int copy_data(int from, int to)
+{
+    off_t at = 0, end;
+    ssize_t n;
+
+    while ((at = lseek(from, at, SEEK_DATA)) >= 0) {
+        if ((end = lseek(from, at, SEEK_HOLE)) < 0 || lseek(to, at, SEEK_SET) < 0)
+            return -errno;
+        while (at < end)
+            if ((n = sendfile(to, from, &at, (size_t)(end - at))) <= 0)
+                return n < 0 ? -errno : -EIO;
+    }
+    return errno == ENXIO ? 0 : -errno; /* no more data */
+}
+
+/* In memory first: mke2fs syncs its file four times, for which a start would wait. */
+static int make_fs(int fd, uint64_t size, struct err *err)
+{
+    cleanup_fd int memory = memfd_create("scratch", MFD_CLOEXEC);
+    int r;
+
+    if (memory < 0 || ftruncate(memory, (off_t)size) < 0)
+        r = err_set(err, errno, "memory for %llu bytes: %m", (unsigned long long)size);
+    else if ((r = run_mke2fs(memory, err)) == 0 && (r = copy_data(memory, fd)) < 0)
+        r = err_set(err, -r, "copy it to its file: %m");
+    if (r == 0)
         return 0;
     err_in_phase(err, PHASE_STORAGE);
     return err_wrap(err, "file system of a scratch disk");
@@ -86,7 +116,7 @@ int storage_scratch_make(const char *dir, uint64_t size, char **ret_path, struct
                           "make a scratch disk of %llu bytes in '%s': %m", (unsigned long long)size,
                           dir);
     if (r == 0)
-        r = make_fs(fd, err);
+        r = make_fs(fd, size, err);
     if (r < 0) {
         (void)unlink(path);
         return r;

@@ -3,9 +3,11 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/tool.h"
 #include "storage/disk.h"
 
 static struct err err;
@@ -212,6 +214,29 @@ TEST(content_never_decides_the_format)
     CHECK_ERR(storage_image_format(path, "vmdk", &format, &err), -EINVAL);
     (void)unlink(path);
     CHECK_ERR(storage_image_format(path, NULL, &format, &err), -ENOENT);
+}
+
+TEST(a_scratch_disk_has_a_whole_file_system_and_takes_little)
+{
+    static const char *const names[] = {"e2fsck", NULL};
+    static const char *const argv[] = {"e2fsck", "-fn", TOOL_FILE, NULL};
+    char dir[64] = "/tmp/anyvisor-scratch-XXXXXX";
+    cleanup_free char *made = NULL;
+    cleanup_fd int fd = -1;
+    struct tool check = {names, argv, -1, NULL, "e2fsprogs", 0};
+    struct stat st;
+
+    if (!tool_there(names))
+        TEST_SKIP("e2fsck is not installed");
+    CHECK(mkdtemp(dir) != NULL);
+    CHECK_OK(storage_scratch_make(dir, UINT64_C(8) << 30, &made, &err), err);
+    CHECK((fd = open(made, O_RDONLY | O_CLOEXEC)) >= 0);
+    check.file = fd;
+    CHECK_OK(tool_run(&check, &err), err);
+    CHECK(fstat(fd, &st) == 0);
+    CHECK_U64_EQ((uint64_t)st.st_size, UINT64_C(8) << 30);
+    CHECK(st.st_blocks * 512 < 1 << 20);
+    (void)path_remove_tree(AT_FDCWD, dir, NULL);
 }
 
 TEST(stale_scratch_files_are_swept)
