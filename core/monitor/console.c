@@ -87,9 +87,22 @@ void console_guard(struct monitor *m)
     cleanup_free char *path = path_join(m->spec.state_dir, CONSOLE_NAME);
     cleanup_fd int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-    if (fd < 0 || inotify_add_watch(fd, path, IN_MODIFY) < 0)
+    if (fd < 0 || (m->console_watch = inotify_add_watch(fd, path, IN_MODIFY)) < 0)
         return;
     m->console = (struct loop_source){.fd = steal_fd(&fd), .fn = on_console, .ctx = m};
     m->console_pause = (struct loop_timer){.fn = on_pause_end, .ctx = m};
     (void)loop_watch(&m->loop, &m->console, EPOLLIN);
+}
+
+/*
+ * The kernel frees a watch after a grace period, for which the end of this process would wait, and
+ * who deletes the container for that: so it begins early.
+ */
+void console_leave(struct monitor *m)
+{
+    if (m->console_watch <= 0)
+        return;
+    (void)loop_watch(&m->loop, &m->console, 0);
+    (void)inotify_rm_watch(m->console.fd, m->console_watch);
+    m->console_watch = 0;
 }

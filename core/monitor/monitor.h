@@ -173,6 +173,7 @@ struct monitor {
     struct reply_to end_waiters[END_WAITERS_MAX];
     size_t n_end_waiters;
     struct loop_source console; /* tells that console.log grows */
+    int console_watch;
     struct loop_timer console_pause;
 };
 
@@ -315,5 +316,6 @@ void console_pass(struct monitor *m, struct reply_to to, int *sock);
 /* From now on empty console.log when the guest has filled it. Without the file there is nothing to
  * guard. */
 void console_guard(struct monitor *m);
+void console_leave(struct monitor *m); /* the sandbox ends */
 
 #endif

@@ -131,6 +131,7 @@ void teardown_begin(struct monitor *m)
         return;
     m->phase = MON_ENDING;
     conn_tell_end(m);
+    console_leave(m);
     (void)loop_watch(&m->loop, &m->vm_events, 0);
     if (was == MON_BOOT) {
         (void)!write(m->cancel_fd, &one, sizeof(one));
