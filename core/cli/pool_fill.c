@@ -83,12 +83,16 @@ static int ask(struct creation *c, uint16_t type, struct err *err)
     return ipc_call(c->sock, type, &body, in_time(c), NULL, err);
 }
 
-/* Its end is what is waited for: whatever it says goes nowhere. */
+/*
+ * Its end is what is waited for: whatever it says goes nowhere. It has no network, which the VM is
+ * told, so that a container without one finds its NIC as it wants it.
+ */
 static int run_once(struct creation *c, struct err *err)
 {
+    const struct container self = {.state = c->state};
     int r, status;
 
-    if ((r = ask(c, IPC_START, err)) < 0 ||
+    if ((r = network_carry(c->cli, &self, err)) < 0 || (r = ask(c, IPC_START, err)) < 0 ||
         (r = interrupt_wait(&c->interrupt, c->proxy.pidfd, in_time(c), err)) < 0)
         return r;
     if (proc_wait_gone(c->proxy.pidfd, 0) < 0)

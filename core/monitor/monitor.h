@@ -174,6 +174,7 @@ struct monitor {
     size_t n_end_waiters;
     struct loop_source console; /* tells that console.log grows */
     int console_watch;
+    enum { NO_NETWORK_UNKNOWN, NO_NETWORK_TOLD, NO_NETWORK_DONE } no_network; /* network.c */
     struct loop_timer console_pause;
 };
 

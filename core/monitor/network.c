@@ -196,12 +196,44 @@ static int ask_agent(struct network_job *n)
     return r;
 }
 
+static bool is_nothing(const struct ipc_network *msg)
+{
+    cleanup_call(wbuf_done) struct wbuf none = {0};
+
+    if (msg->step == IPC_NETWORK_PLUG)
+        return false;
+    for (size_t i = 0; i < msg->n_nics; i++)
+        if (!(msg->nics[i].flags & IPC_NIC_DOWN))
+            return false;
+    if (msg->step == IPC_NETWORK_CARRIERS)
+        return true;
+    msg_network_put(&none, &(struct msg_network){0});
+    return msg->network_len == none.len && memcmp(msg->network, none.data, none.len) == 0;
+}
+
+/* Both steps have been done for a guest without a network, in which nobody has run since. */
+static bool is_as_asked(const struct monitor *m, const struct ipc_network *msg)
+{
+    return m->no_network == NO_NETWORK_DONE && is_nothing(msg);
+}
+
+static void note_network(struct network_job *n)
+{
+    if (n->err.code || !is_nothing(&n->msg))
+        n->m->no_network = NO_NETWORK_UNKNOWN;
+    else if (n->msg.step == IPC_NETWORK_GUEST)
+        n->m->no_network = NO_NETWORK_TOLD;
+    else if (n->m->no_network == NO_NETWORK_TOLD)
+        n->m->no_network = NO_NETWORK_DONE;
+}
+
 /* The names of taps that are of no use are free before the reply: interfaces may get them. */
 static void network_done(struct job *j)
 {
     struct network_job *n = (struct network_job *)j;
 
     close_taps(n);
+    note_network(n);
     if (!n->err.code && n->msg.step == IPC_NETWORK_PLUG)
         network_reply(n->m, &n->to, &n->hostifs);
     else if (n->err.code || ask_agent(n) < 0)
@@ -211,9 +243,15 @@ static void network_done(struct job *j)
 
 void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg)
 {
-    struct network_job *n = xcalloc(1, sizeof(*n));
+    struct network_job *n;
     struct monitor *m = conn->m;
 
+    if (is_as_asked(m, msg)) {
+        reply_ok(m, &(struct reply_to){conn->number, seq}, NULL, 0);
+        ipc_network_done(msg);
+        return;
+    }
+    n = xcalloc(1, sizeof(*n));
     *n = (struct network_job){.job = {.run = network_run, .done = network_done},
                               .m = m,
                               .msg = *msg,

@@ -228,6 +228,8 @@ static void take_start(struct request *q, struct container *c, const struct ipc_
         refuse(q, EINVAL, "cannot start an already running container");
     else {
         q->m->timings.start_asked = now_ns();
+        if (!q->m->spec.keep) /* else it is ours, and leaves the network alone */
+            q->m->no_network = NO_NETWORK_UNKNOWN;
         if (c->nfs)
             call_init(q, c, FRAME_MOUNT, NULL, on_mounted);
         else
