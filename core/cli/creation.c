@@ -38,6 +38,7 @@ void creation_done(struct creation *c)
     network_nics_done(&c->nics);
     template_close(&c->template);
     close_fd(&c->proxy_sock);
+    close_fd(&c->proxy_end);
     close_fd(&c->sock);
     close_fd(&c->monitor.pidfd);
     close_fd(&c->proxy.pidfd);
@@ -47,6 +48,7 @@ void creation_done(struct creation *c)
     free(c->pool_member);
     kvs_done(&c->pool_facts);
     close_fd(&c->pool_pass);
+    close_fd(&c->pool_ns);
     cgroup_scope_done(&c->scope);
     cgroup_scope_done(&c->vm_scope);
     cgroup_host_done(&c->cgroup_host);
@@ -246,9 +248,31 @@ static int make_vm(struct creation *c, struct err *err)
     return sandbox_request(c, SEQ_SANDBOX, err);
 }
 
+/* Hooks are told of the proxy. */
+static bool has_hooks(const struct creation *c)
+{
+    for (size_t i = 0; i < OCI_HOOK_KINDS; i++)
+        if (c->spec->hooks[i].n)
+            return true;
+    return false;
+}
+
 static int begin_vm(struct creation *c, struct err *err)
 {
-    return c->pool_member ? sandbox_spawn_proxy(c, err) : make_vm(c, err);
+    if (!c->pool_member)
+        return make_vm(c, err);
+    return has_hooks(c) ? sandbox_spawn_proxy(c, err) : sandbox_proxy_socket(c, err);
+}
+
+/*
+ * The host's part of a container in a VM that was there before. To change cgroups and network
+ * namespaces is to wait for the kernel's RCU: meanwhile the guest makes its own part.
+ */
+static int join_member(struct creation *c, struct err *err)
+{
+    int r = c->proxy.pid ? 0 : sandbox_spawn_proxy(c, err);
+
+    return r < 0 ? r : pool_move(c, err);
 }
 
 /* As if there had been no pool. */
@@ -349,6 +373,8 @@ static int make(struct creation *c, struct err *err)
         return r;
     if ((r = container_send(c, SEQ_CREATE, err)) < 0)
         return with_monitors_words(c, r, err);
+    if (c->pool_member && (r = join_member(c, err)) < 0)
+        return r;
     if ((booting && (r = settle_boot(c, err)) < 0) ||
         (r = wait_reply(c, SEQ_CREATE, NULL, err)) < 0)
         return r;
@@ -375,7 +401,7 @@ static int write_pid_file(struct creation *c, struct err *err)
 static int commit(struct creation *c, struct err *err)
 {
     cleanup_call(wbuf_done) struct wbuf body = {0};
-    const struct ipc_target target = {.id = c->state.id};
+    const struct ipc_target target = {.id = c->state.id, .proxy = c->state.proxy};
     int r;
 
     c->state.creator = (struct proc_id){0};
@@ -429,6 +455,7 @@ static void undo(struct creation *c)
 
     fd_release(&c->reserve);
     close_fd(&c->proxy_sock);
+    close_fd(&c->proxy_end);
     close_fd(&c->sock);
     if (c->member && c->made_dir)
         undo_in_sandbox(c);

@@ -42,6 +42,7 @@ struct creation {
     struct child monitor, proxy;
     int sock;       /* to the monitor */
     int proxy_sock; /* the monitor's end of the proxy's socket */
+    int proxy_end;  /* the proxy's own, until that has been started */
     struct plan_container plan;
     struct plan_shares shares;
     struct disks disks;
@@ -54,7 +55,8 @@ struct creation {
     bool cloning;
     char *pool_member;        /* the VM was made before, under this name (pool.h) */
     struct kvs pool_facts;    /* of a VM that may come from a pool, or that is made for one */
-    int pool_pass;            /* over which it hands over what it has kept */
+    int pool_pass;            /* over which it hands over what it has kept: */
+    int pool_ns;              /* the network namespace with its taps */
     struct strv pool_cgroups; /* those that it leaves for ours */
     /* Instead of the commit; NULL = that. */
     int (*complete)(struct creation *c, struct err *err);
@@ -64,8 +66,8 @@ struct creation {
 #define CREATION_INIT                                                                              \
     {                                                                                              \
         .owner = {.dir = {-1, NULL}}, .dir = {-1, NULL}, .monitor = {0, -1}, .proxy = {0, -1},     \
-        .sock = -1, .proxy_sock = -1, .pool_pass = -1, .interrupt = {.fd = -1},                    \
-        .template = TEMPLATE_INIT                                                                  \
+        .sock = -1, .proxy_sock = -1, .proxy_end = -1, .pool_pass = -1, .pool_ns = -1,             \
+        .interrupt = {.fd = -1}, .template = TEMPLATE_INIT                                         \
     }
 
 /* Read bundle and configuration, choose, and refuse what cannot work. Touches nothing. */
@@ -90,6 +92,7 @@ int sandbox_spawn_monitor(struct creation *c, struct err *err);
 /* From here on this process and what it starts is as dear to the host's OOM killer as the bundle
  * says: engines that are spared themselves would hand that on to the VM. */
 void sandbox_take_oom_score(const struct creation *c);
+int sandbox_proxy_socket(struct creation *c, struct err *err); /* if there is none yet */
 int sandbox_spawn_proxy(struct creation *c, struct err *err);
 int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
 /* A VM like that of c which is none of a container's. */

@@ -71,12 +71,13 @@ unsigned pool_sweep(const struct cli *cli, const struct config *config);
 
 /*
  * pool_take.c: 1: c->dir is a member's, renamed to the container's and with its state; 0: there is
- * none. Then, with a proxy: ask for it, wait for it. When that fails: make it as if there had been
- * none.
+ * none. Then: ask for it, wait for it. When that fails: make it as if there had been none. Then,
+ * with a proxy: move its processes and taps to where the container's are.
  */
 int pool_take(struct creation *c, struct err *err);
 int pool_ask(struct creation *c, uint32_t seq, struct err *err);
 int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err *err);
+int pool_move(struct creation *c, struct err *err);
 int pool_abandon(struct creation *c, struct err *err);
 
 /* pool_fill.c: members like c's VM, up to size of them; *ret_made of them are new. */

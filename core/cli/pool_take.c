@@ -193,7 +193,7 @@ int pool_ask(struct creation *c, uint32_t seq, struct err *err)
     cleanup_fd int theirs = -1;
     int ends[2], r;
 
-    if ((r = know_monitor(c, err)) < 0 || (r = move_to_cgroups(c, err)) < 0)
+    if ((r = know_monitor(c, err)) < 0)
         return r;
     if (fault_point("cli.pool-ask") < 0)
         return err_set(err, EIO, "fault cli.pool-ask");
@@ -209,23 +209,36 @@ int pool_ask(struct creation *c, uint32_t seq, struct err *err)
     return r;
 }
 
-/* The namespace that its taps are in: they go to that of the container. */
-static int take_taps(struct creation *c, struct err *err)
+/* Closes pool_pass: it has told what it had to. */
+static int take_namespace(struct creation *c, struct err *err)
+{
+    size_t n = 1;
+    char byte;
+    bool taken = fd_recv(c->pool_pass, &byte, 1, &c->pool_ns, &n, err) == 1 && n == 1;
+
+    close_fd(&c->pool_pass);
+    return taken ? 0
+                 : err_set(err, EPROTO, "the monitor has not handed over the network namespace");
+}
+
+static int move_taps(struct creation *c, struct err *err)
 {
     cleanup_call(net_ns_close) struct net_ns from = NET_NS_INIT;
     cleanup_free char *to = xasprintf("/proc/%d/ns/net", (int)c->proxy.pid);
-    cleanup_free char *path = NULL;
-    cleanup_fd int ns = -1;
-    size_t n = 1;
-    char byte;
-    int r;
+    cleanup_free char *path = xasprintf("/proc/self/fd/%d", c->pool_ns);
+    int r = net_ns_open(path, &from, err);
 
-    if (fd_recv(c->pool_pass, &byte, 1, &ns, &n, err) != 1 || n != 1)
-        return err_set(err, EPROTO, "the monitor has not handed over the network namespace");
-    path = xasprintf("/proc/self/fd/%d", ns);
-    if ((r = net_ns_open(path, &from, err)) < 0)
-        return r;
-    return net_taps_move(&from, to, err);
+    return r < 0 ? r : net_taps_move(&from, to, err);
+}
+
+int pool_move(struct creation *c, struct err *err)
+{
+    int r = move_to_cgroups(c, err);
+
+    if (r == 0)
+        r = move_taps(c, err);
+    close_fd(&c->pool_ns);
+    return r;
 }
 
 int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err *err)
@@ -235,8 +248,7 @@ int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err 
     if (r == 0)
         r = ipc_wait(c->sock, seq, deadline, NULL, err);
     if (r == 0)
-        r = take_taps(c, err);
-    close_fd(&c->pool_pass);
+        r = take_namespace(c, err);
     (void)unlinkat(c->dir.fd, POOL_FACTS, 0);
     return r;
 }
@@ -247,6 +259,7 @@ int pool_abandon(struct creation *c, struct err *err)
     free(steal_ptr(&c->pool_member));
     close_fd(&c->sock);
     close_fd(&c->pool_pass);
+    close_fd(&c->pool_ns);
     if (c->monitor.pidfd >= 0 && proc_wait_gone(c->monitor.pidfd, 0) < 0) {
         (void)pidfd_send_signal(c->monitor.pidfd, SIGKILL, NULL, 0);
         if (proc_wait_gone(c->monitor.pidfd, END_MS) < 0)

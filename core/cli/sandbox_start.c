@@ -131,6 +131,11 @@ void sandbox_take_oom_score(const struct creation *c)
         log_info("%s, leaving it", err.msg);
 }
 
+int sandbox_proxy_socket(struct creation *c, struct err *err)
+{
+    return c->proxy_end >= 0 ? 0 : socket_pair(&c->proxy_sock, &c->proxy_end, err);
+}
+
 int sandbox_spawn_proxy(struct creation *c, struct err *err)
 {
     cleanup_free char *path = path_join(c->cli->layout.libexec_dir, "anyvisor-proxy");
@@ -139,11 +144,9 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     cleanup_call(proxy_setup_done) struct proxy_setup setup = {0};
     cleanup_call(joined_done) struct joined joined = {.n = 0};
     cleanup_call(strv_done) struct strv procs = {0};
-    cleanup_fd int theirs = -1;
     int r;
 
-    if ((r = open_namespaces(c->spec, &joined, err)) < 0 ||
-        (r = socket_pair(&c->proxy_sock, &theirs, err)) < 0)
+    if ((r = open_namespaces(c->spec, &joined, err)) < 0 || (r = sandbox_proxy_socket(c, err)) < 0)
         return r;
     cgroup_procs_files(&c->cgroups, &procs);
     proxy_command_make(&c->spec->process, c->dir.path, &command);
@@ -152,7 +155,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
         .path = path,
         .argv = (const char *const *)command.argv.v,
         .envp = (const char *const *)command.env.v,
-        .fds = (struct proc_fd_map[]){{theirs, IPC_FIRST_FD}, {c->stdio[0], 0}},
+        .fds = (struct proc_fd_map[]){{c->proxy_end, IPC_FIRST_FD}, {c->stdio[0], 0}},
         .n_fds = terminal ? 2 : 1,
         .setns_fds = joined.fds,
         .n_setns = joined.n,
@@ -166,6 +169,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     };
     if ((r = proc_spawn(&how, &c->proxy.pid, &c->proxy.pidfd, err)) < 0)
         return err_wrap(err, "start the proxy");
+    close_fd(&c->proxy_end);
     return record_proxy(c, err);
 }
 

@@ -37,7 +37,7 @@ enum ipc_type {
                   * state directory (the monitor's own mounts do not show that of a pod's
                   * member), then one detached mount (open_tree) for each of mounts[], then those
                   * of disks[] */
-    IPC_COMMIT,  /* struct ipc_target: create is complete, state is written */
+    IPC_COMMIT,  /* struct ipc_target with proxy: create is complete, state is written */
     IPC_START,   /* struct ipc_target */
     IPC_EXEC,    /* struct ipc_exec; fds: proxy socket, stdin, stdout, stderr */
     IPC_KILL,    /* struct ipc_target with signo, all */
@@ -165,7 +165,7 @@ struct ipc_create {
     char *id;      /* OCI id */
     uint8_t *plan; /* plan_container_put */
     size_t plan_len;
-    struct proc_id proxy; /* as the host sees it */
+    struct proc_id proxy; /* as the host sees it; 0 = IPC_COMMIT will say */
     uint32_t terminal;    /* fds stdin, stdout, stderr are one pty slave */
     struct ipc_mount *mounts;
     size_t n_mounts;
@@ -186,6 +186,7 @@ struct ipc_target {
     uint32_t signo, all;
     uint8_t *cgroup; /* plan_cgroup_put */
     size_t cgroup_len;
+    struct proc_id proxy;
 };
 
 /* PLUG comes first where nics[] has new ones, and has only these; then the guest makes its

@@ -224,6 +224,7 @@ static const struct codec_field target_fields[] = {
     CODEC_F(2, U32, struct ipc_target, signo),
     CODEC_F(3, U32, struct ipc_target, all),
     CODEC_FN(4, BYTES, struct ipc_target, cgroup, cgroup_len),
+    CODEC_FSUB(5, struct ipc_target, proxy, &proc_codec),
 };
 static const struct codec target_codec = CODEC_OF(struct ipc_target, target_fields, target_check);
 

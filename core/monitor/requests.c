@@ -132,7 +132,8 @@ static void take_network(struct request *q)
 
 static void take_commit(struct request *q, struct container *c, const struct ipc_target *t)
 {
-    (void)t;
+    if (t->proxy.pid)
+        init_of(c)->proxy = t->proxy;
     container_commit(c);
     reply_ok(q->m, &q->to, NULL, 0);
 }

@@ -157,7 +157,7 @@ TEST(a_create_keeps_mounts_and_proxy)
 TEST(exec_target_event_and_timings_survive)
 {
     struct ipc_exec exec = {.id = (char *)"c", .process = (uint8_t *)"p", .process_len = 1};
-    struct ipc_target target = {.id = (char *)"c", .signo = 9, .all = 1};
+    struct ipc_target target = {.id = (char *)"c", .signo = 9, .all = 1, .proxy = {7, 8}};
     struct ipc_event event = {.kind = IPC_EV_EXIT, .status = -9};
     struct ipc_timings times = {.begin = 1, .exited = UINT64_MAX};
     struct wbuf w[4] = {0};
@@ -173,6 +173,7 @@ TEST(exec_target_event_and_timings_survive)
     CHECK_STR_EQ(exec.id, "c");
     CHECK_INT_EQ(target.signo, 9);
     CHECK_INT_EQ(target.all, 1);
+    CHECK_INT_EQ(target.proxy.pid, 7);
     CHECK_INT_EQ(event.status, -9);
     CHECK_U64_EQ(times.exited, UINT64_MAX);
     ipc_exec_done(&exec);
