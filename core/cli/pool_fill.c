@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -26,6 +27,7 @@
 #define SEQ_HOLD 12
 #define ROOM (128 * MIB) /* beside the VM's memory */
 #define FAILED_FOR_S 60
+#define HEAD_START_MS 1000
 #define LOG_MAX (256 << 10)
 
 bool pool_possible(const struct creation *c, const char **ret_why)
@@ -320,7 +322,16 @@ static void note_end(const struct pool *p, const char *cls, int r, const struct 
         (void)path_replace(AT_FDCWD, file, err->msg, strlen(err->msg), 0600, NULL);
 }
 
-int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err)
+/* What a member was taken for has the processors to itself, unless it goes on. */
+static void let_command_end(void)
+{
+    cleanup_fd int command = pidfd_open(getppid(), 0);
+
+    (void)fd_wait(command, POLLIN, HEAD_START_MS);
+}
+
+static int fill(const struct creation *c, size_t size, bool later, unsigned *ret_made,
+                struct err *err)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
     const char *cls = c->choice.decision.cls;
@@ -330,6 +341,8 @@ int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct 
     *ret_made = 0;
     pool_open(c->cli, &p);
     r = pool_lock(&p, cls, &lock, err);
+    if (r == 0 && later)
+        let_command_end();
     while (r == 0) {
         r = fill_locked(c, &p, size, ret_made, err);
         note_end(&p, cls, r, err);
@@ -340,6 +353,11 @@ int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct 
         r = pool_lock_again(&p, cls, lock, err);
     }
     return r;
+}
+
+int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err)
+{
+    return fill(c, size, false, ret_made, err);
 }
 
 static bool failed_just_now(const struct pool *p, const char *cls)
@@ -380,7 +398,7 @@ static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
     (void)chdir("/");
     (void)path_mkdirs(p->dir, 0700, NULL);
     start_log(p);
-    r = pool_fill(c, c->choice.decision.pool.size, &made, &err);
+    r = fill(c, c->choice.decision.pool.size, true, &made, &err);
     if (r < 0 && r != -EAGAIN)
         log_warn("fill the pool of class '%s': %s", c->choice.decision.cls, err.msg);
     _exit(0);
