@@ -64,7 +64,12 @@ check "it is ready, with its handler and an address" 0 'anyvisor 10\.88\.77' \
     field PodSandboxStatus "{\"pod_sandbox_id\": \"$pod\"}" '.status | "\(.runtime_handler) \(.network.ip)"'
 mkdir "$WORK/shared"
 SHARED=".mounts=[{container_path: \"/shared\", host_path: \"$WORK/shared\"}]"
-a=$(container "$pod" a 'echo out; echo err >&2; echo from a > /shared/a; exec sleep 1000' "$SHARED")
+mkdir "$WORK/shared/in" && head -c 300000 /dev/urandom > "$WORK/shared/in/file"
+init=$(container "$pod" init 'echo made > /shared/init' "$SHARED")
+check "an init container ends by itself" 0 '' until_ok 20 is_in_state "$init" "2 0"
+# As the kubelet asks for it: with processes of its own.
+a=$(container "$pod" a 'echo out; echo err >&2; echo from a > /shared/a; exec sleep 1000' \
+    "$SHARED | .linux = {security_context: {namespace_options: {pid: 1}}}")
 b=$(container "$pod" b 'trap "exit 3" TERM; while :; do sleep 0.1; done' \
     "$SHARED | .linux.resources = {memory_limit_in_bytes: 50331648, cpu_shares: 512}")
 same "two containers run" "1 0 1 0" "$(state_of "$a") $(state_of "$b")"
@@ -75,6 +80,7 @@ same "exec tells both streams and the status" "one two 4" "$(exec_sync "$a" sh -
 check "an exec that takes too long is ended" 1 'DEADLINE' cri ExecSync \
     "{\"container_id\": \"$a\", \"timeout\": 1, \"cmd\": [\"sleep\", \"100\"]}"
 same "a volume is the same files" "from a" "$(says "$b" cat /shared/a)"
+same "what the init container left" made "$(says "$b" cat /shared/init)"
 same "the pod's host name" podhost "$(says "$b" hostname)"
 same "logs tell the streams" "stderr F err
 stdout F out" "$(logs a | sort)"
@@ -90,6 +96,20 @@ if [ "$BACKEND" != fake ]; then         # whose guest has no memory cgroup
         "{\"container_id\": \"$b\", \"linux\": {\"memory_limit_in_bytes\": 67108864}}"
     same "update reaches the guest" 67108864 "$(says "$b" sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/memory.max')"
 fi
+# --- kubectl debug --target, cp, and the message of a container's end
+debug=$(container "$pod" debug 'exec sleep 2000' \
+    ".linux = {security_context: {namespace_options: {pid: 3, target_id: \"$a\"}}}")
+check "an ephemeral container sees its target's processes" 0 '^sleep 1000 $' says "$debug" sh -c 'tr "\0" " " < /proc/1/cmdline'
+check "and its files by them" 0 '^made' says "$debug" cat /proc/1/root/shared/init
+tar_of() { kct tasks exec --exec-id "$1" "${@:2}"; }
+tar -C "$WORK/shared/in" -c file | tar_of in "$a" tar -x -C /tmp
+same "tar into it" "$(sha256sum < "$WORK/shared/in/file")" "$(says "$a" sh -c "sha256sum < /tmp/file")"
+same "tar out of it" "$(sha256sum < "$WORK/shared/in/file")" "$(tar_of out "$a" tar -c -C /tmp file | tar -x -O | sha256sum)"
+: > "$WORK/message"
+last=$(container "$pod" last 'echo bad luck > /dev/termination-log; exit 9' \
+    ".mounts=[{container_path: \"/dev/termination-log\", host_path: \"$WORK/message\"}]")
+check "a container that fails" 0 '' until_ok 20 is_in_state "$last" "2 9"
+same "its termination message" "bad luck" "$(cat "$WORK/message")"
 check "stop" 0 '' cri StopContainer "{\"container_id\": \"$b\", \"timeout\": 20}"
 same "its own status" "2 3" "$(state_of "$b")"
 same "the other one lives" "1 0" "$(state_of "$a")"
