@@ -20,7 +20,7 @@ demo_packages=(
 test_packages=(
     clang-14 clang-format-14 libclang-rt-14-dev shellcheck universal-ctags
     apparmor cpio dpkg-dev e2fsprogs file mmdebstrap
-    catatonit conmon containerd containernetworking-plugins crun docker.io iproute2 iptables netavark podman
+    catatonit conmon containerd containernetworking-plugins crun docker-compose docker.io iproute2 iptables netavark podman
     procps python3-docker python3-grpcio runc slirp4netns strace uidmap valgrind g++ man-db scdoc
     libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit nfs-ganesha nfs-ganesha-vfs qemu-block-extra qemu-utils tgt

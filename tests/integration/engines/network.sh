@@ -47,6 +47,30 @@ check "docker: restart" 0 '' dk restart -t 1 web
 check "docker: the port after it" 0 '^nobody' until_ok_print 20 get 127.0.0.1:8080
 same "docker: both networks after it" "eth0 eth1 lo" "$(dk exec web ls /sys/class/net | xargs)"
 check "docker: rm" 0 '' dk rm -f web
+# Two services on a network of theirs. By address: Docker's name server is on the host's loopback of the namespace.
+with_compose() {
+    cat > "$E/compose.yaml" <<X
+version: "3"
+services:
+  web: {image: "$I", command: sh -c "$SERVE", networks: {n: {ipv4_address: 172.30.8.8}}}
+  client:
+    image: $I
+    depends_on: [web]
+    command: sh -c "until timeout 5 wget -q -O - http://172.30.8.8/passwd; do sleep 0.2; done"
+    networks: [n]
+networks: {n: {ipam: {config: [{subnet: 172.30.8.0/24}]}}}
+X
+    compose() {
+        HOME=$E/docker/home timeout --foreground -k 10 "$LIMIT" \
+            docker-compose -H "unix://$E/docker/sock" -p c -f "$E/compose.yaml" "$@"
+    }
+    client_has_it() { dk logs c_client_1 | grep -q '^nobody'; }
+    check "compose: up" 0 '' compose up -d
+    check "compose: one service reaches the other" 0 '' until_ok 60 client_has_it
+    check "compose: exec" 0 '^in$' compose exec -T web echo in
+    check "compose: down" 0 '' compose down -t 1
+}
+if command -v docker-compose > /dev/null; then with_compose; else skip "compose" "docker-compose is not installed"; fi
 same "docker: --network none" lo "$(dk run --rm --network none $I ls /sys/class/net | xargs)"
 check "docker: --network host is refused" 125 "host's network namespace cannot be shared" dk run --rm --network host $I true
 
