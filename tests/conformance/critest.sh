@@ -159,6 +159,7 @@ main() {
     go_suite critest build # from a registry that the namespace does not reach
     own_namespaces "$@"
     setup "$1"
+    clones
     node
     images
     mapfile -t names < <(expected "$1" "${2:-}" | cut -f 2)
