@@ -102,7 +102,8 @@ static struct hvp_kv *pairs(const struct kvs *l)
     return v;
 }
 
-static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *console)
+static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const struct assets *a,
+                                  const char *console)
 {
     return (struct hvp_vm_spec){
         .struct_size = sizeof(struct hvp_vm_spec),
@@ -114,8 +115,8 @@ static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const char *conso
         .memory_max = MAX(s->memory, s->memory_max),
         .machine = text(s->machine),
         .cpu_model = text(s->cpu_model),
-        .kernel = s->kernel,
-        .initrd = text(s->initrd),
+        .kernel = a->kernel ? a->kernel : s->kernel,
+        .initrd = a->initrd ? a->initrd : text(s->initrd),
         .cmdline = text(s->cmdline),
         .run_dir = s->run_dir,
         .console_log = console,
@@ -205,7 +206,7 @@ static int create(struct boot *b)
             .fs = HVP_FS_9P,
             .options = &model,
             .n_options = *model.value ? 1 : 0}};
-    struct hvp_vm_spec spec = spec_of(b->spec, console);
+    struct hvp_vm_spec spec = spec_of(b->spec, b->assets, console);
     int r;
 
     devices_init(b, &devices);
@@ -218,6 +219,7 @@ static int create(struct boot *b)
     r = make_vm(b, &spec);
     if (r < 0) {
         disks_blame(b->spec->host_mounts, b->spec->disks, b->spec->n_disks, &b->err);
+        assets_blame(b->spec, b->assets, &b->err);
         return r;
     }
     b->timings.vm_created = now_ns();

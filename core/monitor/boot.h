@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "config/descriptor.h"
+#include "monitor/assets.h"
 #include "monitor/ipc.h"
 #include "monitor/worker.h"
 #include "plugin/plugin.h"
@@ -18,6 +19,7 @@ struct boot {
     struct job job;
     /* In, constant while the job runs. */
     const struct ipc_sandbox *spec;
+    const struct assets *assets;
     struct worker *worker; /* which runs this */
     struct hvp_host host;
     int state_fd;

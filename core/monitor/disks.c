@@ -162,18 +162,24 @@ void disk_device_done(struct disk_device *d)
     strv_done(&d->shown);
 }
 
+void disks_name_place(const char *place, const char *name, struct err *err)
+{
+    char *at = strstr(err->msg, place);
+    cleanup_free char *text = NULL;
+
+    if (!at)
+        return;
+    text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, name, at + strlen(place));
+    snprintf(err->msg, sizeof(err->msg), "%s", text);
+}
+
 static void name_paths(const char *base, const struct ipc_disk *disks, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
         cleanup_free char *place = place_of(base, disks[i].tag, "");
-        char *at = strstr(err->msg, place);
-        cleanup_free char *text = NULL;
 
-        if (!at || !disks[i].path)
-            continue;
-        text = xasprintf("%.*s%s%s", (int)(at - err->msg), err->msg, disks[i].path,
-                         at + strlen(place));
-        snprintf(err->msg, sizeof(err->msg), "%s", text);
+        if (disks[i].path)
+            disks_name_place(place, disks[i].path, err);
     }
 }
 

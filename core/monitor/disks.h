@@ -29,6 +29,7 @@ void disk_device_init(struct disk_device *ret, const char *base, const struct ip
 void disk_device_done(struct disk_device *d);
 
 /* A plug-in speaks of tags and of places in the private root: put what the operator calls them. */
+void disks_name_place(const char *place, const char *name, struct err *err);
 void disks_blame(const char *base, const struct ipc_disk *disks, size_t n, struct err *err);
 
 /*

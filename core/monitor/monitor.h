@@ -136,6 +136,7 @@ struct monitor {
     struct loop_source listener, signals, vm_events;
     enum monitor_phase phase;
     struct ipc_sandbox spec;
+    struct assets assets; /* of spec */
     struct reply_to reply_sandbox;
     int state_fd, log_fd, share_fd; /* share_fd: the share's writable view */
     int cancel_fd;                  /* the plug-in's op shall give up */

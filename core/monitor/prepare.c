@@ -112,6 +112,7 @@ int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct er
         (r = hostmod_ensure((const char *const *)m->spec.modules.v, err)) < 0)
         return r;
     if ((r = mountns_enter(&m->spec, &m->share_fd, err)) < 0 ||
+        (r = assets_show(&m->spec, &m->assets, err)) < 0 ||
         (r = disks_show(m->spec.host_mounts, m->spec.disks, m->spec.n_disks, disk_fds, n_fds,
                         err)) < 0)
         return err_in_phase(err, PHASE_STORAGE);

@@ -346,6 +346,7 @@ static void boot_start(struct monitor *m)
     m->boot = (struct boot){
         .job = {.run = boot_run, .done = boot_done},
         .spec = &m->spec,
+        .assets = &m->assets,
         .worker = &m->worker,
         .state_fd = m->state_fd,
         .deadline_ns = deadline_in_ms(ms),

@@ -47,6 +47,15 @@ check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/any
     virsh dumpxml anyvisor-c1
 same "it asks for no label but the user's: those of SELinux or AppArmor stay libvirt's" dac \
     "$(virsh dumpxml anyvisor-c1 | sed -n "s/.*<seclabel .*model='\([a-z]*\)'.*/\1/p" | xargs)"
+# What libvirt's AppArmor driver asks, which needs no AppArmor: a domain with a file that it must not name is refused.
+helper=/usr/lib/libvirt/virt-aa-helper
+if [ -x $helper ]; then
+    confined() { virsh dumpxml anyvisor-c1 | sed '/<loader /d' | $helper -c -d -u "libvirt-$(virsh domuuid anyvisor-c1)"; }
+    check "AppArmor: libvirt's helper makes a profile for it, with its share" 0 '"/run/anyvisor.vm/.*/m/share/\*\*" rwl' confined
+    check "AppArmor: and its kernel beside that" 0 '"/run/anyvisor.vm/.*/m/disks/.kernel" r' confined
+else
+    skip "AppArmor: libvirt's helper makes a profile for it" "there is no $helper"
+fi
 check "domstats counts CPU time" 0 'cpu\.time=[1-9]|state\.state=1' virsh domstats anyvisor-c1
 check "the mounts of the share are on the host" 0 '/m/share' our_mounts
 check "events --stats counts the VM's host cost" 0 '"cpu"' av events --stats c1
