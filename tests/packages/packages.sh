@@ -35,6 +35,7 @@ for name in anyvisor anyvisor-dev "anyvisor-guest-$(uname -m | tr _ -)" anyvisor
 done
 check "the core depends on its libraries" 0 'libjson-c5.*libyaml-0-2|libyaml-0-2.*libjson-c5' field anyvisor Depends
 check "the back-end on QEMU and the same core" 0 "qemu-system-.*anyvisor \(= " field anyvisor-kvm Depends
+mkdir "$WORK/x"
 for d in "${debs[@]}"; do
     dpkg-deb -x "$d" "$WORK/x/${d##*/}"
     for lib in $(find "$WORK/x/${d##*/}" -path '*/backends/*.so' -exec readelf -d {} + |
