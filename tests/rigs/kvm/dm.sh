@@ -11,9 +11,9 @@ if ! modprobe -a dm-mod dm-thin-pool 2> /dev/null || ! command -v dmsetup lvm > 
     skip_all "no device mapper here: rig.sh run $0"
 fi
 setup kvm
-LIMIT=240
+LIMIT=450
 VG=av${WORK##*.}
-sed -i 's/^defaults:/&\n  boot_timeout: 200s\n  storage: {rootfs: [block], volumes: [block, 9pfs]}/' "$ANYVISOR_CONFIG"
+sed -i 's/^defaults:/&\n  boot_timeout: 400s\n  storage: {rootfs: [block], volumes: [block, 9pfs]}/' "$ANYVISOR_CONFIG"
 
 loops=()
 lv() { # lv COMMAND...: of LVM, on our devices alone, by itself: neither udev nor dmeventd runs

@@ -9,9 +9,11 @@ if ! grep -qE '^flags.* (svm|vmx)' /proc/cpuinfo; then
     skip_all "the processor has neither svm nor vmx: rig.sh run $0"
 fi
 setup kvm
-LIMIT=240
-sed -i 's/^defaults:/&\n  boot_timeout: 200s/' "$ANYVISOR_CONFIG"
-sed -i 's/# channel: serial .*/channel: vsock/' "$WORK/etc/plugins.d/kvm.yaml"
+LIMIT=450
+sed -i 's/^defaults:/&\n  boot_timeout: 400s/' "$ANYVISOR_CONFIG"
+# The board with the fewest devices: each word with one costs a turn of two emulated processors' worlds.
+sed -i 's/# channel: serial .*/channel: vsock/; s/# machine: .*/machine: microvm/' "$WORK/etc/plugins.d/kvm.yaml"
+sed -i 's/vcpus: 1}/vcpus: 1, kernel_args: "tsc=reliable no_timer_check"}/' "$ANYVISOR_CONFIG"
 
 commands_of() { while read -r pid; do tr '\0' ' ' < "/proc/$pid/cmdline"; echo; done < "$1/cgroup.procs"; }
 
