@@ -165,6 +165,14 @@ int channel_request(struct channel *c, uint16_t type, uint32_t id, const struct 
     return 0;
 }
 
+void channel_send_names(struct channel *c, const void *p, size_t n)
+{
+    const struct frame_head h = {.type = FRAME_NAMES, .len = (uint32_t)n};
+
+    if (n <= NAMES_MAX && !channel_congested(c))
+        (void)put_frame(c, &h, p);
+}
+
 int channel_process_open(struct channel *c, uint32_t id)
 {
     return streams_open(&c->streams, id);

@@ -34,6 +34,7 @@ struct channel_ops {
     void (*eof)(void *ctx, uint32_t id, unsigned stream);
     void (*credit)(void *ctx, uint32_t id, unsigned stream); /* channel_window has grown */
     void (*gone)(void *ctx, uint32_t id, unsigned stream);   /* the guest's reader has closed */
+    void (*names)(void *ctx, const uint8_t *p, size_t n);    /* a question to the name server */
 };
 
 /*
@@ -61,6 +62,9 @@ int channel_on_writable(struct channel *c, struct err *err);
 /* body may be NULL. The reply comes exactly once unless this fails. done may be NULL. */
 int channel_request(struct channel *c, uint16_t type, uint32_t id, const struct wbuf *body,
                     channel_reply_fn *done, void *ctx, struct err *err);
+
+/* An answer to one of the guest's questions. Dropped, as datagrams are, where there is no room. */
+void channel_send_names(struct channel *c, const void *p, size_t n);
 
 /* Streams exist between open and close of their process. */
 int channel_process_open(struct channel *c, uint32_t id); /* -EEXIST */

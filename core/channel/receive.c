@@ -209,6 +209,9 @@ static int take(struct channel *c, const struct frame_head *h, const uint8_t *bo
     case FRAME_CREDIT:
     case FRAME_CLOSE:
         return take_stream(c, h, body, err);
+    case FRAME_NAMES:
+        c->ops->names(c->ctx, body, h->len);
+        return 0;
     default: /* a newer agent's */
         return spend(&c->stray) ? 0 : broke(err, "a flood of unknown frames");
     }

@@ -37,7 +37,7 @@ static const char *request_name(uint16_t type)
         [FRAME_UPDATE - FRAME_SETUP] = "update",   [FRAME_STATS - FRAME_SETUP] = "statistics",
         [FRAME_PS - FRAME_SETUP] = "ps",           [FRAME_DELETE - FRAME_SETUP] = "delete",
         [FRAME_NETWORK - FRAME_SETUP] = "network", [FRAME_MOUNT - FRAME_SETUP] = "mount",
-        [FRAME_CONNECT - FRAME_SETUP] = "connect",
+        [FRAME_CONNECT - FRAME_SETUP] = "connect", [FRAME_RESOLVER - FRAME_SETUP] = "resolver",
     };
     size_t i = (size_t)type - FRAME_SETUP;
 

@@ -127,6 +127,11 @@ static void on_gone(void *ctx, uint32_t id, unsigned stream)
         stdio_stdin_gone(p);
 }
 
+static void on_names(void *ctx, const uint8_t *question, size_t n)
+{
+    resolver_ask(ctx, question, n);
+}
+
 static const struct channel_ops channel_ops = {
     .hello = on_hello,
     .exited = on_exited,
@@ -136,6 +141,7 @@ static const struct channel_ops channel_ops = {
     .eof = on_eof,
     .credit = on_credit,
     .gone = on_gone,
+    .names = on_names,
 };
 
 int agent_link_open(struct monitor *m, struct err *err)

@@ -69,6 +69,7 @@ enum ipc_type {
     IPC_TAKE,    /* struct ipc_take; fd: a socket, over which IPC_HOLD's descriptor comes first.
                   * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
     IPC_FORWARD, /* fds: those of net_forward_open: what connects there is the guest's; once */
+    IPC_RESOLVER, /* fd: a UDP socket connected to a name server, which the guest shall reach */
 };
 
 struct ipc_reply {

@@ -96,6 +96,7 @@ int main(void)
                                .cancel_fd = -1,
                                .hold = {.fd = -1},
                                .forward = {.listener = {.fd = -1}, .link = -1},
+                               .resolver = {.fd = -1},
                                .vm_events = {.fd = -1}};
     struct err err = ERR_INIT;
 

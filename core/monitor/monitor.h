@@ -145,7 +145,8 @@ struct monitor {
     struct boot boot;
     struct hold hold;
     struct forward forward;
-    uint64_t owner; /* the connection without which there will be no container */
+    struct loop_source resolver; /* to the name server of the namespace (resolver.c) */
+    uint64_t owner;              /* the connection without which there will be no container */
     struct job event_job, end_job, save_job;
     struct err save_err;
     struct hvp_event event;
@@ -253,6 +254,10 @@ void network_take_taps(struct monitor *m, int *fds, size_t n);
 /* forward.c; takes over the descriptors */
 void forward_take(struct monitor *m, struct reply_to to, int fds[2]);
 void forward_ended(struct monitor *m); /* one of its connections is gone */
+
+/* resolver.c; takes over the descriptor */
+void resolver_take(struct monitor *m, struct reply_to to, int *fd);
+void resolver_ask(struct monitor *m, const uint8_t *question, size_t n);
 
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);

@@ -428,6 +428,12 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
         else
             refuse(&q, EPROTO, "IPC_FORWARD without its descriptors");
         break;
+    case IPC_RESOLVER:
+        if (c->n_fds == 1)
+            resolver_take(c->m, q.to, &c->fds[0]);
+        else
+            refuse(&q, EPROTO, "IPC_RESOLVER without its descriptor");
+        break;
     case IPC_CONSOLE:
         if (c->n_fds == 1)
             console_pass(c->m, q.to, &c->fds[0]);

@@ -135,6 +135,12 @@ int net_give_back(struct net_ns *ns, int number, const char *owner, struct err *
  */
 int net_forward_open(struct net_ns *ns, int ret[2], struct err *err);
 
+/* The first name server of a resolv.conf that is on the loopback; the address in the host's order.
+ */
+bool net_resolver_find(const char *resolv_conf, uint32_t *ret);
+/* A UDP socket of the namespace that is connected to it. */
+int net_resolver_open(struct net_ns *ns, uint32_t address, int *ret, struct err *err);
+
 /* Give the interfaces of a VM that is gone back to the namespace: what another one carries stays.
  */
 int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,

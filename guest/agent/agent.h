@@ -133,6 +133,7 @@ struct agent {
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
     struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
+    struct source resolver;       /* who asks for names */
     struct source restored, cpus; /* of a guest of Xen */
     char domain[40];              /* its UUID */
     struct channel channel;
@@ -141,6 +142,7 @@ struct agent {
     struct shm *shm;
     struct disk *disks;
     struct network_wait *network_wait; /* NULL = none */
+    struct questions *questions;       /* resolver.c */
     struct disk_alias *aliases;
     bool share_mounted, stop, powering_off;
     uint32_t poweroff_seq;
@@ -317,6 +319,10 @@ void nfs_cancel(struct agent *a, struct container *c);
 
 /* network.c. 1: done; 0: it takes *n over and will reply */
 int network_set(struct agent *a, uint32_t id, uint32_t seq, struct msg_network *n, struct err *err);
+
+/* resolver.c */
+int resolver_begin(struct agent *a, uint32_t address, struct err *err);
+void resolver_answer(struct agent *a, const uint8_t *answer, size_t n);
 
 /* alone.c */
 void alone_watch(struct agent *a);

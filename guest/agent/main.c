@@ -122,6 +122,7 @@ int main(int argc, char **argv)
         .disk_timer.fd = -1,
         .links.fd = -1,
         .network_timer.fd = -1,
+        .resolver.fd = -1,
         .restored.fd = -1,
         .cpus.fd = -1,
         .channel.source.fd = -1,

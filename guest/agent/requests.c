@@ -222,6 +222,16 @@ static int do_connect(struct agent *a, const struct frame_head *h, struct wire b
     return r < 0 ? r : LATER;
 }
 
+static int do_resolver(struct agent *a, const struct frame_head *h, struct wire body,
+                       struct err *err)
+{
+    struct msg_resolver m;
+    int r = msg_resolver_get(body, &m);
+
+    (void)h;
+    return r < 0 ? bad_body(r, err) : resolver_begin(a, m.address, err);
+}
+
 static int do_network(struct agent *a, const struct frame_head *h, struct wire body,
                       struct err *err)
 {
@@ -266,7 +276,7 @@ static const struct {
     {FRAME_STATS, do_stats, "stats"},       {FRAME_PS, do_ps, "ps"},
     {FRAME_DELETE, do_delete, "delete"},    {FRAME_POWEROFF, do_poweroff, "poweroff"},
     {FRAME_NETWORK, do_network, "network"}, {FRAME_PING, do_ping, "ping"},
-    {FRAME_CONNECT, do_connect, "connect"},
+    {FRAME_CONNECT, do_connect, "connect"}, {FRAME_RESOLVER, do_resolver, "resolver"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */
@@ -299,6 +309,10 @@ int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t 
 
     if (h->type >= FRAME_DATA && h->type <= FRAME_CLOSE)
         return stream_frame(a, h, body);
+    if (h->type == FRAME_NAMES) {
+        resolver_answer(a, body, h->len);
+        return 0;
+    }
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         if (table[i].type != h->type)
             continue;

@@ -31,6 +31,8 @@ static uint32_t body_max(uint16_t type)
         return 0;
     case FRAME_CREDIT:
         return 4;
+    case FRAME_NAMES:
+        return NAMES_MAX;
     default:
         return FRAME_BODY_MAX;
     }

@@ -26,6 +26,8 @@
 #define FRAME_BODY_MAX (1u << 20)
 #define STREAM_DATA_MAX (32u << 10)
 #define STREAM_WINDOW (256u << 10)
+#define NAMES_MIN 12u /* the head of a message of DNS */
+#define NAMES_MAX 4096u
 
 enum frame_type {
     /* guest -> host */
@@ -50,15 +52,17 @@ enum frame_type {
     FRAME_POWEROFF, /* kill all, sync, power off; reply, then the VM ends */
     FRAME_NETWORK,  /* struct msg_network: all of the VM's network namespace */
     FRAME_PING,
-    FRAME_ATTACH,  /* seq = any number, no body; answered by HELLO: a new session begins */
-    FRAME_MOUNT,   /* id = init process: its PLAN_M_NFS, once the network is there, before START */
-    FRAME_CONNECT, /* id = new connection, msg_connect: its streams are stdin and stdout of that id
-                    * when the reply says 0, and EXITED comes when both have ended */
+    FRAME_ATTACH,   /* seq = any number, no body; answered by HELLO: a new session begins */
+    FRAME_MOUNT,    /* id = init process: its PLAN_M_NFS, once the network is there, before START */
+    FRAME_CONNECT,  /* id = new connection, msg_connect: its streams are stdin and stdout of that id
+                     * when the reply says 0, and EXITED comes when both have ended */
+    FRAME_RESOLVER, /* msg_resolver: from now on questions to that name server come as NAMES */
     /* both directions: streams of a process; the low two bits of seq name the stream */
     FRAME_DATA = 64, /* raw bytes */
     FRAME_EOF,       /* no more data in this direction */
     FRAME_CREDIT,    /* body: u32 bytes consumed */
     FRAME_CLOSE,     /* receiver has gone: sender's writer shall see EPIPE */
+    FRAME_NAMES,     /* one message of DNS, a question or its answer; may be lost like a datagram */
 };
 
 enum { STREAM_STDIN, STREAM_STDOUT, STREAM_STDERR }; /* a terminal has stdin and stdout only */

@@ -94,6 +94,11 @@ static const struct codec_field connect_fields[] = {
 static const struct codec connect_codec =
     CODEC_OF(struct msg_connect, connect_fields, connect_check);
 
+static const struct codec_field resolver_fields[] = {
+    CODEC_F(1, U32, struct msg_resolver, address),
+};
+static const struct codec resolver_codec = CODEC_OF(struct msg_resolver, resolver_fields, NULL);
+
 static const struct codec_field stats_fields[] = {
     CODEC_F(1, U64, struct msg_stats, cpu_usage_us),
     CODEC_F(2, U64, struct msg_stats, cpu_user_us),
@@ -243,6 +248,16 @@ void msg_connect_put(struct wbuf *w, const struct msg_connect *m)
 int msg_connect_get(struct wire body, struct msg_connect *ret)
 {
     return codec_get(body, &connect_codec, ret);
+}
+
+void msg_resolver_put(struct wbuf *w, const struct msg_resolver *m)
+{
+    codec_put(w, &resolver_codec, m);
+}
+
+int msg_resolver_get(struct wire body, struct msg_resolver *ret)
+{
+    return codec_get(body, &resolver_codec, ret);
 }
 
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m)

@@ -74,6 +74,11 @@ struct msg_connect {
     uint32_t port;
 };
 
+/* IPv4 address of a name server that the guest's own network does not reach. */
+struct msg_resolver {
+    uint32_t address; /* 127.0.0.11 = 0x7f00000b */
+};
+
 /* Numbers of cgroup v2; PLAN_UNSET = the guest does not know. Bytes, microseconds, counts. */
 struct msg_stats {
     uint64_t cpu_usage_us, cpu_user_us, cpu_system_us, cpu_periods, cpu_throttled, cpu_throttled_us;
@@ -118,6 +123,8 @@ void msg_resize_put(struct wbuf *w, const struct msg_resize *m);
 int msg_resize_get(struct wire body, struct msg_resize *ret);
 void msg_connect_put(struct wbuf *w, const struct msg_connect *m);
 int msg_connect_get(struct wire body, struct msg_connect *ret);
+void msg_resolver_put(struct wbuf *w, const struct msg_resolver *m);
+int msg_resolver_get(struct wire body, struct msg_resolver *ret);
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m);
 int msg_stats_get(struct wire body, struct msg_stats *ret);
 void msg_ps_put(struct wbuf *w, const struct msg_ps *m);

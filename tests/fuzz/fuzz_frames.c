@@ -82,6 +82,9 @@ static void try_body(uint16_t type, struct wire b)
     case FRAME_CONNECT:
         TRY_FLAT(connect);
         break;
+    case FRAME_RESOLVER:
+        TRY_FLAT(resolver);
+        break;
     case FRAME_NETWORK:
         TRY(network);
         break;

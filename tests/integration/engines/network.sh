@@ -47,7 +47,7 @@ check "docker: restart" 0 '' dk restart -t 1 web
 check "docker: the port after it" 0 '^nobody' until_ok_print 20 get 127.0.0.1:8080
 same "docker: both networks after it" "eth0 eth1 lo" "$(dk exec web ls /sys/class/net | xargs)"
 check "docker: rm" 0 '' dk rm -f web
-# Two services on a network of theirs. By address: Docker's name server is on the host's loopback of the namespace.
+# Two services on a network of theirs, whose names Docker's server knows on the namespace's loopback.
 with_compose() {
     cat > "$E/compose.yaml" <<X
 version: "3"
@@ -56,7 +56,7 @@ services:
   client:
     image: $I
     depends_on: [web]
-    command: sh -c "until timeout 5 wget -q -O - http://172.30.8.8/passwd; do sleep 0.2; done"
+    command: sh -c "until timeout 5 nslookup web && timeout 5 wget -q -O - http://172.30.8.8/passwd; do sleep 0.2; done"
     networks: [n]
 networks: {n: {ipam: {config: [{subnet: 172.30.8.0/24}]}}}
 X
@@ -67,6 +67,7 @@ X
     client_has_it() { dk logs c_client_1 | grep -q '^nobody'; }
     check "compose: up" 0 '' compose up -d
     check "compose: one service reaches the other" 0 '' until_ok 60 client_has_it
+    check "compose: and has its name" 0 '^Address.*172\.30\.8\.8' dk logs c_client_1
     check "compose: exec" 0 '^in$' compose exec -T web echo in
     check "compose: down" 0 '' compose down -t 1
 }

@@ -81,8 +81,15 @@ static void on_reply(void *ctx, const struct msg_reply *reply)
     snprintf(s->text, sizeof(s->text), "%s", reply->text ? reply->text : "");
 }
 
-static const struct channel_ops ops = {on_hello, on_exited, on_oom,    on_log,
-                                       on_data,  on_eof,    on_credit, on_gone};
+static void on_names(void *ctx, const uint8_t *p, size_t n)
+{
+    struct seen *s = ctx;
+
+    snprintf(s->text, sizeof(s->text), "%.*s", (int)n, (const char *)p);
+}
+
+static const struct channel_ops ops = {on_hello, on_exited, on_oom,  on_log,  on_data,
+                                       on_eof,   on_credit, on_gone, on_names};
 
 static void guest_send(struct fixture *f, uint16_t type, uint32_t id, uint32_t seq,
                        const void *body, size_t len)
@@ -540,5 +547,27 @@ TEST(oom_and_a_closed_stdin_are_told)
     CHECK_INT_EQ(f.seen.last_oom.where, MSG_OOM_CGROUP);
     CHECK_U64_EQ(f.seen.last_oom.limit, 64u << 20);
     CHECK_INT_EQ(f.seen.gone, 1);
+    done(&f);
+}
+
+TEST(questions_and_answers_of_names_pass)
+{
+    static const uint8_t big[NAMES_MAX + 1];
+    uint8_t body[NAMES_MAX];
+    struct frame_head h;
+    struct fixture f;
+
+    setup_greeted(&f);
+    guest_send(&f, FRAME_NAMES, 0, 0, "who is web", 10);
+    CHECK_OK(pump(&f), f.err);
+    CHECK_STR_EQ(f.seen.text, "who is web");
+    channel_send_names(f.c, big, sizeof(big)); /* dropped */
+    channel_send_names(f.c, "it is here", 10);
+    h = guest_take(&f, body);
+    CHECK_INT_EQ(h.type, FRAME_NAMES);
+    CHECK_INT_EQ(h.len, 10);
+    CHECK_MEM_EQ(body, "it is here", 10);
+    guest_send(&f, FRAME_NAMES, 0, 0, big, sizeof(big));
+    CHECK_ERR(pump(&f), -EPROTO);
     done(&f);
 }

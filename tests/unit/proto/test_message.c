@@ -134,6 +134,14 @@ TEST(connect_comes_back_and_impossible_ports_are_refused)
     }
 }
 
+TEST(resolver_comes_back)
+{
+    struct msg_resolver m = {0x7f00000b}, got;
+
+    ROUND_TRIP(resolver, &m, &got);
+    CHECK_INT_EQ(got.address, 0x7f00000b);
+}
+
 TEST(stats_come_back_with_unknown_numbers)
 {
     struct msg_stats m, got;
