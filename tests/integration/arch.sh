@@ -13,11 +13,7 @@ guest=$AV_BUILD/share/anyvisor/guest/$arch
 [ "$(uname -m)" != "$arch" ] || no "this machine is $arch itself: the other tests are about it"
 setup "kvm-$arch"
 LIMIT=240
-"$HERE/../../guest/image/musl.sh" "$arch" "$WORK/packages" "${AV_IMAGE_CACHE:-}" busybox-static ||
-    { result "busybox for $arch" 1; exit 1; }
-
-# The same root as of every test, but for the program.
-install -m 0755 "$WORK/packages/bin/busybox" "$WORK/rootfs/bin/busybox"
+far_rootfs "$arch" || { result "busybox for $arch" 1; exit 1; }
 ! "$WORK/rootfs/bin/busybox" true 2>/dev/null ||
     no "this machine executes programs of $arch (binfmt_misc): nothing would be proved"
 

@@ -117,6 +117,12 @@ bundle() {
     printf '%s\n' "$dir"
 }
 
+# far_rootfs ARCH: every bundle's busybox is Debian's of that architecture, from now on.
+far_rootfs() {
+    "$HERE/../../guest/image/musl.sh" "$1" "$WORK/packages" "${AV_IMAGE_CACHE:-}" busybox-static || return 1
+    install -m 0755 "$WORK/packages/bin/busybox" "$WORK/rootfs/bin/busybox"
+}
+
 # guest_release ARCH: of the kernel that VMs get when none is configured; the small one, if it is built.
 guest_release() {
     local dir=$AV_BUILD/share/anyvisor/guest/$1
