@@ -95,16 +95,21 @@ void rig_make_frame(struct rig_frame *f, uint8_t mark)
     f->bytes[14] = mark;
 }
 
-int rig_receive(int fd, size_t head)
+int rig_read(int fd, size_t head)
 {
     uint8_t buf[2048];
+    ssize_t n = read(fd, buf, sizeof(buf));
+    bool ours = n >= (ssize_t)head + RIG_FRAME_LEN && buf[head + 12] == PROTOCOL >> 8 &&
+                buf[head + 13] == (PROTOCOL & 0xff);
 
-    while (fd_wait(fd, POLLIN, 5000) > 0) {
-        ssize_t n = read(fd, buf, sizeof(buf));
+    return ours ? buf[head + 14] : -1;
+}
 
-        if (n >= (ssize_t)head + RIG_FRAME_LEN && buf[head + 12] == PROTOCOL >> 8 &&
-            buf[head + 13] == (PROTOCOL & 0xff))
-            return buf[head + 14];
-    }
-    return -1;
+int rig_receive(int fd, size_t head)
+{
+    int mark = -1;
+
+    while (mark < 0 && fd_wait(fd, POLLIN, 5000) > 0)
+        mark = rig_read(fd, head);
+    return mark;
 }

@@ -28,8 +28,10 @@ struct rig_frame {
 };
 void rig_make_frame(struct rig_frame *f, uint8_t mark);
 int rig_packet_socket(const char *name);
-/* Mark of the next one that comes behind a head, -1 = none; other programs speak on a new
+/* Mark of the frame that is there, behind a head; -1 = it is another's: programs speak on a new
  * interface, too. */
+int rig_read(int fd, size_t head);
+/* Mark of the next one of ours, -1 = none comes. */
 int rig_receive(int fd, size_t head);
 
 #endif
