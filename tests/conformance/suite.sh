@@ -174,6 +174,7 @@ main() {
     local programs
     go_suite suite build
     setup "$1"
+    clones # what a container is made like, not how its VM boots, is what the programs look at
     shift
     prepare
     trap 'rc=$?; unmount_controllers; (exit $rc); leave' EXIT

@@ -417,11 +417,10 @@ class Terminal(AgentTest):
 
     def test_a_shell_has_job_control(self):
         ident = self.start(process(['sh', '-i'], flags=ap.TERMINAL | ap.STDIN))
+        self.agent.wait_output(ident, b'# ')   # before, ^Z would take away what is typed
         self.agent.send(ap.DATA, ident, 0, b'sleep 1000\n')
-        self.agent.wait_output(ident, b'sleep 1000')
-        time.sleep(0.5)     # no event tells that the shell has put it in the foreground
-        self.agent.send(ap.DATA, ident, 0, b'\x1a')
-        self.agent.wait_output(ident, b'Stopped')
+        # No event tells that the shell has put it in the foreground: until then ^Z stops nothing.
+        self.agent.repeat_until(ident, b'\x1a', b'Stopped')
         self.agent.send(ap.DATA, ident, 0, b'kill %1; wait %1; exit 9\nexit 9\n')
         self.assertEqual(self.agent.wait(ident), 9)
         self.assertNotIn('job control turned off', self.agent.stdout(ident))

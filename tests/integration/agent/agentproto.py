@@ -225,6 +225,17 @@ class Agent:
     def wait_output(self, ident, part, stream=1):
         self.pump(lambda: part in self.out.get((ident, stream), b''))
 
+    def repeat_until(self, ident, key, part):
+        """Press the key each second until the output has the part."""
+        end = time.monotonic() + self.timeout
+        while time.monotonic() < end:
+            self.send(DATA, ident, 0, key)
+            try:
+                return self.pump(lambda: part in self.out.get((ident, 1), b''), 1)
+            except TimeoutError:
+                pass
+        self.wait_output(ident, part)
+
     def stdout(self, ident):
         return self.out.get((ident, 1), b'').decode()
 
