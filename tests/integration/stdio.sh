@@ -45,7 +45,7 @@ exec 8<> "$WORK/stall"
 av exec --detach --pid-file "$WORK/yes.pid" io yes > "$WORK/stall" 2>&1 < /dev/null
 same "another stream flows beside a stalled one" fine "$(av exec io echo fine < /dev/null)"
 check "a signal reaches the stalled writer" 0 '' kill -TERM "$(cat "$WORK/yes.pid")"
-check "and it ends" 0 '' until_ok 20 gone "$(cat "$WORK/yes.pid")"
+check "and it ends" 0 '' until_ok 60 gone "$(cat "$WORK/yes.pid")"
 exec 8>&-
 
 # A slow reader gets everything. One that stalls holds up an exit as a full pipe does without a VM,
@@ -66,7 +66,7 @@ mkfifo "$WORK/stall2"
 exec 8<> "$WORK/stall2"
 av exec --detach --pid-file "$WORK/head.pid" io head -c 250000 /dev/zero > "$WORK/stall2" 2>&1 < /dev/null
 check "a signal ends the wait for a reader that stalls" 0 '' kill -TERM "$(cat "$WORK/head.pid")"
-check "at once" 0 '' until_ok 15 gone "$(cat "$WORK/head.pid")"
+check "at once" 0 '' until_ok 60 gone "$(cat "$WORK/head.pid")"
 b=$(bundle stall "$(sh_args 'yes')")
 av run --detach --bundle "$b" stall > "$WORK/stall2" 2>&1 < /dev/null
 check "nor the kill of a container" 0 '' av kill stall KILL
