@@ -45,7 +45,7 @@ if [ "$BACKEND" != fake ]; then   # the fake guest's clock is the host's
         "$([ "$guest" -ge $((before - 2)) ] && [ "$guest" -le $(($(date +%s) + 2)) ] && echo yes)"
     av exec e sh -c 'echo up; sleep 5; exit 7' > "$WORK/jump" 2>&1 < /dev/null &
     across=$!
-    check "an exec waits" 0 '' until_ok 20 grep -q up "$WORK/jump"
+    check "an exec waits" 0 '' until_ok 60 grep -q up "$WORK/jump"
     for to in 2037-01-01 1980-01-01; do
         check "the guest's clock jumps to $to" 0 "${to%%-*}" av exec --cap CAP_SYS_TIME e sh -c "date -s '$to 00:00:00' && date +%Y"
         check "$to: state" 0 '"status": *"running"' av state e
@@ -74,7 +74,7 @@ check "its process lives" 0 '' kill -0 "$(cat "$WORK/e.pid")"
 check "the guest sees it" 0 'sleep 100' av exec e ps
 check "kill -9 of its process ..." 0 '' kill -9 "$(cat "$WORK/e.pid")"
 sleep_gone() { ! av exec e ps < /dev/null | grep -q 'sleep 100'; }
-check "... kills it in the guest" 0 '' until_ok 20 sleep_gone
+check "... kills it in the guest" 0 '' until_ok 60 sleep_gone
 
 check "pause" 0 '' av pause e
 same "state says paused" paused "$(status_of e)"

@@ -40,7 +40,7 @@ check "ps shows the guest's processes" 0 'sh -c' av ps c1
 same "ps --format json gives host pids" "[$pid]" "$(av ps --format json c1 | jq -c .)"
 check "kill of an unknown signal fails" 1 'signal' av kill c1 NOSUCH
 check "kill TERM" 0 '' av kill c1 TERM
-until_ok 20 has_status c1 stopped
+until_ok 60 has_status c1 stopped
 same "state says stopped" stopped "$(status_of c1)"
 check "kill of a stopped container fails" 1 'not running' av kill c1 KILL
 check "exec in a stopped container fails" 255 'stopped|not running' av exec c1 true
@@ -56,7 +56,7 @@ exec 9<> "$WORK/out2"
 av run --detach --bundle "$b" --pid-file "$WORK/pid2" c2 > "$WORK/out2" 2>&1 < /dev/null
 read -r -t 20 _ <&9
 check "kill(2) on the pid file's process reaches the guest" 0 '' kill -USR1 "$(cat "$WORK/pid2")"
-until_ok 20 has_status c2 stopped
+until_ok 60 has_status c2 stopped
 same "and ends it" stopped "$(status_of c2)"
 check "delete after it" 0 '' av delete c2
 exec 9>&-

@@ -27,7 +27,7 @@ same "stdout and stderr stay apart" "o" "$(av exec io sh -c 'echo o; echo e >&2'
 same "stdout ends before the program does" "first" \
     "$(av exec io sh -c 'echo first; exec >&-; sleep 0.3; exit 0' < /dev/null)"
 av exec --detach io sh -c '(sleep 1; echo late) & echo early' > "$WORK/late" 2>&1 < /dev/null
-check "what a grandchild writes after the exit arrives" 0 '' until_ok 20 grep -q late "$WORK/late"
+check "what a grandchild writes after the exit arrives" 0 '' until_ok 60 grep -q late "$WORK/late"
 
 # Bytes written before the exit reach the pipe before the exit is reported.
 for i in 1 2 3; do
@@ -70,7 +70,7 @@ check "at once" 0 '' until_ok 60 gone "$(cat "$WORK/head.pid")"
 b=$(bundle stall "$(sh_args 'yes')")
 av run --detach --bundle "$b" stall > "$WORK/stall2" 2>&1 < /dev/null
 check "nor the kill of a container" 0 '' av kill stall KILL
-check "which stops" 0 '' until_ok 15 has_status stall stopped
+check "which stops" 0 '' until_ok 60 has_status stall stopped
 check "nor its delete" 0 '' av delete stall
 exec 8>&-
 
