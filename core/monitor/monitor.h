@@ -73,8 +73,9 @@ struct process {
     struct container *c;
     uint32_t id; /* in the protocol */
     bool init;
-    bool no_wait;   /* its exit is not held back by a reader that has stopped reading */
-    bool forwarded; /* a connection (forward.c): its stdin and stdout are one socket */
+    bool no_wait;     /* its exit is not held back by a reader that has stopped reading */
+    bool told_to_end; /* a signal that is meant so was sent to it */
+    bool forwarded;   /* a connection (forward.c): its stdin and stdout are one socket */
     uint64_t proxy_conn;
     struct proc_id proxy;
     struct stdio_end io[3];

@@ -81,6 +81,13 @@ static void tell_proxy(struct process *p)
     wbuf_done(&w);
 }
 
+/* Also one that was gone when the signal came to the guest, or that ended by itself because of it.
+ */
+static bool was_killed(const struct process *p)
+{
+    return p->status < 0 || p->told_to_end;
+}
+
 /*
  * The proxy exits when what the process wrote has reached the engine. A reader that has stopped
  * reading holds up a process that ended by itself, as a full pipe does without a VM, but not one
@@ -104,7 +111,7 @@ static void on_grace(void *ctx)
                  p->c->id, p->id);
         stdio_forgive(p);
     }
-    if (p->status < 0) {
+    if (was_killed(p)) {
         log_info("container '%s': nobody reads what process %u wrote, not waiting", p->c->id,
                  p->id);
         p->no_wait = true;
@@ -115,7 +122,7 @@ static void on_grace(void *ctx)
 /* Whoever has killed a process expects its end soon. */
 static void arm_grace(struct process *p)
 {
-    if (p->status < 0)
+    if (was_killed(p))
         loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(GRACE_MS));
     else if (stdio_owed(p))
         loop_arm(&p->c->m->loop, &p->grace, deadline_in_ms(OWED_MS));
@@ -161,6 +168,7 @@ void process_signal(struct process *p, uint32_t signo, bool all)
         process_try_finish(p);
         return;
     }
+    p->told_to_end = p->told_to_end || is_meant_to_end(signo);
     if (p->open && p->c->m->channel) {
         msg_signal_put(&w, &msg);
         (void)channel_request(p->c->m->channel, FRAME_SIGNAL, p->id, &w, NULL, NULL, NULL);

@@ -67,6 +67,14 @@ exec 8<> "$WORK/stall2"
 av exec --detach --pid-file "$WORK/head.pid" io head -c 250000 /dev/zero > "$WORK/stall2" 2>&1 < /dev/null
 check "a signal ends the wait for a reader that stalls" 0 '' kill -TERM "$(cat "$WORK/head.pid")"
 check "at once" 0 '' until_ok 60 gone "$(cat "$WORK/head.pid")"
+# Nor does it matter whether the signal comes before the end or after it.
+av exec --detach --pid-file "$WORK/deaf.pid" io sh -c \
+    'trap "" TERM; : > /deaf; until [ -e /now ]; do sleep 0.1; done; head -c 250000 /dev/zero' > "$WORK/stall2" 2>&1 < /dev/null
+is_deaf() { av exec io test -e /deaf < /dev/null; }
+check "a program that ignores signals runs" 0 '' until_ok 60 is_deaf
+check "it gets one" 0 '' kill -TERM "$(cat "$WORK/deaf.pid")"
+check "and ends by itself" 0 '' av exec io touch /now
+check "which is not held up either" 0 '' until_ok 60 gone "$(cat "$WORK/deaf.pid")"
 b=$(bundle stall "$(sh_args 'yes')")
 av run --detach --bundle "$b" stall > "$WORK/stall2" 2>&1 < /dev/null
 check "nor the kill of a container" 0 '' av kill stall KILL

@@ -13,8 +13,7 @@ try() {
 }
 
 try "$here/scope.sh" fake
-# Not stdio: "a signal ends the wait for a reader that stalls ... at once" fails over vsock, cause open.
-try "$here/vm.sh" lifecycle exec ../conformance/view
+try "$here/vm.sh" lifecycle exec stdio ../conformance/view
 try "$here/dm.sh"
 # The kernel of the machine that runs CI may have neither bridge nor macvtap.
 try "$AV_BUILD/tests/unit/net/test_net"
