@@ -55,6 +55,11 @@ int network_carry(const struct cli *cli, const struct container *c, struct err *
  * Where the kernel cannot, the pod is as good without. */
 void network_forward(const struct cli *cli, const struct container *c);
 
+/* resolver.c: the name server that only processes of the namespace reach shall serve the guest.
+ * What does not work is warned of. */
+void network_resolver(const struct cli *cli, const struct container *c,
+                      const struct oci_spec *spec);
+
 /* Give the interfaces back to a namespace that outlives the container. */
 void network_release(const struct container *c);
 

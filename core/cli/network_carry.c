@@ -277,8 +277,6 @@ int network_carry(const struct cli *cli, const struct container *of, struct err 
     if ((r = add_missing_nics(cli, of, &c, err)) == 0 && (r = connect_all(&c, err)) == 0)
         r = fault_point("cli.network") < 0 ? err_set(err, EIO, "fault cli.network")
                                            : tell_guest(cli, of, &c, err);
-    if (r == 0)
-        network_resolver(cli, of, &c.ns);
     if (r != -ENOSYS)
         return r;
     warn_of_none(&c, &of->state, err);

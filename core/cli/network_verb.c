@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/lifecycle.h"
 #include "cli/network.h"
 #include "cli/pod.h"
 
@@ -18,6 +19,19 @@ static int open_owner(struct cli *cli, struct container *c, struct err *err)
     return container_open_locked(cli, owner, c, err);
 }
 
+static int carry(const struct cli *cli, const struct container *c, struct err *err)
+{
+    struct oci_spec *spec = NULL;
+    int r;
+
+    if ((r = container_spec(c, &spec, err)) < 0)
+        return r;
+    if ((r = network_carry(cli, c, err)) == 0)
+        network_resolver(cli, c, spec);
+    oci_spec_free(spec);
+    return r;
+}
+
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
 {
     cleanup_call(container_close) struct container c = {.dir = {-1, NULL}};
@@ -30,7 +44,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (c.status != STATE_RUNNING)
         return err_set(err, EINVAL, "container '%s' is not running: %s", c.state.id,
                        state_status_name(c.status));
-    return network_carry(cli, &c, err);
+    return carry(cli, &c, err);
 }
 
 const struct verb verb_network = {

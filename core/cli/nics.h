@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * nics.h - NICs and what is their other end in a network namespace.
- * For network.c (those of a new VM), network_carry.c (those that come later) and what belongs to
- * it.
+ * For network.c (those of a new VM), network_carry.c (those that come later), forward.c and
+ * resolver.c.
  */
 #ifndef CLI_NICS_H
 #define CLI_NICS_H
@@ -27,9 +27,5 @@ struct ipc_nic *network_list_nic(struct network_nics *n, unsigned number, uint32
 /* Interfaces that the VMM has made itself, if the reply tells of some, in place of our taps. */
 int network_take_hostifs(struct net_ns *ns, const struct network_nics *asked, bool hostifs,
                          const struct ipc_reply *reply, struct err *err);
-
-/* resolver.c: the name server that only processes of the namespace reach shall serve the guest.
- * What does not work is warned of. */
-void network_resolver(const struct cli *cli, const struct container *c, struct net_ns *ns);
 
 #endif

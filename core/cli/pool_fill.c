@@ -91,7 +91,7 @@ static int ask(struct creation *c, uint16_t type, struct err *err)
  */
 static int run_once(struct creation *c, struct err *err)
 {
-    const struct container self = {.dir = c->dir, .state = c->state};
+    const struct container self = {.state = c->state};
     int r, status;
 
     if ((r = network_carry(c->cli, &self, err)) < 0 || (r = ask(c, IPC_START, err)) < 0 ||

@@ -24,37 +24,36 @@ static const char *mounted_file(const struct oci_spec *spec)
     return NULL;
 }
 
-static bool find(const struct container *c, uint32_t *ret)
+static bool find(const struct oci_spec *spec, uint32_t *ret)
 {
     cleanup_free char *text = NULL;
-    struct oci_spec *spec = NULL;
-    const char *file;
-    bool found = false;
+    const char *file = mounted_file(spec);
 
-    if (container_spec(c, &spec, NULL) == 0 && (file = mounted_file(spec)) &&
-        path_read(AT_FDCWD, file, RESOLV_CONF_MAX, &text, NULL, NULL) == 0)
-        found = net_resolver_find(text, ret);
-    oci_spec_free(spec);
-    return found;
+    return file && path_read(AT_FDCWD, file, RESOLV_CONF_MAX, &text, NULL, NULL) == 0 &&
+           net_resolver_find(text, ret);
 }
 
-static int hand_over(const struct cli *cli, const struct container *c, int *fd, struct err *err)
+static int hand_over(const struct cli *cli, const struct container *c, uint32_t address,
+                     struct err *err)
 {
-    cleanup_fd int sock = container_connect(cli, c, err);
+    cleanup_call(net_ns_close) struct net_ns ns = NET_NS_INIT;
+    cleanup_free char *path = network_ns_of(c->state.proxy.pid);
+    cleanup_fd int fd = -1, sock = -1;
     int r;
 
-    if (sock < 0 || (r = ipc_send(sock, IPC_RESOLVER, SEQ_RESOLVER, NULL, fd, 1, err)) < 0)
-        return sock < 0 ? sock : r;
+    if ((r = net_ns_open(path, &ns, err)) < 0 ||
+        (r = net_resolver_open(&ns, address, &fd, err)) < 0 ||
+        (r = sock = container_connect(cli, c, err)) < 0 ||
+        (r = ipc_send(sock, IPC_RESOLVER, SEQ_RESOLVER, NULL, &fd, 1, err)) < 0)
+        return r;
     return ipc_wait(sock, SEQ_RESOLVER, deadline_in_ms(CLI_REQUEST_MS), NULL, err);
 }
 
-void network_resolver(const struct cli *cli, const struct container *c, struct net_ns *ns)
+void network_resolver(const struct cli *cli, const struct container *c, const struct oci_spec *spec)
 {
     struct err err = ERR_INIT;
-    cleanup_fd int fd = -1;
     uint32_t address;
 
-    if (find(c, &address) &&
-        (net_resolver_open(ns, address, &fd, &err) < 0 || hand_over(cli, c, &fd, &err) < 0))
+    if (find(spec, &address) && hand_over(cli, c, address, &err) < 0)
         log_warn("the guest does not reach the name server of its network: %s, ignoring", err.msg);
 }

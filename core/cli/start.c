@@ -23,30 +23,21 @@ static void warn(const char *sentence)
     log_warn("%s, ignoring", sentence);
 }
 
-static void poststart(const struct container *c)
+static void poststart(const struct container *c, const struct oci_spec *spec)
 {
     cleanup_free char *json = state_oci_json(&c->state, STATE_RUNNING);
-    struct oci_spec *spec = NULL;
-    struct err err = ERR_INIT;
 
-    if (container_spec(c, &spec, &err) < 0) {
-        warn(err.msg);
-        return;
-    }
     hooks_run_all(
         &spec->hooks[OCI_HOOK_POSTSTART],
         &(struct hooks_run){.kind = OCI_HOOK_POSTSTART, .state_json = json, .cwd = c->state.bundle},
         warn);
-    oci_spec_free(spec);
 }
 
-int container_start(const struct cli *cli, struct container *c, struct err *err)
+static int check_created(const struct container *c, struct err *err)
 {
-    int r = 0;
-
     switch (c->status) {
     case STATE_CREATED:
-        break;
+        return 0;
     case STATE_STOPPED:
         return err_set(err, EINVAL, "cannot start a container that has stopped");
     case STATE_CREATING:
@@ -54,13 +45,42 @@ int container_start(const struct cli *cli, struct container *c, struct err *err)
     default:
         return err_set(err, EINVAL, "cannot start an already running container");
     }
-    if (!pod_is_member(&c->state) && (r = network_carry(cli, c, err)) < 0)
+}
+
+static int connect_network(const struct cli *cli, const struct container *c,
+                           const struct oci_spec *spec, struct err *err)
+{
+    int r = network_carry(cli, c, err);
+
+    if (r < 0)
         return r;
+    network_resolver(cli, c, spec);
     if (workload_is_sandbox(&c->state.annotations))
         network_forward(cli, c);
-    r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
+    return 0;
+}
+
+static int start(const struct cli *cli, struct container *c, const struct oci_spec *spec,
+                 struct err *err)
+{
+    int r = pod_is_member(&c->state) ? 0 : connect_network(cli, c, spec, err);
+
     if (r == 0)
-        poststart(c);
+        r = container_request(cli, c, IPC_START, NULL, CLI_REQUEST_MS, NULL, err);
+    if (r == 0)
+        poststart(c, spec);
+    return r;
+}
+
+int container_start(const struct cli *cli, struct container *c, struct err *err)
+{
+    struct oci_spec *spec = NULL;
+    int r;
+
+    if ((r = check_created(c, err)) < 0 || (r = container_spec(c, &spec, err)) < 0)
+        return r;
+    r = start(cli, c, spec, err);
+    oci_spec_free(spec);
     return r;
 }
 

@@ -66,19 +66,19 @@ void yaml_pairs(struct yaml_reader *y, yaml_node_t *node,
 /* Readers for the tables. */
 #define YAML_READER(name)                                                                          \
     void name(struct yaml_reader *y, yaml_node_t *node, const struct yaml_key *key, void *to)
-YAML_READER(yaml_string);  /* char *, not empty */
-YAML_READER(yaml_path);    /* char *: made absolute */
-YAML_READER(yaml_bool);    /* bool */
-YAML_READER(yaml_strings); /* struct strv, not empty */
-YAML_READER(yaml_words);   /* struct strv of key->words, not empty */
-YAML_READER(yaml_word);    /* char *: one of key->words */
-YAML_READER(yaml_count);
-YAML_READER(yaml_number); /* from min to max */ /* uint64_t: "auto" or 1..1024 */
-YAML_READER(yaml_size);                         /* uint64_t bytes */
-YAML_READER(yaml_size_auto);                    /* uint64_t bytes or "auto" */
-YAML_READER(yaml_duration);                     /* uint64_t seconds: 30, 30s, 2m */
-YAML_READER(yaml_kvs);                          /* struct kvs */
-YAML_READER(yaml_map);                          /* key->sub, at the same address */
+YAML_READER(yaml_string);    /* char *, not empty */
+YAML_READER(yaml_path);      /* char *: made absolute */
+YAML_READER(yaml_bool);      /* bool */
+YAML_READER(yaml_strings);   /* struct strv, not empty */
+YAML_READER(yaml_words);     /* struct strv of key->words, not empty */
+YAML_READER(yaml_word);      /* char *: one of key->words */
+YAML_READER(yaml_count);     /* uint64_t: "auto" or 1..1024 */
+YAML_READER(yaml_number);    /* uint64_t from min to max */
+YAML_READER(yaml_size);      /* uint64_t bytes from min to max, if there is one */
+YAML_READER(yaml_size_auto); /* the same, or "auto" */
+YAML_READER(yaml_duration);  /* uint64_t seconds: 30, 30s, 2m */
+YAML_READER(yaml_kvs);       /* struct kvs */
+YAML_READER(yaml_map);       /* key->sub, at the same address */
 
 /* The names of a table and all below: "defaults.vm.memory", "classes[].name". */
 void yaml_key_names(const struct yaml_key *keys, const char *prefix, struct strv *ret);

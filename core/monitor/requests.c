@@ -375,6 +375,32 @@ static void take_held(struct request *q)
     }
 }
 
+/* Requests that are nothing but their descriptors; false: it is none of them. */
+static bool take_descriptors(struct request *q)
+{
+    static const struct {
+        uint16_t type;
+        size_t n;
+        void (*take)(struct monitor *m, struct reply_to to, int *fds);
+    } t[] = {
+        {IPC_HOLD, 1, hold_begin},
+        {IPC_FORWARD, 2, forward_take},
+        {IPC_RESOLVER, 1, resolver_take},
+        {IPC_CONSOLE, 1, console_pass},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        if (t[i].type != q->h->type)
+            continue;
+        if (q->conn->n_fds == t[i].n)
+            t[i].take(q->m, q->to, q->conn->fds);
+        else
+            refuse(q, EPROTO, "a request with a wrong number of descriptors");
+        return true;
+    }
+    return false;
+}
+
 /* What proxies say about their process. */
 static void take_proxy(struct conn *c, const struct frame_head *h, const uint8_t *body)
 {
@@ -413,35 +439,12 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
     case IPC_TIMINGS:
         take_timings(&q);
         break;
-    case IPC_HOLD:
-        if (c->n_fds == 1)
-            hold_begin(c->m, q.to, &c->fds[0]);
-        else
-            refuse(&q, EPROTO, "IPC_HOLD without its descriptor");
-        break;
     case IPC_TAKE:
         take_held(&q);
         break;
-    case IPC_FORWARD:
-        if (c->n_fds == 2)
-            forward_take(c->m, q.to, c->fds);
-        else
-            refuse(&q, EPROTO, "IPC_FORWARD without its descriptors");
-        break;
-    case IPC_RESOLVER:
-        if (c->n_fds == 1)
-            resolver_take(c->m, q.to, &c->fds[0]);
-        else
-            refuse(&q, EPROTO, "IPC_RESOLVER without its descriptor");
-        break;
-    case IPC_CONSOLE:
-        if (c->n_fds == 1)
-            console_pass(c->m, q.to, &c->fds[0]);
-        else
-            refuse(&q, EPROTO, "IPC_CONSOLE without its descriptor");
-        break;
     default:
-        take_targeted(&q);
+        if (!take_descriptors(&q))
+            take_targeted(&q);
     }
 }
 
