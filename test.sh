@@ -70,7 +70,7 @@ stage_default() {
 }
 
 stage_sanitizers() {
-    build_preset asan unit-tests && run_tests build-asan -L unit
+    build_preset asan unit-tests agent-native && run_tests build-asan -L 'unit|sanitized'
 }
 
 # The fuzz targets run their corpora and then for a few seconds: ctest knows for how long.
