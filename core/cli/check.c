@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/check.h"
+#include "cli/check/check.h"
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdarg.h>

@@ -8,11 +8,11 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "cgroup/systemd.h"
-#include "cli/choice.h"
+#include "cli/creation/choice.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
-#include "cli/network.h"
-#include "cli/pod.h"
+#include "cli/network/network.h"
+#include "cli/creation/pod.h"
 
 #define KILL_MS 10000
 #define VM_MS 20000

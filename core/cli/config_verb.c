@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
-#include "cli/config_check.h"
+#include "cli/check/config_check.h"
 #include "cli/inspect.h"
 #include "policy/lint.h"
 

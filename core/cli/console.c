@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/timing.h"
 #include "cli/cli.h"
-#include "cli/foreground.h"
+#include "cli/attach/foreground.h"
 
 #define ESCAPE_DEFAULT "^]" /* as virsh and telnet have it */
 #define SEQ_CONSOLE 1

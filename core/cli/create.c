@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <unistd.h>
 #include "base/cleanup.h"
-#include "cli/creation.h"
+#include "cli/creation/creation.h"
 #include "cli/lifecycle.h"
-#include "cli/preview.h"
-#include "cli/terminal.h"
+#include "cli/creation/preview.h"
+#include "cli/attach/terminal.h"
 
 struct create_options {
     const char *bundle, *pid_file, *console_socket, *preserve_fds, *format;

@@ -9,7 +9,7 @@
 #include "base/timing.h"
 #include "cgroup/systemd.h"
 #include "cli/lifecycle.h"
-#include "cli/pod.h"
+#include "cli/creation/pod.h"
 
 static char *written_owner(const char *run_dir)
 {

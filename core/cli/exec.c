@@ -12,12 +12,12 @@
 #include "cgroup/cgroup.h"
 #include "cli/cli.h"
 #include "cli/exec_process.h"
-#include "cli/foreground.h"
-#include "cli/last_words.h"
+#include "cli/attach/foreground.h"
+#include "cli/attach/last_words.h"
 #include "cli/lifecycle.h"
-#include "cli/planning.h"
-#include "cli/proxy_command.h"
-#include "cli/terminal.h"
+#include "cli/creation/planning.h"
+#include "cli/creation/proxy_command.h"
+#include "cli/attach/terminal.h"
 
 #define SEQ_EXEC 1
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cleanup.h"
-#include "cli/disks.h"
-#include "cli/preview.h"
+#include "cli/disks/disks.h"
+#include "cli/creation/preview.h"
 
 #define EXPLAIN_ID "ID" /* of a container that nobody has named yet */
 

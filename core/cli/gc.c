@@ -10,10 +10,10 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/timing.h"
-#include "cli/choice.h"
-#include "cli/from_template.h"
+#include "cli/creation/choice.h"
+#include "cli/creation/from_template.h"
 #include "cli/lifecycle.h"
-#include "cli/pool.h"
+#include "cli/pool/pool.h"
 #include "storage/images.h"
 #include "template/template.h"
 

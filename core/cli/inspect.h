@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include "base/err.h"
 #include "base/str.h"
-#include "cli/choice.h"
+#include "cli/creation/choice.h"
 #include "config/config.h"
 
 /* Every descriptor of dir that can be read; a sentence for each that cannot, and for the second of

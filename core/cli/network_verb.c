@@ -4,8 +4,8 @@
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
-#include "cli/network.h"
-#include "cli/pod.h"
+#include "cli/network/network.h"
+#include "cli/creation/pod.h"
 
 /* The namespace is that of the container that the VM was made for. */
 static int open_owner(struct cli *cli, struct container *c, struct err *err)

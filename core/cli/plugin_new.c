@@ -10,7 +10,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
-#include "cli/choice.h"
+#include "cli/creation/choice.h"
 
 #define TEMPLATE_MAX (1u << 20)
 #define NAME_MAX_LEN 32

@@ -11,8 +11,8 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/timing.h"
-#include "cli/pool.h"
-#include "cli/view_bundle.h"
+#include "cli/pool/pool.h"
+#include "cli/view/bundle.h"
 
 #define DRAIN_LOCK_MS 5000 /* for who takes one to have it */
 

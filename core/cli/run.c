@@ -5,11 +5,11 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
-#include "cli/creation.h"
-#include "cli/foreground.h"
-#include "cli/last_words.h"
+#include "cli/creation/creation.h"
+#include "cli/attach/foreground.h"
+#include "cli/attach/last_words.h"
 #include "cli/lifecycle.h"
-#include "cli/terminal.h"
+#include "cli/attach/terminal.h"
 
 struct run_options {
     const char *bundle, *pid_file, *console_socket, *preserve_fds;

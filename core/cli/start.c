@@ -4,8 +4,8 @@
 #include "base/path.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
-#include "cli/network.h"
-#include "cli/pod.h"
+#include "cli/network/network.h"
+#include "cli/creation/pod.h"
 #include "hooks/hooks.h"
 #include "policy/policy.h"
 

@@ -7,7 +7,7 @@
 #include <sys/file.h>
 #include "base/cleanup.h"
 #include "base/timing.h"
-#include "cli/from_template.h"
+#include "cli/creation/from_template.h"
 
 #define LIST_LOCK_MS 200    /* one that is locked for longer is at work */
 #define REMOVE_LOCK_MS 5000 /* for clones to have started */

@@ -4,7 +4,7 @@
 #include <sys/file.h>
 #include "base/cleanup.h"
 #include "base/timing.h"
-#include "cli/choice.h"
+#include "cli/creation/choice.h"
 #include "cli/cli.h"
 #include "template/template.h"
 

@@ -10,8 +10,8 @@
 #include "base/path.h"
 #include "cgroup/systemd.h"
 #include "cli/cli.h"
-#include "cli/planning.h"
-#include "cli/pod.h"
+#include "cli/creation/planning.h"
+#include "cli/creation/pod.h"
 #include "cli/update.h"
 
 #define O(member) offsetof(struct update_options, member)

@@ -9,8 +9,8 @@
 #include "base/cleanup.h"
 #include "base/macros.h"
 #include "base/path.h"
-#include "cli/view_bundle.h"
-#include "cli/view_facts.h"
+#include "cli/view/bundle.h"
+#include "cli/view/facts.h"
 #include "oci/oci.h"
 
 #define RULES_MAX MIB

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * images.h - read-only images made of directories, kept for all containers of the same files.
- * For disk_open.c of the CLI. An image is named by what it was made of; it is complete and synced
+ * For cli/disks/open.c. An image is named by what it was made of; it is complete and synced
  * before it has that name, so whatever is killed leaves the cache whole.
  */
 #ifndef STORAGE_IMAGES_H

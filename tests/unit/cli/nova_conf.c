@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "base/cleanup.h"
-#include "cli/nova_conf.h"
+#include "cli/check/nova_conf.h"
 
 static int parse(const char *one, const char *two, struct nova_conf *c, struct err *err)
 {

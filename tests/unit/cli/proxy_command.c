@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
-#include "cli/proxy_command.h"
+#include "cli/creation/proxy_command.h"
 
 static void make(struct oci_process *p, struct proxy_command *ret)
 {

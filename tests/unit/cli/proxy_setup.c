@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "base/proc.h"
-#include "cli/proxy_setup.h"
+#include "cli/creation/proxy_setup.h"
 
 static struct err err;
 

@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
-#include "cli/terminal.h"
+#include "cli/attach/terminal.h"
 
 static struct err err;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 #include <errno.h>
-#include "cli/view_facts.h"
+#include "cli/view/facts.h"
 
 static struct err err;
 

@@ -7,8 +7,8 @@
 #include <unistd.h>
 #include "base/cleanup.h"
 #include "base/path.h"
-#include "cli/check.h"
-#include "cli/config_check.h"
+#include "cli/check/check.h"
+#include "cli/check/config_check.h"
 #include "cli/inspect.h"
 #include "cli/logs.h"
 #include "cli/timings.h"
