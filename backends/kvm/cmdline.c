@@ -6,11 +6,20 @@
 #include "common/util.h"
 #include "device.h"
 #include "disk.h"
+#include "json.h"
 #include "kvm.h"
+#include "memory.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Slots on PCI: 0 is the host bridge, 1 our serial bus, 2 the RNG, 30 ports, 31 the chipset. */
-enum { SLOT_SERIAL = 1, SLOT_RNG = 2, SLOT_FIRST_DEVICE = 3, SLOT_PORTS = 0x1e };
+/* Slots on PCI: 0 is the host bridge, 1 our serial bus, 2 the RNG, 29 the room for more memory, 30
+ * ports, 31 the chipset. */
+enum {
+    SLOT_SERIAL = 1,
+    SLOT_RNG = 2,
+    SLOT_FIRST_DEVICE = 3,
+    SLOT_MEMORY = 0x1d,
+    SLOT_PORTS = 0x1e,
+};
 
 unsigned cmdline_slot(size_t index)
 {
@@ -102,7 +111,11 @@ static void add_machine(struct builder *b)
     args_add(b->a, "-smp");
     args_addf(b->a, "%u", s->vcpus);
     args_add(b->a, "-m");
-    args_addf(b->a, "%" PRIu64 "M", s->memory / MIB);
+    if (memory_grows(s))
+        args_addf(b->a, "%" PRIu64 "M,maxmem=%" PRIu64 "M", s->memory / MIB,
+                  (s->memory + memory_room(s)) / MIB);
+    else
+        args_addf(b->a, "%" PRIu64 "M", s->memory / MIB);
     if (b->c->firmware)
         add_pair(b->a, "-bios", b->c->firmware);
 }
@@ -131,7 +144,7 @@ static void add_kernel(struct builder *b)
     if (s->initrd[0])
         add_pair(b->a, "-initrd", s->initrd);
     args_add(b->a, "-append");
-    args_addf(b->a, "%s%s", s->cmdline, words);
+    args_addf(b->a, "%s%s%s", s->cmdline, words, memory_grows(s) ? " " MEMORY_WORD : "");
 }
 
 /*
@@ -219,6 +232,25 @@ static void add_rng(struct builder *b)
     add_json(b->a, "-device", device_virtio("virtio-rng", "rng", b->c->machine, &at));
 }
 
+/* Of the host it takes nothing before the guest has it. Not "reserve=off": QEMU then reads a file
+ * of /proc, which it does not have in its jail. */
+static void add_room(struct builder *b)
+{
+    struct device_place at = place(b, SLOT_MEMORY);
+    bool memfd = b->c->config->memory == KVM_MEMORY_MEMFD;
+    struct json_object *o;
+
+    if (!memory_grows(b->c->spec))
+        return;
+    args_add(b->a, "-object");
+    args_addf(b->a, "memory-backend-%s,id=ram-" MEMORY_ID ",size=%" PRIu64 "M,share=%s",
+              memfd ? "memfd" : "ram", memory_room(b->c->spec) / MIB, memfd ? "on" : "off");
+    o = device_virtio("virtio-mem", MEMORY_ID, b->c->machine, &at);
+    json_add_text(o, "memdev", "ram-" MEMORY_ID);
+    json_add_int(o, "block-size", (int64_t)MEMORY_STEP);
+    add_json(b->a, "-device", o);
+}
+
 static void add_root_ports(struct builder *b)
 {
     unsigned n = b->c->machine->root_ports ? b->c->config->hotplug_ports : 0;
@@ -281,7 +313,7 @@ static int add_device(struct builder *b, size_t index, struct hvp_error *err)
 
     if (device_check(dev, err) < 0)
         return err->code;
-    if (m->pci_bus && at.slot >= SLOT_PORTS)
+    if (m->pci_bus && at.slot >= SLOT_MEMORY)
         return hvp_fail(err, ENOSPC, "device '%s': machine '%s' has no slot left", dev->tag,
                         m->name);
     switch (dev->kind) {
@@ -317,6 +349,7 @@ int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err
     for (size_t i = 0; i < c->spec->n_devices; i++)
         if (add_device(&b, i, err) < 0)
             return err->code;
+    add_room(&b);
     add_root_ports(&b);
     if (args_failed(a))
         return hvp_fail(err, ENOMEM, "out of memory for the command line of QEMU");

@@ -129,6 +129,23 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
     return 0;
 }
 
+static bool is_sized(const void *p)
+{
+    const struct kvm_vm *vm = p;
+
+    return vm->memory_more == vm->memory_wanted;
+}
+
+int kvm_wait_memory(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err)
+{
+    int r = wait_until(vm, is_sized, vm, d);
+
+    if (r == 0)
+        return 0;
+    hvp_fail(err, -r, "wait for the guest to change its memory: %s", strerror(-r));
+    return r == -EPIPE ? explain_end(vm, err) : r;
+}
+
 static bool is_migrated(const void *p)
 {
     const struct kvm_vm *vm = p;

@@ -112,6 +112,8 @@ void kvm_on_event(void *p, const char *name, struct json_object *data)
         on_device_deleted(vm, qmp_text(data, "device", ""));
     else if (strcmp(name, "MIGRATION") == 0)
         kvm_on_migration(vm, qmp_text(data, "status", ""));
+    else if (strcmp(name, "MEMORY_DEVICE_SIZE_CHANGE") == 0)
+        kvm_on_memory(vm, data);
     else if (strcmp(name, "RESUME") == 0 && !vm->end_told)
         vm->state = HVP_VM_RUNNING;
     else if (strcmp(name, "STOP") == 0 && vm->state == HVP_VM_RUNNING)

@@ -48,7 +48,9 @@ struct kvm_vm {
     bool destroyed;   /* by us: its end is no event */
     bool has_network; /* QEMU can open disks over it; unknown = false */
     bool end_told;    /* the event of the VM's end is queued */
-    uint64_t memory;  /* bytes the guest was given; 0 = unknown (reopened) */
+    /* Bytes: given at the start, at most; 0 = unknown (reopened). In the device for more: what the
+     * guest has of it, what it shall have. */
+    uint64_t memory, memory_max, memory_more, memory_wanted;
     uint32_t n_channels;
     int listen_fd;      /* the agent connects to it over vsock; -1 = its channel is a serial port */
     uint32_t vsock_cid; /* of the guest */
@@ -121,6 +123,13 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
                        struct hvp_error *err);
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag);
 struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev);
+
+/* resize.c */
+int kvm_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *reached,
+                      struct hvp_error *err);
+void kvm_on_memory(struct kvm_vm *vm, struct json_object *data);
+/* connect.c: wait until the guest has what it shall have; -ETIMEDOUT: it has not. */
+int kvm_wait_memory(struct kvm_vm *vm, const struct deadline *d, struct hvp_error *err);
 
 /* datafile.c: -EPERM if the disk is open and its image keeps its data in another file. */
 struct hvp_disk;

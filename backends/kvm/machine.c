@@ -10,6 +10,7 @@
 #include "machine_ppc64le.h"
 #include "machine_s390x.h"
 #include "machine_x86.h"
+#include "memory.h"
 
 #define MEMORY_MIN (UINT64_C(16) << 20) /* bytes; less boots nothing */
 
@@ -44,8 +45,11 @@ int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct h
                         m->max_vcpus);
     if (s->memory < MEMORY_MIN)
         return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
-    if (s->vcpus_max > s->vcpus || s->memory_max > s->memory)
-        return hvp_fail(err, ENOTSUP, "a VM of this back-end cannot grow");
+    if (s->vcpus_max > s->vcpus)
+        return hvp_fail(err, ENOTSUP, "a VM of this back-end gets no more vCPUs while it runs");
+    if (memory_grows(s) && !m->grows)
+        return hvp_fail(err, ENOTSUP, "a VM of machine '%s' gets no more memory while it runs",
+                        m->name);
     if (s->n_options > 0)
         return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
     return 0;

@@ -11,7 +11,7 @@ int kvm_vm_stats(void *p, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_
     (void)err;
     if (!child_ended(&vm->child))
         child_stats(&vm->child, &s);
-    s.mem_max = vm->memory;
+    s.mem_max = vm->memory + vm->memory_more;
     if (!vm->memory)
         s.valid &= ~(uint64_t)HVP_STAT_MEM;
     memcpy(st, &s, s.struct_size < sizeof(s) ? s.struct_size : sizeof(s));

@@ -309,6 +309,7 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char 
         return hvp_fail(err, ENOMEM, "out of memory for a VM");
     vm->state = HVP_VM_CREATED;
     vm->memory = spec->memory;
+    vm->memory_max = spec->memory_max;
     vm->n_channels = spec->n_channels;
     if (launch(vm, spec, dir, &d, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
         kvm_events_watch(vm, err) < 0 || (dir && kvm_migrate_in(vm, dir, &d, err) < 0) ||

@@ -91,7 +91,9 @@ static struct hvp_vm_spec describe(const struct kit *k, const struct kit_vm_wish
                   : k->kernel_less ? ""
                                    : k->o->kernel,
         .initrd = k->kernel_less || !k->o->initrd ? "" : k->o->initrd,
-        .cmdline = w->cmdline ? w->cmdline : KIT_CMDLINE,
+        .cmdline = w->cmdline                       ? w->cmdline
+                   : kit_has(k, HVP_CAP_SET_MEMORY) ? KIT_CMDLINE " anyvisor.preload=memory"
+                                                    : KIT_CMDLINE,
         .run_dir = vm->run_dir,
         .console_log = k->console,
         .options = w->options,

@@ -13,7 +13,6 @@
 #include "base/cleanup.h"
 
 #define MODULES_LIST "/etc/anyvisor/modules"
-#define NEEDS_BUS "block" /* of the groups that are preloaded */
 
 /* Asking costs less than to have the kernel read the file before it says EEXIST. */
 static bool is_live(const char *file)
@@ -128,12 +127,18 @@ int modules_asked(const char *name)
     return 1;
 }
 
+/* Of the groups that are preloaded: drivers, whose bus is of the boot. */
+static bool needs_bus(const char *group)
+{
+    return strcmp(group, "block") == 0 || strcmp(group, "memory") == 0;
+}
+
 static void preload(struct agent *a, int booted)
 {
     char *save = NULL, end;
 
     for (char *g = strtok_r(a->at.preload, ",", &save); g; g = strtok_r(NULL, ",", &save)) {
-        if (strcmp(g, NEEDS_BUS) == 0)
+        if (needs_bus(g))
             (void)!read(booted, &end, 1);
         (void)modules_group(a, g, NULL);
     }

@@ -257,6 +257,8 @@ static int check_spec(const struct lv_domain *d, struct hvp_error *err)
 
     if (machine_check(d->machine, s, err) < 0)
         return err->code;
+    if (s->memory_max > s->memory)
+        return hvp_fail(err, ENOTSUP, "through libvirt a VM gets no more memory while it runs");
     if (s->n_channels < 1 || s->n_channels > LV_MAX_CHANNELS)
         return hvp_fail(err, EINVAL, "%u channels, but a VM has 1 to %d", s->n_channels,
                         LV_MAX_CHANNELS);

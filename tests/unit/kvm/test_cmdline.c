@@ -2,6 +2,7 @@
 #include "test.h"
 #include <errno.h>
 #include "kvm/cmdline.h"
+#include "kvm/memory.h"
 
 #define MIB (UINT64_C(1) << 20)
 
@@ -110,6 +111,35 @@ TEST(a_template_writes_its_memory_and_a_clone_copies_it)
     CHECK_OK(build(&s), s.err);
     CHECK_CONTAINS(value(&s, "-object", "memory"), ",share=off,readonly=on,rom=off");
     args_done(&s.args);
+}
+
+TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_OK(build(&s), s.err);
+    CHECK(!value(&s, "-device", "virtio-mem"));
+    args_done(&s.args);
+
+    setup(&s);
+    s.spec.memory_max = 1000 * MIB; /* its room is of whole blocks of the guest's kernel */
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-m", ""), "512M,maxmem=1024M");
+    CHECK_STR_EQ(value(&s, "-object", "room"),
+                 "memory-backend-ram,id=ram-room,size=512M,share=off");
+    CHECK_CONTAINS(value(&s, "-device", "virtio-mem-pci"), "\"id\":\"room\"");
+    CHECK_CONTAINS(value(&s, "-device", "virtio-mem-pci"), "\"memdev\":\"ram-room\"");
+    CHECK(!strstr(value(&s, "-device", "virtio-mem-pci"), "requested-size"));
+    CHECK_CONTAINS(value(&s, "-append", ""), " memhp_default_state=online");
+    args_done(&s.args);
+}
+
+TEST(the_guest_is_offered_whole_pieces)
+{
+    CHECK_U64_EQ(memory_more(512 * MIB, 512 * MIB), 0);
+    CHECK_U64_EQ(memory_more(512 * MIB, 513 * MIB), 4 * MIB);
+    CHECK_U64_EQ(memory_more(512 * MIB, 768 * MIB), 256 * MIB);
 }
 
 TEST(seccomp_off_and_firmware_are_obeyed)
@@ -381,13 +411,13 @@ TEST(hotplug_ports_are_made_as_configured)
 
 TEST(more_devices_than_slots_are_refused)
 {
-    struct hvp_share shares[28];
-    const struct hvp_device *devices[28];
-    char tags[28][8];
+    struct hvp_share shares[27];
+    const struct hvp_device *devices[27];
+    char tags[27][8];
     struct setup s;
 
     setup(&s);
-    for (size_t i = 0; i < 28; i++) {
+    for (size_t i = 0; i < 27; i++) {
         snprintf(tags[i], sizeof(tags[i]), "s%zu", i);
         shares[i] = (struct hvp_share){
             .d = {.struct_size = sizeof(shares[i]), .kind = HVP_DEV_SHARE, .tag = tags[i]},
@@ -396,10 +426,10 @@ TEST(more_devices_than_slots_are_refused)
         devices[i] = &shares[i].d;
     }
     s.spec.devices = devices;
-    s.spec.n_devices = 27;
+    s.spec.n_devices = 26;
     CHECK_OK(build(&s), s.err);
     args_done(&s.args);
-    s.spec.n_devices = 28;
+    s.spec.n_devices = 27;
     CHECK_ERR(build(&s), -ENOSPC);
     CHECK_CONTAINS(s.err.msg, "no slot left");
     args_done(&s.args);
@@ -431,8 +461,13 @@ TEST(what_the_vm_cannot_be_is_refused)
     s.spec.memory = MIB;
     CHECK_ERR(build(&s), -EINVAL);
     setup(&s);
+    s.spec.vcpus_max = 3;
+    CHECK_ERR(build(&s), -ENOTSUP);
+    setup(&s);
+    s.c.machine = machine_find("x86_64", "microvm");
     s.spec.memory_max = 1024 * MIB;
     CHECK_ERR(build(&s), -ENOTSUP);
+    CHECK_CONTAINS(s.err.msg, "machine 'microvm'");
     setup(&s);
     s.spec.options = &option;
     s.spec.n_options = 1;
