@@ -6,97 +6,58 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/cleanup.h"
+#include "net/bpf.h"
 #include "net/internal.h"
 
 #define BACKLOG 64
-#define PROGRAM_MAX 24
-
-struct program {
-    struct bpf_insn v[PROGRAM_MAX];
-    size_t n;
-};
-
-static void emit(struct program *p, uint8_t code, uint8_t dst, uint8_t src, int16_t off,
-                 int32_t imm)
-{
-    p->v[p->n++] =
-        (struct bpf_insn){.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
-}
-
-static void move(struct program *p, uint8_t to, uint8_t from)
-{
-    emit(p, BPF_ALU64 | BPF_MOV | BPF_X, to, from, 0, 0);
-}
-
-static void call(struct program *p, int32_t helper)
-{
-    emit(p, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
-}
 
 /* Go on if this member of the context, which is in register 6, has the value. */
-static void expect(struct program *p, size_t member, uint32_t value)
+static void expect(struct bpf_program *p, size_t member, uint32_t value)
 {
-    emit(p, BPF_LDX | BPF_W | BPF_MEM, BPF_REG_1, BPF_REG_6, (int16_t)member, 0);
-    emit(p, BPF_JMP | BPF_JNE | BPF_K, BPF_REG_1, 0, 0, (int32_t)value);
+    bpf_read(p, BPF_W, BPF_REG_1, BPF_REG_6, (int)member);
+    bpf_expect(p, BPF_REG_1, (int32_t)value);
 }
 
 /* The socket is the map's only one, or none when its owner has closed it. */
-static void emit_find_socket(struct program *p, int map)
+static void emit_find_socket(struct bpf_program *p, int map)
 {
-    emit(p, BPF_ST | BPF_W | BPF_MEM, BPF_REG_10, 0, -4, 0);
-    move(p, BPF_REG_2, BPF_REG_10);
-    emit(p, BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -4);
-    emit(p, BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map);
-    emit(p, 0, 0, 0, 0, 0); /* the upper half of that */
-    call(p, BPF_FUNC_map_lookup_elem);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0);
+    bpf_emit(p, BPF_ST | BPF_W | BPF_MEM, BPF_REG_10, 0, -4, 0);
+    bpf_stack_address(p, BPF_REG_2, -4);
+    bpf_emit(p, BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map);
+    bpf_emit(p, 0, 0, 0, 0, 0); /* the upper half of that */
+    bpf_call(p, BPF_FUNC_map_lookup_elem);
+    bpf_expect_not(p, BPF_REG_0, 0);
 }
 
-static void emit_assign(struct program *p)
+static void emit_assign(struct bpf_program *p)
 {
-    move(p, BPF_REG_7, BPF_REG_0);
-    move(p, BPF_REG_1, BPF_REG_6);
-    move(p, BPF_REG_2, BPF_REG_7);
-    emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, 0);
-    call(p, BPF_FUNC_sk_assign);
-    move(p, BPF_REG_1, BPF_REG_7);
-    call(p, BPF_FUNC_sk_release);
+    bpf_move(p, BPF_REG_7, BPF_REG_0);
+    bpf_move(p, BPF_REG_1, BPF_REG_6);
+    bpf_move(p, BPF_REG_2, BPF_REG_7);
+    bpf_set(p, BPF_REG_3, 0);
+    bpf_call(p, BPF_FUNC_sk_assign);
+    bpf_move(p, BPF_REG_1, BPF_REG_7);
+    bpf_call(p, BPF_FUNC_sk_release);
 }
 
-/* 127.0.0.1 only: Docker's name server is another address of the loopback. All jumps go to the
- * end, where the kernel is told to go on with the socket, if one was assigned. */
-static void write_program(struct program *p, int map)
+/* 127.0.0.1 only: Docker's name server is another address of the loopback. All jumps land at
+ * the end, where the kernel is told to go on with the socket, if one was assigned. */
+static void write_program(struct bpf_program *p, int map)
 {
-    size_t end;
-
-    move(p, BPF_REG_6, BPF_REG_1);
+    bpf_move(p, BPF_REG_6, BPF_REG_1);
     expect(p, offsetof(struct bpf_sk_lookup, family), AF_INET);
     expect(p, offsetof(struct bpf_sk_lookup, protocol), IPPROTO_TCP);
     expect(p, offsetof(struct bpf_sk_lookup, local_ip4), htonl(INADDR_LOOPBACK));
     emit_find_socket(p, map);
     emit_assign(p);
-    end = p->n;
-    emit(p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, SK_PASS);
-    emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-    for (size_t i = 0; i < end; i++)
-        if (p->v[i].code == (BPF_JMP | BPF_JNE | BPF_K) ||
-            p->v[i].code == (BPF_JMP | BPF_JEQ | BPF_K))
-            p->v[i].off = (int16_t)(end - i - 1);
-}
-
-static int bpf(int cmd, union bpf_attr *attr, const char *what, struct err *err)
-{
-    int r = (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-
-    return r < 0 ? err_set(err, errno, "%s: %m", what) : r;
+    bpf_land(p);
+    bpf_exit(p, SK_PASS);
 }
 
 /* A map of sockets with this one in it. */
@@ -112,29 +73,23 @@ static int make_map(int listener, struct err *err)
     attr.key_size = sizeof(key);
     attr.value_size = sizeof(value);
     attr.max_entries = 1;
-    if ((map = bpf(BPF_MAP_CREATE, &attr, "make a map of sockets", err)) < 0)
+    if ((map = bpf_ask(BPF_MAP_CREATE, &attr, "make a map of sockets", err)) < 0)
         return map;
     memset(&attr, 0, sizeof(attr));
     attr.map_fd = (uint32_t)map;
     attr.key = (uint64_t)(uintptr_t)&key;
     attr.value = (uint64_t)(uintptr_t)&value;
-    r = bpf(BPF_MAP_UPDATE_ELEM, &attr, "put a socket into a map", err);
+    r = bpf_ask(BPF_MAP_UPDATE_ELEM, &attr, "put a socket into a map", err);
     return r < 0 ? r : steal_fd(&map);
 }
 
 static int load(int map, struct err *err)
 {
-    struct program p = {.n = 0};
-    union bpf_attr attr;
+    struct bpf_program p = {.n = 0};
 
     write_program(&p, map);
-    memset(&attr, 0, sizeof(attr));
-    attr.prog_type = BPF_PROG_TYPE_SK_LOOKUP;
-    attr.expected_attach_type = BPF_SK_LOOKUP;
-    attr.insns = (uint64_t)(uintptr_t)p.v;
-    attr.insn_cnt = (uint32_t)p.n;
-    attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
-    return bpf(BPF_PROG_LOAD, &attr, "load a program that looks up sockets", err);
+    return bpf_load(&p, BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP,
+                    "load a program that looks up sockets", err);
 }
 
 static int attach(int ns, int program, struct err *err)
@@ -145,7 +100,7 @@ static int attach(int ns, int program, struct err *err)
     attr.link_create.prog_fd = (uint32_t)program;
     attr.link_create.target_fd = (uint32_t)ns;
     attr.link_create.attach_type = BPF_SK_LOOKUP;
-    return bpf(BPF_LINK_CREATE, &attr, "attach a program to the network namespace", err);
+    return bpf_ask(BPF_LINK_CREATE, &attr, "attach a program to the network namespace", err);
 }
 
 static int open_listener(void *arg, struct err *err)

@@ -40,6 +40,14 @@ int link_delete(struct net_ns *ns, uint32_t index, struct err *err);
 /* tap.c: a new one of this name; queues is in bounds */
 int tap_make(struct net_ns *ns, const char *name, unsigned queues, int *ret_fds, struct err *err);
 
+/* redirect.c: frames pass between this tap and the interface that it carries by filters. */
+bool redirect_is_between(const struct net_link *tap);
+/* A program of BPF sees what the interface gets first; it goes with the redirect. */
+int redirect_add_before(struct net_ns *ns, uint32_t index, int program, struct err *err);
+
+/* resolver.c and answers.c: where name servers are */
+#define NET_PORT_NAMES 53
+
 /* namespace.c: run fn in the namespace and come back. */
 int ns_run(int ns, int (*fn)(void *arg, struct err *err), void *arg, struct err *err);
 

@@ -141,6 +141,13 @@ bool net_resolver_find(const char *resolv_conf, uint32_t *ret);
 /* A UDP socket of the namespace that is connected to it. */
 int net_resolver_open(struct net_ns *ns, uint32_t address, int *ret, struct err *err);
 
+/*
+ * What name servers answer to programs of the namespace itself comes to them, and no longer to the
+ * taps; for the interfaces that are connected by now. -EPERM, -EINVAL, ...: the kernel cannot, or
+ * not for this user.
+ */
+int net_let_answers_in(struct net_ns *ns, struct err *err);
+
 /* Give the interfaces of a VM that is gone back to the namespace: what another one carries stays.
  */
 int net_disconnect(struct net_ns *ns, const struct net_scan *scan, const char *owner,

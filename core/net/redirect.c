@@ -18,6 +18,7 @@
 
 /* Of our filters: after those of others, and how they are found again. */
 #define OUR_PRIORITY 0xa7u
+#define BEFORE_OURS (OUR_PRIORITY - 1)
 #define INGRESS TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS) /* of both kinds of qdisc there are */
 
 static struct tcmsg *begin(struct netlink_msg *m, uint16_t type, uint16_t flags, uint32_t index)
@@ -42,12 +43,13 @@ static int add_qdisc(struct net_ns *ns, uint32_t index, struct err *err)
     return r == -EEXIST ? 0 : r;
 }
 
-static void begin_filter(struct netlink_msg *m, uint16_t type, uint16_t flags, uint32_t index)
+static void begin_filter(struct netlink_msg *m, uint16_t type, uint16_t flags, uint32_t index,
+                         uint32_t priority)
 {
     struct tcmsg *t = begin(m, type, flags, index);
 
     t->tcm_parent = INGRESS;
-    t->tcm_info = TC_H_MAKE(OUR_PRIORITY << 16, htons(ETH_P_ALL));
+    t->tcm_info = TC_H_MAKE(priority << 16, htons(ETH_P_ALL));
 }
 
 static void put_redirect(struct netlink_msg *m, uint16_t actions, uint32_t to)
@@ -69,7 +71,7 @@ static int add_matchall(struct net_ns *ns, uint32_t from, uint32_t to, struct er
     struct netlink_msg m;
     size_t options;
 
-    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from);
+    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from, OUR_PRIORITY);
     netlink_put_str(&m, TCA_KIND, "matchall");
     options = netlink_nest(&m, TCA_OPTIONS);
     put_redirect(&m, TCA_MATCHALL_ACT, to);
@@ -87,7 +89,7 @@ static int add_u32(struct net_ns *ns, uint32_t from, uint32_t to, struct err *er
     struct netlink_msg m;
     size_t options;
 
-    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from);
+    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, from, OUR_PRIORITY);
     netlink_put_str(&m, TCA_KIND, "u32");
     options = netlink_nest(&m, TCA_OPTIONS);
     netlink_put(&m, TCA_U32_SEL, &all, sizeof(all));
@@ -96,12 +98,35 @@ static int add_u32(struct net_ns *ns, uint32_t from, uint32_t to, struct err *er
     return netlink_ask(&ns->nl, &m, err);
 }
 
-static int remove_filter(struct net_ns *ns, uint32_t index)
+static int remove_filter(struct net_ns *ns, uint32_t index, uint32_t priority)
 {
     struct netlink_msg m;
 
-    begin_filter(&m, RTM_DELTFILTER, 0, index);
+    begin_filter(&m, RTM_DELTFILTER, 0, index, priority);
     return netlink_ask(&ns->nl, &m, NULL);
+}
+
+/* < 0: it was not redirected. */
+static int remove_filters(struct net_ns *ns, uint32_t index)
+{
+    (void)remove_filter(ns, index, BEFORE_OURS);
+    return remove_filter(ns, index, OUR_PRIORITY);
+}
+
+int redirect_add_before(struct net_ns *ns, uint32_t index, int program, struct err *err)
+{
+    struct netlink_msg m;
+    size_t options;
+
+    (void)remove_filter(ns, index, BEFORE_OURS);
+    begin_filter(&m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, index, BEFORE_OURS);
+    netlink_put_str(&m, TCA_KIND, "bpf");
+    options = netlink_nest(&m, TCA_OPTIONS);
+    netlink_put_u32(&m, TCA_BPF_FD, (uint32_t)program);
+    netlink_put_str(&m, TCA_BPF_NAME, "anyvisor");
+    netlink_put_u32(&m, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+    netlink_nest_end(&m, options);
+    return netlink_ask(&ns->nl, &m, err);
 }
 
 static int redirect(struct net_ns *ns, uint32_t from, uint32_t to, struct err *err)
@@ -110,7 +135,7 @@ static int redirect(struct net_ns *ns, uint32_t from, uint32_t to, struct err *e
 
     if (r < 0)
         return err_wrap(err, "ingress qdisc");
-    (void)remove_filter(ns, from); /* of an earlier VM */
+    (void)remove_filters(ns, from); /* of an earlier VM */
     r = add_matchall(ns, from, to, err);
     if (r == -ENOENT || r == -EOPNOTSUPP) /* a kernel without it */
         r = add_u32(ns, from, to, err);
@@ -131,15 +156,20 @@ static int prepare_tap(struct net_ns *ns, const struct net_link *link, const str
     return netlink_ask(&ns->nl, &m, err);
 }
 
+bool redirect_is_between(const struct net_link *tap)
+{
+    return tap->ours && strcmp(tap->kind, NET_KIND_MACVTAP) != 0;
+}
+
 int net_connect(struct net_ns *ns, const struct net_link *link, struct net_link *tap,
                 struct err *err)
 {
-    bool one = !tap->ours || strcmp(tap->kind, NET_KIND_MACVTAP) == 0;
+    bool two = redirect_is_between(tap);
     int r = tap->ours ? prepare_tap(ns, link, tap, err) : 0;
 
-    if (r == 0 && !one)
+    if (r == 0 && two)
         r = redirect(ns, tap->index, link->index, err);
-    if (r == 0 && !one)
+    if (r == 0 && two)
         r = redirect(ns, link->index, tap->index, err);
     if (r == 0) {
         if (tap->ours)
@@ -191,7 +221,7 @@ static int give_back(struct net_ns *ns, const struct net_scan *scan, const struc
         return strcmp(l->kind, NET_KIND_MACVTAP) == 0 ? link_delete(ns, l->index, err) : 0;
     if (l->nic >= 0)
         return link_set_alias(ns, l->index, "", err);
-    if (net_scan_tap(scan, l->name) || remove_filter(ns, l->index) < 0)
+    if (net_scan_tap(scan, l->name) || remove_filters(ns, l->index) < 0)
         return 0;
     return remove_qdisc(ns, l->index, err);
 }

@@ -9,8 +9,6 @@
 #include "base/cleanup.h"
 #include "net/internal.h"
 
-#define PORT 53
-
 /* A word of the line that begins with "nameserver". */
 static bool take_address(const char *line, uint32_t *ret)
 {
@@ -50,8 +48,9 @@ struct opening {
 static int open_it(void *arg, struct err *err)
 {
     struct opening *o = arg;
-    const struct sockaddr_in server = {
-        .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(o->address)};
+    const struct sockaddr_in server = {.sin_family = AF_INET,
+                                       .sin_port = htons(NET_PORT_NAMES),
+                                       .sin_addr.s_addr = htonl(o->address)};
     cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || connect(fd, (const struct sockaddr *)&server, sizeof(server)) < 0)

@@ -188,6 +188,9 @@ until_ok() {
     done
 }
 
+# until_ok_print SECONDS CMD...: what it prints once it succeeds, once more
+until_ok_print() { until_ok "$@" && "${@:2}"; }
+
 # of_backend JQ-FILTER: what `backends` tells of the one under test, in one line
 of_backend() {
     av backends --format json | jq -rc --arg name "$BACKEND" ".backends[] | select(.name == \$name) | $1"
@@ -196,6 +199,18 @@ of_backend() {
 # can WORD: the back-end has this capability
 can() {
     of_backend '.capabilities[]' | grep -qx -- "$1"
+}
+
+# The kernel takes a program of the type that looks up sockets, which port-forward needs: 5.9 and later.
+can_forward() {
+    python3 - <<'P'
+import ctypes, struct
+code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, 1, 0x95, 0, 0, 0))
+text = ctypes.create_string_buffer(b"Apache-2.0")
+at = ctypes.addressof
+load = struct.pack("<IIQQIIQII16sII", 30, 2, at(code), at(text), 0, 0, 0, 0, 0, b"", 0, 36)
+raise SystemExit(ctypes.CDLL(None).syscall(321, 5, load, len(load)) < 0)
+P
 }
 
 # vmm_of ID: the process of its VM, whoever has started it, by the UUID that the state directory's name gives

@@ -98,16 +98,6 @@ same "a member's holds its proxy" "$CG/a" "$(cgroup_of "$(cat "$WORK/a.pid")")"
 same "and no more" 1 "$(find /sys/fs/cgroup -path "*$CG/a/cgroup.procs" -exec cat {} + | sort -u | wc -l)"
 
 # --- kubectl port-forward: engines connect to the loopback of the pod's namespace on the host
-can_forward() {     # the kernel takes a program of the type that looks up sockets: 5.9 and later
-    python3 - <<'P'
-import ctypes, struct
-code = ctypes.create_string_buffer(struct.pack("<BBhiBBhi", 0xb7, 0, 0, 1, 0x95, 0, 0, 0))
-text = ctypes.create_string_buffer(b"Apache-2.0")
-at = ctypes.addressof
-load = struct.pack("<IIQQIIQII16sII", 30, 2, at(code), at(text), 0, 0, 0, 0, 0, b"", 0, 36)
-raise SystemExit(ctypes.CDLL(None).syscall(321, 5, load, len(load)) < 0)
-P
-}
 forwarded() {   # forwarded PORT TEXT [BYTES]: its server gets TEXT and an end; how much it says, at most BYTES
     nsenter --net="/proc/$pod/ns/net" python3 - "$@" <<'P'
 import errno, socket, sys

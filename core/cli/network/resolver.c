@@ -33,6 +33,15 @@ static bool find(const struct oci_spec *spec, uint32_t *ret)
            net_resolver_find(text, ret);
 }
 
+/* Without it the server knows the names of its own network only. */
+static void let_it_ask(struct net_ns *ns)
+{
+    struct err err = ERR_INIT;
+
+    if (net_let_answers_in(ns, &err) < 0)
+        log_info("%s, ignoring", err.msg);
+}
+
 static int hand_over(const struct cli *cli, const struct container *c, uint32_t address,
                      struct err *err)
 {
@@ -46,6 +55,7 @@ static int hand_over(const struct cli *cli, const struct container *c, uint32_t 
         (r = sock = container_connect(cli, c, err)) < 0 ||
         (r = ipc_send(sock, IPC_RESOLVER, SEQ_RESOLVER, NULL, &fd, 1, err)) < 0)
         return r;
+    let_it_ask(&ns);
     return ipc_wait(sock, SEQ_RESOLVER, deadline_in_ms(CLI_REQUEST_MS), NULL, err);
 }
 

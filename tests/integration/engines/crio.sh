@@ -78,6 +78,18 @@ RESIZE=33x99 INPUT='\n' WAIT=pts check "which is resized by SIGWINCH" 0 'size is
     "$AV" --root "$ROOT" exec --process "$(process w true 'tty; until [ "$(stty size)" = "33 99" ]; do sleep 0.1; done
         echo size is $(stty size)')" a
 
+# Port-forward: CRI-O enters the pod's namespace, whose loopback CNI has set up, and connects there itself;
+# older ones have socat do so in the namespace of the sandbox's process.
+with_forwards() {
+    nsenter --net="$WORK/ns/net" ip link set lo up
+    av exec --detach a httpd -f -p 8080 -h /etc > /dev/null 2>&1
+    check "port-forward, by the namespace" 0 '^nobody' until_ok_print 20 \
+        nsenter --net="$WORK/ns/net" busybox wget -q -O - http://127.0.0.1:8080/passwd
+    check "port-forward, by the process" 0 '^nobody' \
+        nsenter -t "$(av state pod | jq .pid)" -n busybox wget -q -O - http://127.0.0.1:8080/passwd
+}
+if can_forward; then with_forwards; else skip "port-forward" "the kernel takes no BPF program that looks up sockets"; fi
+
 echo '{"memory": {"limit": 50331648}, "cpu": {"shares": 512}}' > "$WORK/resources"
 update() { av update --resources - a < "$WORK/resources"; }
 check "update" 0 '' update

@@ -24,9 +24,6 @@ LOOP='while :; do sleep 0.2; done'
 SERVE="httpd -p 80 -h /etc; $LOOP"
 get() { timeout 5 busybox wget -q -O - "http://$1/passwd"; }   # its own -T crashes
 
-# until_ok_print SECONDS CMD...: what it prints once it succeeds
-until_ok_print() { until_ok "$@" && "${@:2}"; }
-
 # --- Docker fills the namespace by a hook, or between create and start
 ROOT=$E/docker/exec/runtime-runc/moby
 inspect() { dk inspect -f "{{$2}}" "$1"; }
@@ -47,7 +44,8 @@ check "docker: restart" 0 '' dk restart -t 1 web
 check "docker: the port after it" 0 '^nobody' until_ok_print 20 get 127.0.0.1:8080
 same "docker: both networks after it" "eth0 eth1 lo" "$(dk exec web ls /sys/class/net | xargs)"
 check "docker: rm" 0 '' dk rm -f web
-# Two services on a network of theirs, whose names Docker's server knows on the namespace's loopback.
+# Two services on a network of theirs, whose names Docker's server knows on the namespace's loopback. For
+# others it asks a server of ours, from within the namespace.
 with_compose() {
     cat > "$E/compose.yaml" <<X
 version: "3"
@@ -56,7 +54,8 @@ services:
   client:
     image: $I
     depends_on: [web]
-    command: sh -c "until timeout 5 nslookup web && timeout 5 wget -q -O - http://172.30.8.8/passwd; do sleep 0.2; done"
+    dns: [172.30.8.1]
+    command: sh -c "until timeout 5 nslookup web && timeout 5 wget -q -O - http://172.30.8.8/passwd; do sleep 0.2; done; exec sleep 1000"
     networks: [n]
 networks: {n: {ipam: {config: [{subnet: 172.30.8.0/24}]}}}
 X
@@ -65,9 +64,15 @@ X
             docker-compose -H "unix://$E/docker/sock" -p c -f "$E/compose.yaml" "$@"
     }
     client_has_it() { dk logs c_client_1 | grep -q '^nobody'; }
+    daemon names "$HERE/engines/names.py" 0.0.0.0 53 outside.test=192.0.2.53
+    outside() { dk exec c_client_1 nslookup outside.test; }
     check "compose: up" 0 '' compose up -d
     check "compose: one service reaches the other" 0 '' until_ok 60 client_has_it
     check "compose: and has its name" 0 '^Address.*172\.30\.8\.8' dk logs c_client_1
+    check "compose: and names of the outside world" 0 '^Address.*192\.0\.2\.53' until_ok_print 20 outside
+    check "compose: connect to another network" 0 '' dk network connect n7 c_client_1
+    check "compose: anyvisor network" 0 '' av network "$(inspect c_client_1 .Id)"
+    check "compose: and they are still known" 0 '^Address.*192\.0\.2\.53' until_ok_print 20 outside
     check "compose: exec" 0 '^in$' compose exec -T web echo in
     check "compose: down" 0 '' compose down -t 1
 }
