@@ -4,13 +4,19 @@
 #include <time.h>
 
 #define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
 
-uint64_t now_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
+    clock_gettime(clock, &ts);
+    return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
 }
 
 uint64_t deadline_in_ms(uint32_t ms)
@@ -30,10 +36,12 @@ int deadline_left_ms(uint64_t deadline_ns)
     return left > INT_MAX ? INT_MAX : (int)left;
 }
 
+uint64_t realtime_ns(void)
+{
+    return read_clock(CLOCK_REALTIME);
+}
+
 uint64_t realtime_s(void)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec;
+    return realtime_ns() / NS_PER_S;
 }

@@ -97,6 +97,7 @@ int main(void)
                                .hold = {.fd = -1},
                                .forward = {.listener = {.fd = -1}, .link = -1},
                                .resolver = {.fd = -1},
+                               .clock = {.timer = {.fd = -1}},
                                .vm_events = {.fd = -1}};
     struct err err = ERR_INIT;
 

@@ -129,6 +129,13 @@ struct forward {
     unsigned n;
 };
 
+/* The guest's clock (clock.c). */
+struct clock {
+    struct loop_source timer;
+    uint64_t asked; /* when, in ns since 1970 */
+    bool waiting;   /* for the answer */
+};
+
 struct monitor {
     struct loop loop;
     struct worker worker;
@@ -146,6 +153,7 @@ struct monitor {
     struct boot boot;
     struct hold hold;
     struct forward forward;
+    struct clock clock;
     struct loop_source resolver; /* to the name server of the namespace (resolver.c) */
     uint64_t owner;              /* the connection without which there will be no container */
     struct job event_job, end_job, save_job;
@@ -255,6 +263,9 @@ void network_take_taps(struct monitor *m, int *fds, size_t n);
 /* forward.c; takes over the descriptors */
 void forward_take(struct monitor *m, struct reply_to to, int fds[2]);
 void forward_ended(struct monitor *m); /* one of its connections is gone */
+
+/* clock.c: from the first container on */
+void clock_keep(struct monitor *m);
 
 /* resolver.c; takes over the descriptor */
 void resolver_take(struct monitor *m, struct reply_to to, int *fd);

@@ -133,7 +133,6 @@ static int fill_setup(struct monitor *m, struct wbuf *w)
     cleanup_free char *options = NULL;
     cleanup_free char *hostname = xstrndup(m->spec.id, HOSTNAME_BYTES);
     uint8_t entropy[ENTROPY_BYTES];
-    struct timespec now;
     struct msg_setup setup = {
         .share_tag = m->boot.share_tag,
         .share_dir = m->boot.share_dir,
@@ -150,8 +149,7 @@ static int fill_setup(struct monitor *m, struct wbuf *w)
     setup.share_options = options;
     setup.entropy = entropy;
     setup.entropy_len = sizeof(entropy);
-    clock_gettime(CLOCK_REALTIME, &now);
-    setup.realtime_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    setup.realtime_ns = realtime_ns();
     msg_setup_put(w, &setup);
     return wbuf_ok(w) ? 0 : -ENOMEM;
 }
@@ -171,6 +169,7 @@ static void on_setup(void *ctx, const struct msg_reply *reply)
     m->phase = MON_READY;
     if (hold_set_up(m))
         return;
+    clock_keep(m);
     if (fault_point("monitor.setup") < 0) {
         fail_now(m, PHASE_AGENT, EIO, "fault point 'monitor.setup'");
         return;

@@ -194,6 +194,11 @@ void machine_child_limits(void); /* what a process has unless its plan says */
 void machine_sync_share(const struct agent *a);
 void machine_off(struct agent *a);
 
+/* clock.c: ns since 1970. shift is about that of the machine, if we are one. */
+uint64_t clock_now(void);
+void clock_set(uint64_t ns); /* 0 = leave it */
+void clock_shift(const struct agent *a, int64_t ns);
+
 /* modules.c */
 int modules_load(const char *stage, const char *group, struct err *err);
 int modules_preload(struct agent *a);

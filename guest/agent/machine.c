@@ -161,14 +161,6 @@ int machine_files(struct agent *a, struct err *err)
     return 0;
 }
 
-static void set_clock(uint64_t ns)
-{
-    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-
-    if (ns)
-        (void)clock_settime(CLOCK_REALTIME, &t);
-}
-
 /* The guest may be one of many that came from the same template: until here they all would draw the
  * same random numbers, and whoever draws one before has a twin. So it is the first thing, and must
  * not fail. */
@@ -228,7 +220,7 @@ int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
     if (r < 0)
         return r;
     if (a->at.machine) {
-        set_clock(m->realtime_ns);
+        clock_set(m->realtime_ns);
         for (size_t i = 0; i < m->modules.n; i++)
             if (modules_group(a, m->modules.v[i], err) < 0)
                 agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);

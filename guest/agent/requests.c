@@ -232,6 +232,21 @@ static int do_resolver(struct agent *a, const struct frame_head *h, struct wire 
     return r < 0 ? bad_body(r, err) : resolver_begin(a, m.address, err);
 }
 
+static int do_clock(struct agent *a, const struct frame_head *h, struct wire body, struct err *err)
+{
+    struct msg_clock m;
+    struct wbuf w = {0};
+    int r = msg_clock_get(body, &m);
+
+    if (r < 0)
+        return bad_body(r, err);
+    clock_shift(a, m.shift_ns);
+    msg_clock_put(&w, &(struct msg_clock){.realtime_ns = clock_now()});
+    channel_reply_body(a, h->id, h->seq, &w);
+    wbuf_done(&w);
+    return LATER;
+}
+
 static int do_network(struct agent *a, const struct frame_head *h, struct wire body,
                       struct err *err)
 {
@@ -277,6 +292,7 @@ static const struct {
     {FRAME_DELETE, do_delete, "delete"},    {FRAME_POWEROFF, do_poweroff, "poweroff"},
     {FRAME_NETWORK, do_network, "network"}, {FRAME_PING, do_ping, "ping"},
     {FRAME_CONNECT, do_connect, "connect"}, {FRAME_RESOLVER, do_resolver, "resolver"},
+    {FRAME_CLOCK, do_clock, "clock"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */

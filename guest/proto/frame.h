@@ -57,6 +57,8 @@ enum frame_type {
     FRAME_CONNECT,  /* id = new connection, msg_connect: its streams are stdin and stdout of that id
                      * when the reply says 0, and EXITED comes when both have ended */
     FRAME_RESOLVER, /* msg_resolver: from now on questions to that name server come as NAMES */
+    FRAME_CLOCK, /* msg_clock: correct the machine's clock; reply carries msg_clock: what it shows
+                  */
     /* both directions: streams of a process; the low two bits of seq name the stream */
     FRAME_DATA = 64, /* raw bytes */
     FRAME_EOF,       /* no more data in this direction */

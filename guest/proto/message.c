@@ -99,6 +99,12 @@ static const struct codec_field resolver_fields[] = {
 };
 static const struct codec resolver_codec = CODEC_OF(struct msg_resolver, resolver_fields, NULL);
 
+static const struct codec_field clock_fields[] = {
+    CODEC_F(1, I64, struct msg_clock, shift_ns),
+    CODEC_F(2, U64, struct msg_clock, realtime_ns),
+};
+static const struct codec clock_codec = CODEC_OF(struct msg_clock, clock_fields, NULL);
+
 static const struct codec_field stats_fields[] = {
     CODEC_F(1, U64, struct msg_stats, cpu_usage_us),
     CODEC_F(2, U64, struct msg_stats, cpu_user_us),
@@ -258,6 +264,16 @@ void msg_resolver_put(struct wbuf *w, const struct msg_resolver *m)
 int msg_resolver_get(struct wire body, struct msg_resolver *ret)
 {
     return codec_get(body, &resolver_codec, ret);
+}
+
+void msg_clock_put(struct wbuf *w, const struct msg_clock *m)
+{
+    codec_put(w, &clock_codec, m);
+}
+
+int msg_clock_get(struct wire body, struct msg_clock *ret)
+{
+    return codec_get(body, &clock_codec, ret);
 }
 
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m)

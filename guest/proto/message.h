@@ -79,6 +79,12 @@ struct msg_resolver {
     uint32_t address; /* 127.0.0.11 = 0x7f00000b */
 };
 
+/* How far the machine's clock is to go, 0 = not at all; in the reply what it shows. */
+struct msg_clock {
+    int64_t shift_ns;
+    uint64_t realtime_ns;
+};
+
 /* Numbers of cgroup v2; PLAN_UNSET = the guest does not know. Bytes, microseconds, counts. */
 struct msg_stats {
     uint64_t cpu_usage_us, cpu_user_us, cpu_system_us, cpu_periods, cpu_throttled, cpu_throttled_us;
@@ -125,6 +131,8 @@ void msg_connect_put(struct wbuf *w, const struct msg_connect *m);
 int msg_connect_get(struct wire body, struct msg_connect *ret);
 void msg_resolver_put(struct wbuf *w, const struct msg_resolver *m);
 int msg_resolver_get(struct wire body, struct msg_resolver *ret);
+void msg_clock_put(struct wbuf *w, const struct msg_clock *m);
+int msg_clock_get(struct wire body, struct msg_clock *ret);
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m);
 int msg_stats_get(struct wire body, struct msg_stats *ret);
 void msg_ps_put(struct wbuf *w, const struct msg_ps *m);

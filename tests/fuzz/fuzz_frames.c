@@ -85,6 +85,9 @@ static void try_body(uint16_t type, struct wire b)
     case FRAME_RESOLVER:
         TRY_FLAT(resolver);
         break;
+    case FRAME_CLOCK:
+        TRY_FLAT(clock);
+        break;
     case FRAME_NETWORK:
         TRY(network);
         break;

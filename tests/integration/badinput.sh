@@ -253,12 +253,13 @@ same "nothing is listed" "" "$(av list --quiet)"
 check "its processes are gone" 0 '' until_ok 15 no_processes_left
 
 # --- what reads the wall clock: a jump of it must not matter. Dates in logs, state and containerd's
-# events, the age of templates and of VMs of a pool, and libxl's timers, which it sets by that clock.
+# events, the age of templates and of VMs of a pool, the guest's clock, and libxl's timers, which it
+# sets by that clock.
 dates="backends/xen/loop.c core/base/log.c core/base/timing.c core/base/timing.h core/cli/creation/creation_record.c"
-dates="$dates core/cli/pool.c core/cli/pool/fill.c core/cli/pool/store.c core/cli/template.c core/monitor/sandbox.c"
+dates="$dates core/cli/pool.c core/cli/pool/fill.c core/cli/pool/store.c core/cli/template.c core/monitor/clock.c core/monitor/sandbox.c"
 dates="$dates core/shim/delete.c core/shim/publish.c core/shim/task.c core/template/entry.c"
 same "the wall clock is asked for dates only" "$dates" \
-    "$(cd "$HERE/../.." && grep -rlE 'CLOCK_REALTIME|realtime_s\(|[^a-z_]time\(NULL\)|gettimeofday' core backends --exclude-dir=jail |
+    "$(cd "$HERE/../.." && grep -rlE 'CLOCK_REALTIME|realtime_n?s\(|[^a-z_]time\(NULL\)|gettimeofday' core backends --exclude-dir=jail |
         sort | paste -sd ' ')"
 
 # --- two at once with one id: exactly one has it

@@ -229,6 +229,25 @@ same "timings --format json" "plugin_loaded started" \
     "$(av timings --format json c1 | jq -r '"\(.phases[0].name) \(.phases[-1].name)"')"
 same "timings go forward" true \
     "$(av timings --format json c1 | jq '[.phases[].at_us] | . == sort')"
+# --- the guest's clock: at once when the host's is set, if only to what it shows
+set_hosts_clock() {
+    python3 -c 'import time; t = time.CLOCK_REALTIME; time.clock_settime_ns(t, time.clock_gettime_ns(t))'
+}
+is_right() {
+    local there
+    there=$(av exec c1 date +%s) && [ $(($(date +%s) - there)) -lt 60 ]
+}
+if [ "$BACKEND" = fake ]; then
+    skip "a guest's clock follows the host's" "it is the host's"
+elif ! set_hosts_clock; then
+    skip "a guest's clock follows the host's" "this host's clock may not be set"
+else
+    check "a guest's clock goes wrong" 0 2001 av exec --cap CAP_SYS_TIME c1 date -s '2001-01-01 00:00:00'
+    check "as its container sees" 0 2001 av exec c1 date
+    set_hosts_clock
+    check "a guest's clock follows the host's" 0 '' until_ok 30 is_right
+    check "the monitor tells of the step" 0 "guest's clock was -[0-9]+ ms off" av logs --monitor c1
+fi
 check "logs has the monitor's log" 0 'agent' av logs --monitor c1
 av --debug logs --follow c1 > "$WORK/followed" 2>&1 < /dev/null &
 follower=$!

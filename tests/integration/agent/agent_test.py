@@ -663,6 +663,21 @@ class Limits(AgentTest):
         self.assertIn('memory.nonsense', caught.exception.text)
 
 
+@unittest.skipUnless(MODE == 'vm', "a host's clock is nothing to play with")
+class Clock(AgentTest):
+    def shift(self, ns):
+        return ap.number(ap.fields(self.agent.request(ap.CLOCK, 0, ap.num(1, ns)))[2][0])
+
+    def test_is_told_and_goes_where_the_host_wants_it(self):
+        before, hour = self.shift(0), 3600 * 10**9
+        self.assertLess(abs(self.shift(-hour) + hour - before), 60 * 10**9)
+        after = self.shift(hour)
+        self.assertTrue(before < after < before + 60 * 10**9, (before, after))
+        soon = self.shift(10**8)    # goes there slowly
+        self.assertLess(soon, after + 60 * 10**9)
+        self.assertGreater(self.shift(0), soon)
+
+
 @unittest.skipUnless(MODE == 'host', 'needs an agent that may be lost')
 class Garbage(unittest.TestCase):
     def test_what_is_no_frame_ends_the_connection(self):

@@ -142,6 +142,14 @@ TEST(resolver_comes_back)
     CHECK_INT_EQ(got.address, 0x7f00000b);
 }
 
+TEST(clock_comes_back_in_both_directions)
+{
+    struct msg_clock m = {INT64_MIN, UINT64_MAX}, got;
+
+    ROUND_TRIP(clock, &m, &got);
+    CHECK(got.shift_ns == INT64_MIN && got.realtime_ns == UINT64_MAX);
+}
+
 TEST(stats_come_back_with_unknown_numbers)
 {
     struct msg_stats m, got;
