@@ -15,7 +15,7 @@
 #define NOT_COMPLETE 2
 
 struct test_options {
-    struct strv config;
+    struct strv config, only;
     const char *arch, *kernel, *initrd, *boot, *format;
     bool no_kernel, verbose;
 };
@@ -23,6 +23,8 @@ struct test_options {
 #define OPTION(member) offsetof(struct test_options, member)
 static const struct option_row rows[] = {
     {"config", 'c', OPTION_LIST, OPTION(config), "KEY=VALUE", "a key of the plug-in; repeatable"},
+    {"only", 'o', OPTION_LIST, OPTION(only), "AREA",
+     "life, claims, devices, template, refusals or faults; repeatable"},
     {"arch", 'a', OPTION_TEXT, OPTION(arch), "ARCH", "of the guests (default: this host's)"},
     {"kernel", 'k', OPTION_TEXT, OPTION(kernel), "FILE", "what the VMs boot, instead of the image"},
     {"initrd", 'i', OPTION_TEXT, OPTION(initrd), "FILE", "the same for the initramfs"},
@@ -166,7 +168,7 @@ static int test(const struct cli *cli, const struct test_options *o, const struc
                 struct report *report, struct kit_summary *s, struct err *err)
 {
     cleanup_free char *guest_dir = NULL, *kernel = NULL, *initrd = NULL;
-    struct kit_options k = {.d = d, .told = told, .ctx = report};
+    struct kit_options k = {.d = d, .only = &o->only, .told = told, .ctx = report};
     uint64_t seconds = BOOT_S;
     struct hvp_host host;
 

@@ -59,6 +59,12 @@ int kit_answer(struct kit *k, const char *op, int r);
 #define KIT_CALL(k, op, ...)                                                                       \
     (kit_step(k, #op), kit_answer(k, #op, (k)->ops->op(__VA_ARGS__, &(k)->err)))
 
+/* Is this area asked for? */
+static inline bool kit_wants(const struct kit *k, const char *area)
+{
+    return k->o->only->n == 0 || strv_has(k->o->only, area);
+}
+
 static inline bool kit_has(const struct kit *k, uint64_t cap)
 {
     return k->caps.flags & cap;

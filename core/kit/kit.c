@@ -115,15 +115,36 @@ static int start(const struct kit_options *o, struct kit_shared *shared, int *re
     return 0;
 }
 
+static int check_areas(const struct strv *only, struct err *err)
+{
+    static const char *const areas[] = {"life",     "claims",   "devices",
+                                        "template", "refusals", "faults"};
+
+    for (size_t i = 0; i < only->n; i++) {
+        size_t a = 0;
+
+        while (a < ARRAY_SIZE(areas) && strcmp(only->v[i], areas[a]) != 0)
+            a++;
+        if (a == ARRAY_SIZE(areas))
+            return err_set(err, EINVAL,
+                           "the kit has no area '%s': take life, claims, devices, template, "
+                           "refusals or faults",
+                           only->v[i]);
+    }
+    return 0;
+}
+
 int kit_run(const struct kit_options *o, struct kit_summary *ret, struct err *err)
 {
     cleanup_fd int fd = -1;
-    struct kit_shared *shared =
-        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct kit_shared *shared;
     bool hung;
     int status = 0, r;
     pid_t pid = -1;
 
+    if ((r = check_areas(o->only, err)) < 0)
+        return r;
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         return err_set(err, errno, "share memory: %m");
     *ret = (struct kit_summary){0};

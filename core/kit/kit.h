@@ -6,6 +6,7 @@
  */
 #ifndef KIT_KIT_H
 #define KIT_KIT_H
+#include "base/str.h"
 #include "plugin/plugin.h"
 
 enum kit_result { KIT_OK, KIT_FAILED, KIT_SKIPPED, KIT_NOTE };
@@ -22,6 +23,7 @@ struct kit_options {
     const struct hvp_host *host; /* version, guest_dir and cache_dir are taken from it */
     const char *kernel, *initrd; /* what the VMs boot; kernel NULL: they are no VMs with a kernel */
     uint32_t boot_ms;            /* until the agent answers */
+    const struct strv *only;     /* areas that need a VM; empty: all of them */
     void (*told)(void *ctx, const struct kit_check *c); /* one after the other, as they come */
     void *ctx;
 };
@@ -32,7 +34,7 @@ struct kit_summary {
     struct plugin_info info;
 };
 
-/* 0 when the kit ran, whatever it found. */
+/* 0 when the kit ran, whatever it found; -EINVAL for an area that there is not. */
 int kit_run(const struct kit_options *o, struct kit_summary *ret, struct err *err);
 
 #endif

@@ -84,10 +84,14 @@ static void check_running(struct kit *k, struct kit_vm *vm)
     kit_check_cloexec(k);
     check_channels(k, vm);
     check_reopen(k, vm);
-    kit_check_claims(k, vm);
-    kit_check_devices(k, vm);
-    kit_check_unclaimed(k, vm);
-    kit_check_template(k, vm); /* the last one: a saved template does not run on */
+    if (kit_wants(k, "claims"))
+        kit_check_claims(k, vm);
+    if (kit_wants(k, "devices"))
+        kit_check_devices(k, vm);
+    if (kit_wants(k, "claims"))
+        kit_check_unclaimed(k, vm);
+    if (kit_wants(k, "template")) /* the last one: a saved template does not run on */
+        kit_check_template(k, vm);
 }
 
 /* The last op of a living VM: whether the guest listens is its own affair. */

@@ -129,9 +129,14 @@ static bool open_plugin(struct kit *k)
 
 static void check_vms(struct kit *k)
 {
-    kit_check_life(k);
-    kit_check_bad(k);
-    kit_check_faults(k);
+    /* Its VM is the one that the others of these are asked of. */
+    if (kit_wants(k, "life") || kit_wants(k, "claims") || kit_wants(k, "devices") ||
+        kit_wants(k, "template"))
+        kit_check_life(k);
+    if (kit_wants(k, "refusals"))
+        kit_check_bad(k);
+    if (kit_wants(k, "faults"))
+        kit_check_faults(k);
 }
 
 static void check_all(struct kit *k)

@@ -24,6 +24,12 @@ finds immortal "life: a destroyed VM is stopped: it is running"
 finds abort 'faults: the plug-in does not crash: signal 6 .* vm_start'
 finds exit 'faults: the plug-in does not end the process: status 0 .* vm_create'
 
+# only LIE AREA: what the kit says of it, and its areas
+only() { av plugin test "$liar" "${keys[@]}" --config "lie=$1" --only "$2" | sed -n 's/^FAILED/&/p; s/^ok *\([a-z]*\):.*/\1/p' | uniq; }
+check "in other areas it is not met" 0 '^refusals$' only memory refusals
+same "and they are not asked" "" "$(only memory devices | grep -E '^(FAILED|template|refusals|faults)')"
+check "in its own it is" 0 '^FAILED' only memory claims
+check "an area that there is not" 1 "no area 'lives': take life," av plugin test "$liar" --only lives
 check "an op that fails is found" 1 '^FAILED life: the VM starts: vm_start' \
     av plugin test "$liar" "${keys[@]}" --config fail=vm_start
 check "a key that nobody knows stops it" 1 "^FAILED abi: core loads it: .*'no_key'" \
