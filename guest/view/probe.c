@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +27,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/xattr.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -327,6 +329,41 @@ static void settings(void)
     printf("process descriptors %d\n", fds);
 }
 
+/* What the container's cgroup allows it, where the bundle mounts the cgroup file system. */
+static void cgroup_limits(void)
+{
+    static const char *const names[] = {"cpu.max", "cpu.weight", "memory.max", "memory.swap.max",
+                                        "pids.max"};
+    char what[64], path[64];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(what, sizeof(what), "cgroup %s", names[i]);
+        snprintf(path, sizeof(path), "/sys/fs/cgroup/%s", names[i]);
+        text(what, path);
+    }
+}
+
+/* Modes by their names: architectures differ in the numbers. */
+static void terminal(void)
+{
+    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    struct winsize size;
+    struct termios t;
+
+    printf("open-write /dev/tty: %s\n", tty < 0 ? strerror(errno) : "yes");
+    close(tty);
+    for (int i = 0; i < 3; i++) {
+        if (tcgetattr(i, &t) < 0 || ioctl(i, TIOCGWINSZ, &size) < 0) {
+            printf("stdio %d no terminal\n", i);
+            continue;
+        }
+        printf("stdio %d %s %ux%u%s%s%s%s%s\n", i, ttyname(i), size.ws_row, size.ws_col,
+               t.c_lflag & ICANON ? " icanon" : "", t.c_lflag & ECHO ? " echo" : "",
+               t.c_lflag & ISIG ? " isig" : "", t.c_oflag & OPOST ? " opost" : "",
+               t.c_iflag & ICRNL ? " icrnl" : "");
+    }
+}
+
 static int bind_socket(const char *dir)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -377,6 +414,8 @@ int main(int argc, char **argv)
     limits();
     status();
     settings();
+    cgroup_limits();
+    terminal();
     mounts();
     tree("/dev", 0, 3);
     for (int i = leave_in ? 3 : 1; i < argc; i++)

@@ -50,21 +50,24 @@ filter_of() {
     seccomp) echo '.linux.seccomp={defaultAction:"SCMP_ACT_ALLOW",architectures:["'"SCMP_ARCH_${ARCH^^}"'"],
             syscalls:[{names:["mkdir","mkdirat"],action:"SCMP_ACT_ERRNO",errnoRet:95},
                       {names:["chroot"],action:"SCMP_ACT_ERRNO"}]}' ;;
-    rlimits) echo '.process.rlimits=[{type:"RLIMIT_NOFILE",soft:123,hard:456},{type:"RLIMIT_CORE",soft:0,hard:0},
-            {type:"RLIMIT_STACK",soft:4194304,hard:8388608},{type:"RLIMIT_NPROC",soft:100,hard:200}]' ;;
+    limits) echo '.process.rlimits=[{type:"RLIMIT_NOFILE",soft:123,hard:456},{type:"RLIMIT_CORE",soft:0,hard:0},
+            {type:"RLIMIT_STACK",soft:4194304,hard:8388608},{type:"RLIMIT_NPROC",soft:100,hard:200}]
+        | .linux.resources += {cpu:{quota:100000,period:100000,shares:512},memory:{limit:134217728},pids:{limit:64}}
+        | .mounts += [{destination:"/sys/fs/cgroup",type:"cgroup",source:"cgroup",options:["nosuid","noexec","nodev","ro"]}]' ;;
     names) echo '.hostname="view-host" | .domainname="view.example"
         | .linux.sysctl={"kernel.msgmax":"4096","net.ipv4.ip_forward":"1","net.ipv4.ip_unprivileged_port_start":"80"}
         | .linux.rootfsPropagation="rslave"' ;;
     mounts) mounts_filter ;;
     shm) echo ".mounts |= map(if .destination==\"/dev/shm\" then {destination:\"/dev/shm\",type:\"bind\",source:\"$WORK/shm\",
             options:[\"bind\",\"rprivate\",\"nosuid\",\"noexec\",\"nodev\"]} else . end)" ;;
-    podman) echo '.mounts |= map(if .destination=="/dev" then .options=["nosuid","noexec","strictatime","mode=755","size=65536k"]
+    podman) echo '.process.terminal=true | .process.consoleSize={height:24,width:80}
+        | .mounts |= map(if .destination=="/dev" then .options=["nosuid","noexec","strictatime","mode=755","size=65536k"]
             elif .destination=="/dev/shm" then .options+=["rprivate"] else . end)
         | .linux.devices=[{path:"/dev/zero",type:"c",major:1,minor:5,fileMode:384,uid:7,gid:8}]' ;;
     esac
 }
 # The last one's sysctls of the network are its pod's, where it joins one.
-ALL=(plain readonly user caps seccomp rlimits mounts shm podman names)
+ALL=(plain readonly user caps seccomp limits mounts shm podman names)
 
 # Files whose owner, mode, times and attributes must be seen as they are.
 make_files() {
@@ -98,7 +101,7 @@ prepare() {
     make_files "$WORK/rootfs/up"
     echo '127.0.0.1 localhost' > "$WORK/hosts"
     touch -d '2003-02-03 04:05:06 UTC' "$WORK/hosts" "$WORK/ro" "$WORK"/rootfs/{view,up,tt,run2,home,etc}
-    # Not the cgroup file system: of a hybrid host, which the guest is not, crun shows all of v1.
+    # Only one has the cgroup file system: of a hybrid host, which the guest is not, crun shows all of v1.
     for d in "${BUNDLES[@]}"; do
         bundle "$d" ".process.args=[\"/bin/view_probe\",\"-w\",\"/vol\",\"/view\",\"/ro\",\"/flags\",\"/deep\",\"/up\",\"/tt\",\"/run2\",\"/etc\",\"/home\"]
             $(member "$d")
@@ -114,22 +117,25 @@ left_behind() {
     python3 -c 'import os,sys; print("left xattr", os.getxattr(sys.argv[1], "user.made"))' "$WORK/vol/made" 2>/dev/null
 }
 
-# Paths and times of this run say nothing, nor how a kernel numbers the inodes of a tmpfs.
+# Paths and times of this run say nothing, nor how a kernel numbers the inodes of a tmpfs, nor how a terminal
+# ends its lines.
 normal() {
-    sed -E "/^super/s/ inode64,/ /; s|$WORK|WORK|g; /^left/s/ (1[7-9]|[2-9][0-9])[0-9]{8}\.[0-9]+/ new/" | LC_ALL=C sort
+    sed -E "s/\r$//; /^super/s/ inode64,/ /; s|$WORK|WORK|g; /^left/s/ (1[7-9]|[2-9][0-9])[0-9]{8}\.[0-9]+/ new/" | LC_ALL=C sort
 }
 
 # view NAME BUNDLE COMMAND...: the sorted dump of one runtime. The first one has the root that the bundle
 # was made with; a copy takes long where the host is emulated.
 view() {
-    local name=$1 b=$2 rc
+    local name=$1 b=$2 rc with=()
     shift 2
+    [ "$(jq .process.terminal "$b/config.json")" = false ] ||
+        with=(env LIMIT="$LIMIT" "$HERE/on_terminal.py" fg)
     rm -rf "$WORK/vol" && mkdir "$WORK/vol"
     [ ! -e "$b/seen" ] || { rm -rf "$b/rootfs" && cp -a "$WORK/rootfs" "$b/rootfs"; }
     touch "$b/seen"
     (
         umask 022
-        "$@" > "$WORK/out/$name.raw" 2> "$WORK/out/$name.err" < /dev/null
+        "${with[@]}" "$@" > "$WORK/out/$name.raw" 2> "$WORK/out/$name.err" < /dev/null
     )
     rc=$?
     { cat "$WORK/out/$name.raw"; left_behind; echo "status $rc"; } | normal > "$WORK/out/$name"
@@ -163,12 +169,17 @@ unused_entries() {
         grep -vxFf <(sort -u "$WORK/used")
 }
 
-# crun refuses a host whose v2 hierarchy still has a controller beside v1: it is not shown any.
+# crun refuses a host whose v2 hierarchy still has a controller beside v1: it is not shown any. And it is to
+# leave cgroups alone.
 run_crun() {
+    local b=$WORK/b/$1
+    jq 'del(.linux.resources["cpu","memory","pids"], (.mounts[] | select(.type == "cgroup")))' "$b/config.json" > "$b/config.new"
+    mv "$b/config.new" "$b/config.json"
     # shellcheck disable=SC2016
-    exec unshare --mount --propagation slave sh -c '
+    view "$1.crun" "$b" unshare --mount --propagation slave sh -c '
         ! mountpoint -q /sys/fs/cgroup/unified || umount -l /sys/fs/cgroup/unified
-        exec timeout -k 10 "$0" crun --cgroup-manager=disabled "$@"' "$LIMIT" --root "$WORK/crun" "$@"
+        exec timeout --foreground -k 10 "$0" crun --cgroup-manager=disabled "$@"' \
+        "$LIMIT" --root "$WORK/crun" run --bundle "$b" "v-$1"
 }
 
 # Facts about the file system of this test's folder are none about the container.
@@ -194,13 +205,14 @@ compare_with_golden() {
 }
 
 run_ours() {
-    view "$1.ours" "$WORK/b/$1" av run --bundle "$WORK/b/$1" "v-$1" || result "$1: anyvisor runs the bundle" 1
+    view "$1.ours" "$WORK/b/$1" timeout --foreground -k 10 "$LIMIT" "$AV" --root "$ROOT" run --bundle "$WORK/b/$1" "v-$1" ||
+        result "$1: anyvisor runs the bundle" 1
 }
 
 compare_with_crun() {
-    local b=$WORK/b/$1 left
+    local left
     [ -s "$WORK/out/$1.ours" ] || return
-    if ! view "$1.crun" "$b" run_crun run --bundle "$b" "v-$1"; then
+    if ! run_crun "$1"; then
         result "$1: crun runs the bundle" 1
     else
         left=$(unexplained "$1")

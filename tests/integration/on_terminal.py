@@ -5,7 +5,7 @@
 on_terminal.py console SOCKET CMD...   listens on SOCKET, runs CMD, prints what comes over the terminal that
                                the runtime sends, after writing INPUT (environment) to it
 on_terminal.py fg CMD...               runs CMD on a new terminal of ROWS x COLS, writes INPUT, prints output
-RESIZE=ROWSxCOLS (environment): resize as soon as the text WAIT has been seen.
+RESIZE=ROWSxCOLS (environment): resize as soon as the text WAIT has been seen. LIMIT: seconds for all of it, 60.
 """
 import array
 import fcntl
@@ -20,7 +20,7 @@ import sys
 import termios
 import time
 
-LIMIT = 60
+LIMIT = int(os.environ.get("LIMIT", 60))
 
 
 def set_size(fd, text):
