@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What ctest runs in the rig: the conformance kit for PV, then a domain of each type, in which scripts of
+# What ctest runs in the rig: the conformance kit, then a domain of each type, in which scripts of
 # the integration tests and the container's view run.
 here=$(dirname "$0")
 failed=0
@@ -11,6 +11,7 @@ try() {
 }
 
 try "$here/vm.sh" pv
+try "$here/vm.sh" pvh claims devices template
 try "$here/pod.sh" pv lifecycle exec stdio ../conformance/view
 try "$here/pod.sh" pvh ../conformance/view
 [ "$failed" = 0 ]
