@@ -8,10 +8,11 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
-#include "cgroup/systemd.h"
 #include "cli/cli.h"
+#include "cli/creation/grow.h"
 #include "cli/creation/planning.h"
 #include "cli/creation/pod.h"
+#include "cli/host_limits.h"
 #include "cli/update.h"
 
 #define O(member) offsetof(struct update_options, member)
@@ -142,32 +143,22 @@ static int update_guest(const struct cli *cli, const struct container *c,
     return e;
 }
 
-static int update_scope(const char *unit, const struct oci_resources *r, uint64_t memory, bool v2,
-                        struct err *err)
+/* Here and on the host both hold before it is written down. */
+static int remember(struct container *c, const struct oci_resources *r, struct err *err)
 {
-    struct scope_property p[SCOPE_PROPERTIES_MAX];
-    int n = cgroup_scope_properties(r, memory, v2, p, err);
-
-    return n < 0 ? n : cgroup_scope_update(unit, p, (size_t)n, err);
+    if (!r->memory.limit.set)
+        return 0;
+    c->state.memory_limit = grow_limit(r);
+    return state_write(&c->dir, &c->state, err);
 }
 
-/* The VM keeps its size: only what the bundle limits exactly changes around it. */
-static int update_host(const struct container *c, const struct oci_resources *r, struct err *err)
+static int make_room(const struct cli *cli, struct container *c, const struct oci_resources *r,
+                     struct err *err)
 {
-    struct cgroup_host host = {0};
-    struct strv dirs = {0};
-    uint64_t memory = pod_host_memory(&c->state, r);
-    int e = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &host, err);
+    const char *id = c->state.id;
 
-    if (e == 0 && c->state.scopes.n)
-        e = update_scope(c->state.scopes.v[0], r, memory, host.mode == CGROUP_V2, err);
-    if (e == 0)
-        e = cgroup_dirs_of(&host, c->state.proxy.pid, &dirs, err);
-    if (e == 0)
-        e = cgroup_limit(&dirs, r, memory, err);
-    strv_done(&dirs);
-    cgroup_host_done(&host);
-    return e;
+    return pod_is_member(&c->state) ? grow_for_member(cli, &c->state, id, grow_limit(r), err)
+                                    : grow_for(cli, c, id, grow_limit(r), err);
 }
 
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
@@ -184,8 +175,10 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if ((r = update_resources(options, &resources, err)) < 0)
         return r;
     if ((r = pod_check_memory(&c.state, resources, err)) == 0 &&
-        (r = update_guest(cli, &c, resources, err)) == 0)
-        r = update_host(&c, resources, err);
+        (r = make_room(cli, &c, resources, err)) == 0 &&
+        (r = update_guest(cli, &c, resources, err)) == 0 &&
+        (r = host_limits_write(&c, resources, err)) == 0)
+        r = remember(&c, resources, err);
     oci_resources_free(resources);
     return r;
 }

@@ -52,6 +52,7 @@ static const struct yaml_key vm_keys[] = {
     {"vcpus", yaml_count, VM(vcpus)},
     /* Less boots no guest kernel that we know, more has no machine. */
     {"memory", yaml_size_auto, VM(memory), .min = 64 * MIB, .max = 64 * 1024 * GIB},
+    {"memory_max", yaml_size, VM(memory_max), .max = 64 * 1024 * GIB},
     {"memory_overhead", yaml_size, VM(memory_overhead)},
     {"kernel", yaml_path, VM(kernel)},
     {"image", yaml_path, VM(image)},

@@ -102,9 +102,19 @@ static struct hvp_kv *pairs(const struct kvs *l)
     return v;
 }
 
-static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const struct assets *a,
-                                  const char *console)
+/* Where a VM keeps its size, that is no reason not to make it: who needs more will hear of it. */
+static uint64_t memory_max(const struct boot *b)
 {
+    bool grows = plugin_caps(b->plugin)->flags & HVP_CAP_SET_MEMORY;
+
+    return grows ? MAX(b->spec->memory, b->spec->memory_max) : b->spec->memory;
+}
+
+static struct hvp_vm_spec spec_of(const struct boot *b, const char *console)
+{
+    const struct ipc_sandbox *s = b->spec;
+    const struct assets *a = b->assets;
+
     return (struct hvp_vm_spec){
         .struct_size = sizeof(struct hvp_vm_spec),
         .id = s->id,
@@ -112,7 +122,7 @@ static struct hvp_vm_spec spec_of(const struct ipc_sandbox *s, const struct asse
         .vcpus = s->vcpus,
         .vcpus_max = MAX(s->vcpus, s->vcpus_max),
         .memory = s->memory,
-        .memory_max = MAX(s->memory, s->memory_max),
+        .memory_max = memory_max(b),
         .machine = text(s->machine),
         .cpu_model = text(s->cpu_model),
         .kernel = a->kernel ? a->kernel : s->kernel,
@@ -206,7 +216,7 @@ static int create(struct boot *b)
             .fs = HVP_FS_9P,
             .options = &model,
             .n_options = *model.value ? 1 : 0}};
-    struct hvp_vm_spec spec = spec_of(b->spec, b->assets, console);
+    struct hvp_vm_spec spec = spec_of(b, console);
     int r;
 
     devices_init(b, &devices);
@@ -223,6 +233,7 @@ static int create(struct boot *b)
         return r;
     }
     b->timings.vm_created = now_ns();
+    b->memory = spec.memory;
     if ((r = network_names(b)) < 0)
         return r;
     return fault("monitor.vm-created", &b->err);

@@ -32,6 +32,7 @@ struct boot {
     struct plugin_vm *vm;
     bool sealed; /* nothing can be started any more */
     bool started;
+    uint64_t memory; /* bytes that the VM has */
     int channel_fd, event_fd;
     char *share_dir, *share_tag; /* how the guest finds the share: one of them */
     const char *share_transport; /* of 9p, with the tag */

@@ -70,6 +70,8 @@ enum ipc_type {
                   * Replies when the guest knows who it is from now on, as to IPC_SANDBOX */
     IPC_FORWARD, /* fds: those of net_forward_open: what connects there is the guest's; once */
     IPC_RESOLVER, /* fd: a UDP socket connected to a name server, which the guest shall reach */
+    IPC_MEMORY, /* struct ipc_memory: let the VM have at least so much; reply.body = the same, with
+                 * what it has then */
 };
 
 struct ipc_reply {
@@ -213,6 +215,11 @@ struct ipc_take {
     uint32_t pod, log_level, boot_timeout_ms;
 };
 
+/* Bytes of the whole VM. */
+struct ipc_memory {
+    uint64_t bytes;
+};
+
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
 struct ipc_event {
     uint32_t kind;
@@ -250,6 +257,8 @@ void ipc_target_done(struct ipc_target *m);
 void ipc_take_put(struct wbuf *w, const struct ipc_take *m);
 int ipc_take_get(struct wire body, struct ipc_take *ret);
 void ipc_take_done(struct ipc_take *m);
+void ipc_memory_put(struct wbuf *w, const struct ipc_memory *m);
+int ipc_memory_get(struct wire body, struct ipc_memory *ret);
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m);
 int ipc_event_get(struct wire body, struct ipc_event *ret);
 void ipc_timings_put(struct wbuf *w, const struct ipc_timings *m);

@@ -242,6 +242,11 @@ static const struct codec_field take_fields[] = {
 };
 static const struct codec take_codec = CODEC_OF(struct ipc_take, take_fields, take_check);
 
+static const struct codec_field memory_fields[] = {
+    CODEC_F(1, U64, struct ipc_memory, bytes),
+};
+static const struct codec memory_codec = CODEC_OF(struct ipc_memory, memory_fields, NULL);
+
 static const struct codec_field event_fields[] = {
     CODEC_F(1, U32, struct ipc_event, kind),
     CODEC_F(2, I32, struct ipc_event, status),
@@ -381,6 +386,16 @@ int ipc_take_get(struct wire body, struct ipc_take *ret)
 void ipc_take_done(struct ipc_take *m)
 {
     codec_done(&take_codec, m);
+}
+
+void ipc_memory_put(struct wbuf *w, const struct ipc_memory *m)
+{
+    codec_put(w, &memory_codec, m);
+}
+
+int ipc_memory_get(struct wire body, struct ipc_memory *ret)
+{
+    return codec_get(body, &memory_codec, ret);
 }
 
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m)

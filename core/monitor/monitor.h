@@ -271,6 +271,9 @@ void clock_keep(struct monitor *m);
 void resolver_take(struct monitor *m, struct reply_to to, int *fd);
 void resolver_ask(struct monitor *m, const uint8_t *question, size_t n);
 
+/* memory.c */
+void memory_grow(struct monitor *m, struct reply_to to, const struct ipc_memory *msg);
+
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);
 int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,

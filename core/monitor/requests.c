@@ -361,6 +361,18 @@ static void take_targeted(struct request *q)
     ipc_target_done(&t);
 }
 
+static void take_memory(struct request *q)
+{
+    struct ipc_memory msg;
+
+    if (ipc_memory_get(wire_over(q->body, q->h->len), &msg) < 0)
+        refuse(q, EPROTO, "malformed IPC_MEMORY");
+    else if (q->m->phase != MON_READY)
+        refuse(q, EAGAIN, "the sandbox is not ready");
+    else
+        memory_grow(q->m, q->to, &msg);
+}
+
 static void take_held(struct request *q)
 {
     struct ipc_take msg;
@@ -441,6 +453,9 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
         break;
     case IPC_TAKE:
         take_held(&q);
+        break;
+    case IPC_MEMORY:
+        take_memory(&q);
         break;
     default:
         if (!take_descriptors(&q))

@@ -30,6 +30,7 @@ void decision_done(struct decision *d)
     free(d->options);
     free(d->size.vcpus_why);
     free(d->size.memory_why);
+    free(d->size.memory_max_why);
     free(d->kernel);
     free(d->image);
     free(d->kernel_args);

@@ -25,6 +25,8 @@ static void print_vm(FILE *f, const struct decision *d)
         return;
     fprintf(f, "vcpus:       %u (%s)\n", s->vcpus, s->vcpus_why);
     fprintf(f, "memory:      %" PRIu64 " MiB (%s)\n", s->memory / MIB, s->memory_why);
+    if (s->memory_max_why)
+        fprintf(f, "memory max:  %" PRIu64 " MiB (%s)\n", s->memory_max / MIB, s->memory_max_why);
 }
 
 static void print_network(FILE *f, const struct decision *d)

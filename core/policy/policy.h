@@ -92,8 +92,10 @@ struct policy_size {
     uint32_t vcpus;
     bool vcpus_auto;              /* nobody said a number: a back-end with fewer will do */
     uint64_t memory;              /* bytes, whole MiB: RAM of the VM */
+    uint64_t memory_max;          /* the same, when it has grown; at least memory */
     uint64_t overhead;            /* bytes the host adds to the cgroup limit around the VM */
     char *vcpus_why, *memory_why; /* sentences for explain */
+    char *memory_max_why;         /* NULL = the VM keeps its size */
 };
 
 struct decision {

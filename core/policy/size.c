@@ -92,6 +92,16 @@ static void set_memory(const struct workload *w, const struct vm_wish *wish, str
             round_up_mib(page_structs(w->memory_limit)) / MIB);
 }
 
+/* A VM that is given more than it may grow to keeps that. */
+static void set_memory_max(const struct vm_wish *wish, struct decision *d)
+{
+    uint64_t max = round_up_mib(wish->memory_max);
+
+    d->size.memory_max = MAX(max, d->size.memory);
+    if (max > d->size.memory)
+        d->size.memory_max_why = xasprintf("set by %s", wish->memory_max_by);
+}
+
 static void set_vcpus(const struct workload *w, const struct vm_wish *wish, uint32_t host_cpus,
                       struct decision *d)
 {
@@ -112,8 +122,13 @@ static void set_vcpus(const struct workload *w, const struct vm_wish *wish, uint
 int policy_size(const struct config *config, const struct config_class *cls,
                 const struct workload *w, uint32_t host_cpus, struct decision *d, struct err *err)
 {
-    struct vm_wish wish = {config->vm.vcpus, config->vm.memory, config->vm.memory_overhead,
-                           "defaults", "defaults"};
+    struct vm_wish wish = {.vcpus = config->vm.vcpus,
+                           .memory = config->vm.memory,
+                           .overhead = config->vm.memory_overhead,
+                           .memory_max = config->vm.memory_max,
+                           .vcpus_by = "defaults",
+                           .memory_by = "defaults",
+                           .memory_max_by = "defaults"};
     cleanup_free char *by = cls ? xasprintf("class '%s'", cls->name) : NULL;
     const char *ignored;
     int r;
@@ -121,12 +136,14 @@ int policy_size(const struct config *config, const struct config_class *cls,
     if (cls) {
         take(cls->vm.vcpus, by, &wish.vcpus, &wish.vcpus_by);
         take(cls->vm.memory, by, &wish.memory, &wish.memory_by);
+        take(cls->vm.memory_max, by, &wish.memory_max, &wish.memory_max_by);
         take(cls->vm.memory_overhead, by, &wish.overhead, &ignored);
     }
     if ((r = apply_wishes(d, &wish, err)) < 0)
         return r;
     d->size.overhead = wish.overhead;
     set_memory(w, &wish, d);
+    set_memory_max(&wish, d);
     set_vcpus(w, &wish, host_cpus, d);
     return 0;
 }

@@ -11,11 +11,13 @@
 #define STATE_DEPTH 8
 #define LIST_MAX 64
 
-/* The plain string members, written and read alike. */
-static const struct text_member {
+/* The plain members, written and read alike: strings, numbers of bytes. */
+struct member {
     const char *key;
     size_t offset;
-} text_members[] = {
+};
+
+static const struct member text_members[] = {
     {"id", offsetof(struct state, id)},
     {"bundle", offsetof(struct state, bundle)},
     {"rootfs", offsetof(struct state, rootfs)},
@@ -31,9 +33,22 @@ static const struct text_member {
     {"arch", offsetof(struct state, arch)},
 };
 
-static char **text_of(const struct state *s, const struct text_member *m)
+static const struct member sizes[] = {
+    {"memoryLimit", offsetof(struct state, memory_limit)},
+    {"vmMemory", offsetof(struct state, vm_memory)},
+    {"vmMemoryMax", offsetof(struct state, vm_memory_max)},
+    {"vmReserve", offsetof(struct state, vm_reserve)},
+    {"vmOverhead", offsetof(struct state, vm_overhead)},
+};
+
+static char **text_of(const struct state *s, const struct member *m)
 {
     return (char **)((char *)s + m->offset);
+}
+
+static uint64_t *size_of(const struct state *s, const struct member *m)
+{
+    return (uint64_t *)((char *)s + m->offset);
 }
 
 void state_done(struct state *s)
@@ -82,8 +97,8 @@ static struct json_object *to_json(const struct state *s)
     put_list(o, "networkAttach", &s->attach);
     put_list(o, "systemdScopes", &s->scopes);
     json_object_object_add(o, "terminal", json_object_new_boolean(s->terminal));
-    json_object_object_add(o, "vmMemory", json_object_new_uint64(s->vm_memory));
-    json_object_object_add(o, "vmOverhead", json_object_new_uint64(s->vm_overhead));
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+        json_object_object_add(o, sizes[i].key, json_object_new_uint64(*size_of(s, &sizes[i])));
     json_object_object_add(o, "vmVcpus", json_object_new_int64(s->vm_vcpus));
     put_proc(o, "creator", &s->creator);
     put_proc(o, "proxy", &s->proxy);
@@ -214,9 +229,10 @@ static int get_sizes(struct json_object *o, struct state *ret, struct err *err)
     uint64_t vcpus = 0;
     int r;
 
-    if ((r = get_number(o, "vmMemory", UINT64_MAX, &ret->vm_memory, err)) < 0 ||
-        (r = get_number(o, "vmOverhead", UINT64_MAX, &ret->vm_overhead, err)) < 0 ||
-        (r = get_number(o, "vmVcpus", UINT32_MAX, &vcpus, err)) < 0)
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
+        if ((r = get_number(o, sizes[i].key, UINT64_MAX, size_of(ret, &sizes[i]), err)) < 0)
+            return r;
+    if ((r = get_number(o, "vmVcpus", UINT32_MAX, &vcpus, err)) < 0)
         return r;
     ret->vm_vcpus = (uint32_t)vcpus;
     return 0;

@@ -33,8 +33,10 @@ struct state {
     struct strv attach;     /* how NICs come to interfaces: words of net_way_names */
     struct strv scopes;     /* systemd's units: the container's own, then its VM's if it has one */
     int terminal;
-    uint64_t vm_memory;   /* bytes: RAM of the VM */
-    uint64_t vm_overhead; /* what the host adds around it; 0: it is not in our cgroups */
+    uint64_t memory_limit; /* bytes: of the container; 0 = none */
+    /* Bytes of the VM: its RAM, what that may grow to (no less, or 0), what of it is the guest's
+     * own; and what the host adds around it, 0: it is not in our cgroups. */
+    uint64_t vm_memory, vm_memory_max, vm_reserve, vm_overhead;
     uint32_t vm_vcpus;
     char *arch; /* of the guest, as uname -m */
 };

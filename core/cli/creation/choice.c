@@ -288,6 +288,7 @@ void choice_boot_files(const struct cli *cli, const struct choice *c, const char
                        struct boot_files *ret)
 {
     const struct decision *d = &c->decision;
+    const char *driver = d->size.memory_max > d->size.memory ? "memory" : NULL;
     cleanup_free char *small = NULL;
 
     ret->guest_dir = path_join(cli->layout.guest_dir, c->back_end->arch);
@@ -298,7 +299,8 @@ void choice_boot_files(const struct cli *cli, const struct choice *c, const char
     ret->kernel = either(d->kernel, small ? small : ret->guest_dir, "vmlinux");
     ret->image = either(d->image, small ? small : ret->guest_dir, "initramfs.cpio");
     ret->cmdline =
-        xasprintf(CMDLINE "%s%s%s%s", preload ? " anyvisor.preload=" : "", preload ? preload : "",
+        xasprintf(CMDLINE "%s%s%s%s%s%s", preload || driver ? " anyvisor.preload=" : "",
+                  preload ? preload : "", preload && driver ? "," : "", driver ? driver : "",
                   d->kernel_args ? " " : "", d->kernel_args ? d->kernel_args : "");
 }
 

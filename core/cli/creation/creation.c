@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/creation/from_template.h"
+#include "cli/creation/grow.h"
 #include "cli/attach/last_words.h"
 #include "cli/lifecycle.h"
 #include "cli/creation/pod.h"
@@ -326,8 +327,13 @@ static int settle_boot(struct creation *c, struct err *err)
     return r;
 }
 
+/* Which may have to grow for it. */
 static int join_vm(struct creation *c, struct err *err)
 {
+    int r = grow_for_member(c->cli, &c->state, c->id, c->state.memory_limit, err);
+
+    if (r < 0)
+        return r;
     c->sock = container_connect(c->cli, &c->owner, err);
     return c->sock < 0 ? err_in_phase(err, PHASE_CONFIG) : sandbox_spawn_proxy(c, err);
 }

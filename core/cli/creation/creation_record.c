@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "cli/creation/creation.h"
+#include "cli/creation/grow.h"
 #include "net/net.h"
 
 /* Beside the policy's overhead: what QEMU itself was seen to take, most of it translated code of an
@@ -98,6 +99,8 @@ static int fill_own_vm(struct creation *c, struct state *s, struct err *err)
     s->arch = xstrdup(d->arch);
     s->class_name = xstrdup(decision->cls);
     s->vm_memory = decision->size.memory;
+    s->vm_memory_max = decision->size.memory_max;
+    s->vm_reserve = decision->size.overhead;
     s->vm_vcpus = decision->size.vcpus;
     if (!c->choice.workload.is_sandbox)
         s->vm_overhead = decision->size.overhead + VMM_HEADROOM;
@@ -113,6 +116,7 @@ static void fill_joined_vm(const struct state *owner, struct state *s)
     s->arch = xstrdup(owner->arch);
     s->class_name = xstrdup(owner->class_name);
     s->vm_memory = owner->vm_memory;
+    s->vm_memory_max = owner->vm_memory_max;
     s->vm_vcpus = owner->vm_vcpus;
 }
 
@@ -134,5 +138,6 @@ int creation_record(struct creation *c, struct err *err)
     for (size_t i = 0; i < c->spec->annotations.n; i++)
         kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
     s->terminal = c->spec->process.terminal;
+    s->memory_limit = grow_limit(&c->spec->linux_.resources);
     return proc_id_of(getpid(), &s->creator, err);
 }

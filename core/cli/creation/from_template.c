@@ -71,6 +71,7 @@ void from_template_facts(const struct creation *c, struct kvs *ret)
     template_fact(ret, "cpu", d->cpu_model);
     add_number(ret, "vcpus", d->size.vcpus);
     add_number(ret, "memory", d->size.memory);
+    add_number(ret, "memory_max", d->size.memory_max);
     add_pairs(&d->vm_options, "option", ret);
     add_number(ret, "nics", c->nics.n);
     template_fact(ret, "security_model", d->storage.security_model);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "cli/creation/choice.h"
+#include "cli/creation/grow.h"
 #include "cli/creation/proxy_command.h"
 #include "oci/tables.h"
 
@@ -31,16 +32,18 @@ uint64_t pod_host_memory(const struct state *s, const struct oci_resources *r)
     return r->memory.limit.value > 0 ? (uint64_t)r->memory.limit.value : 0;
 }
 
-/* Hot-plugging memory comes with a later back-end. */
 int pod_check_memory(const struct state *s, const struct oci_resources *r, struct err *err)
 {
-    if (!r->memory.limit.set || r->memory.limit.value <= 0 || s->vm_memory == 0 ||
-        (uint64_t)r->memory.limit.value <= s->vm_memory)
+    bool grows = s->vm_memory_max > s->vm_memory;
+    uint64_t most = grows ? s->vm_memory_max : s->vm_memory, limit = grow_limit(r);
+
+    if (most == 0 || limit <= most)
         return 0;
     return err_set(err, ERANGE,
-                   "memory limit of %" PRId64 " bytes is more than the %" PRIu64
-                   " bytes that the VM of container '%s' has",
-                   r->memory.limit.value, s->vm_memory, s->sandbox ? s->sandbox : s->id);
+                   "memory limit of %" PRIu64 " bytes is more than the %" PRIu64
+                   " bytes that the VM of container '%s' %s",
+                   limit, most, s->sandbox ? s->sandbox : s->id,
+                   grows ? "can grow to (vm.memory_max)" : "has");
 }
 
 /* No error, as on a host with fewer processors: the container only runs slower than it may. */

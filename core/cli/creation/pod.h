@@ -29,7 +29,7 @@ struct pod {
 };
 int pod_resolve_ns(void *ctx, const char *path, char **ret_id);
 
-/* -ERANGE with both numbers when a limit is more memory than the container's VM has. */
+/* -ERANGE with both numbers when a limit is more memory than the container's VM has or may get. */
 int pod_check_memory(const struct state *s, const struct oci_resources *r, struct err *err);
 
 /* Whether the container is in the VM of another one. */

@@ -70,6 +70,28 @@ TEST(a_class_outweighs_the_defaults_and_auto_takes_them_back)
     workload_done(&w);
 }
 
+TEST(a_vm_grows_as_far_as_the_configuration_says)
+{
+    struct workload w = {.user = xstrdup("0")};
+    struct decision d = decide("", &w);
+
+    CHECK_U64_EQ(d.size.memory_max, d.size.memory);
+    CHECK(!d.size.memory_max_why);
+    decision_done(&d);
+    d = decide("defaults: {vm: {memory_max: 3GiB}}\n", &w);
+    CHECK_U64_EQ(d.size.memory, 2 * GIB);
+    CHECK_U64_EQ(d.size.memory_max, 3 * GIB);
+    CHECK_STR_EQ(d.size.memory_max_why, "set by defaults");
+    decision_done(&d);
+    d = decide("defaults: {vm: {memory_max: 3GiB}}\n"
+               "classes: [{name: c, match: {user: '0'}, vm: {memory_max: 1GiB}}]\n",
+               &w);
+    CHECK_U64_EQ(d.size.memory_max, 2 * GIB); /* which is what it has */
+    CHECK(!d.size.memory_max_why);
+    decision_done(&d);
+    workload_done(&w);
+}
+
 TEST(a_workloads_wish_counts_only_when_allowed)
 {
     struct workload w = {0};

@@ -51,6 +51,11 @@ TEST(what_is_written_is_read_back)
     s.sandbox = xstrdup("c1");
     s.proxy = (struct proc_id){42, UINT64_MAX};
     s.terminal = 1;
+    s.memory_limit = 1;
+    s.vm_memory = 2;
+    s.vm_memory_max = UINT64_MAX;
+    s.vm_reserve = 4;
+    s.vm_overhead = 5;
     kvs_add(&s.annotations, "a/b", "\xc3\xa4");
     strv_add(&s.cgroups, "/sys/fs/cgroup/x");
     CHECK_OK(state_write(&d, &s, &err), err);
@@ -61,6 +66,11 @@ TEST(what_is_written_is_read_back)
     CHECK_INT_EQ(back.proxy.pid, 42);
     CHECK_U64_EQ(back.proxy.start_time, UINT64_MAX);
     CHECK_INT_EQ(back.terminal, 1);
+    CHECK_U64_EQ(back.memory_limit, 1);
+    CHECK_U64_EQ(back.vm_memory, 2);
+    CHECK_U64_EQ(back.vm_memory_max, UINT64_MAX);
+    CHECK_U64_EQ(back.vm_reserve, 4);
+    CHECK_U64_EQ(back.vm_overhead, 5);
     CHECK(back.run_dir == NULL);
     state_done(&s);
     state_done(&back);
