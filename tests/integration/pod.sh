@@ -6,6 +6,12 @@
 setup "${1:?usage: pod.sh BACKEND}"
 clones
 
+# What is said of it holds for the pod alone: a VM that may grow.
+cat >> "$WORK/etc/anyvisor.yaml" <<X
+classes:
+  - {name: grows, match: {annotations: {grows: "yes"}}, template: "off", vm: {memory_max: 640MiB}}
+X
+
 LOOP='while :; do sleep 0.1; done'
 CG=/av-test-${WORK##*.}/p       # the cgroup that the pod's containers have in common
 
@@ -37,7 +43,7 @@ mount_shm
 trap 'rc=$?; umount "$WORK/shm" 2>/dev/null; (exit $rc); leave' EXIT
 
 # --- a sandbox, an init container, two members
-b=$(bundle pod "$(sh_args "$LOOP") | .hostname=\"podname\" | .linux.cgroupsPath=\"$CG/pod\" | $(cri sandbox pod) | $volumes")
+b=$(bundle pod "$(sh_args "$LOOP") | .hostname=\"podname\" | .linux.cgroupsPath=\"$CG/pod\" | $(cri sandbox pod) | .annotations.grows=\"yes\" | $volumes")
 check "the sandbox starts" 0 '' started pod "$b"
 pod=$(cat "$WORK/pod.pid")
 b=$(in_pod init "$pod" "$(sh_args 'echo made > /v/init; exit 6') | $(cri container pod) | $volumes")
@@ -109,7 +115,7 @@ try:
         got = 0
         while got < most and (part := s.recv(min(1 << 16, most - got))):
             got += len(part)
-        print(got)
+        sys.stdout.write(f"{got}\n") # at once, for several of us write here
 except OSError as e:    # of the connection, once it is there
     print("refused" if e.errno in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN) else e)
 P
@@ -133,9 +139,36 @@ with_forwards() {
 }
 if can_forward; then with_forwards; else skip "port-forward" "the kernel takes no BPF program that looks up sockets"; fi
 
+# --- a VM that is full grows, first for a member, then for a limit
+mib() { av exec a awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo; }
+has_grown() { [ "$(mib)" -gt "$1" ]; }
+y=$(in_pod y "$pod" "$(sh_args "$LOOP") | $(cri container pod) | .linux.resources.memory.limit=$((300 << 20))")
+with_growth() {
+    local before
+    before=$(mib)
+    check "a member for which the VM is too small starts" 0 '' started y "$y"
+    check "the VM has what it needs then" 0 '' until_ok 20 has_grown $((before + 170)) # 300 + 128 + 5 - 256
+    check "the limit of another one counts with it" 0 '' av update --memory $((100 << 20)) a
+    check "the VM has more again" 0 '' until_ok 20 has_grown $((before + 270))
+    check "it does not beyond its largest size" 1 '734003200 bytes is more than the 671088640' av update --memory $((700 << 20)) y
+    check "a lower limit leaves it as it is" 0 '' av update --memory $((200 << 20)) y
+    check "which the guest keeps" 0 '' has_grown $((before + 270))
+    check "delete of the large member" 0 '' av delete --force y
+}
+without_growth() {
+    check "a member for which the VM is too small is refused" 1 \
+        "314572800 bytes is more than the 268435456 .*'pod' has, and it gets no more: back-end '$BACKEND' cannot" \
+        av create --bundle "$y" y
+    check "so is a limit" 1 "314572800 bytes is more than the 268435456 .*'pod' has, and it" \
+        av update --memory $((300 << 20)) a
+    check "one that is no larger than the VM is not" 0 '' av update --memory $((200 << 20)) a
+}
+if av backends --format json | jq -e ".backends[] | select(.name == \"$BACKEND\") | .capabilities | index(\"set-memory\")" > "$WORK/grows"
+then with_growth; else without_growth; fi
+
 # --- what cannot join
 x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.memory.limit=$((3 << 30))")
-check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 268435456 .*'pod'" \
+check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 671088640 .*'pod' can grow to" \
     av create --bundle "$x" x
 x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.cpu={quota:300000,period:100000}")
 check "one with more CPU time than its processors have is told so" 0 \
