@@ -111,6 +111,7 @@ static void check_memory(struct kit *k, struct kit_vm *vm)
 
 struct search {
     const struct kit_vm *vm;
+    const char *id;
     char ref[HVP_REF_MAX];
     bool found, right;
 };
@@ -119,7 +120,7 @@ static int compare(void *ctx, const struct hvp_vm_info *info)
 {
     struct search *s = ctx;
 
-    if (strcmp(info->id, s->vm->id) != 0)
+    if (strcmp(info->id, s->id) != 0)
         return 0;
     s->found = true;
     s->right =
@@ -127,9 +128,9 @@ static int compare(void *ctx, const struct hvp_vm_info *info)
     return 0;
 }
 
-static void check_list(struct kit *k, struct kit_vm *vm)
+static void check_list(struct kit *k, struct kit_vm *vm, const char *id)
 {
-    struct search s = {.vm = vm};
+    struct search s = {.vm = vm, .id = id};
 
     /* vmm-external obliges it; a plug-in whose VMM is core's child may have it all the same. */
     if (!k->ops->vm_list)
@@ -138,6 +139,20 @@ static void check_list(struct kit *k, struct kit_vm *vm)
     kit_ok(k, KIT_CALL(k, vm_list, k->inst, compare, &s, KIT_OP_MS), "VMs are listed");
     kit_that(k, s.found, "the VM is among them", "it is not");
     kit_that(k, !s.found || s.right, "with its uuid and reference", "with others");
+}
+
+/* And back, for the checks after this one. */
+static void check_rename(struct kit *k, struct kit_vm *vm)
+{
+    static const char taken[] = "kit-taken";
+    const struct hvp_kv metadata[] = {{"class", "kit"}, {"pod", "a<b"}};
+
+    if (!kit_has(k, HVP_CAP_RENAME) ||
+        !kit_ok(k, KIT_CALL(k, vm_rename, vm->vm, taken, metadata, 2, KIT_OP_MS),
+                "a VM gets another id"))
+        return;
+    check_list(k, vm, taken);
+    kit_ok(k, KIT_CALL(k, vm_rename, vm->vm, vm->id, NULL, 0, KIT_OP_MS), "and its own again");
 }
 
 void kit_check_claims(struct kit *k, struct kit_vm *vm)
@@ -149,6 +164,7 @@ void kit_check_claims(struct kit *k, struct kit_vm *vm)
     check_console(k, vm);
     check_vcpus(k, vm);
     check_memory(k, vm);
-    check_list(k, vm);
+    check_rename(k, vm);
+    check_list(k, vm, vm->id);
     kit_that(k, kit_event(k, vm->vm, 0) == 0, "none of it is an event", "there was one");
 }

@@ -28,6 +28,7 @@ TRY(stats, vm_stats, vm, KIT_OP_MS, &stats)
 TRY(pids, vm_pids, vm, &pid, 1, &count)
 TRY(addr, device_addr, vm, "share", text, sizeof(text))
 TRY(hostif, nic_hostif, vm, "eth0", text, sizeof(text))
+TRY(rename, vm_rename, vm, "kit-unclaimed", NULL, 0, KIT_OP_MS)
 TRY(save, vm_save, vm, k->share, 0, KIT_OP_MS)
 
 static int try_console(struct kit *k, void *vm)
@@ -57,6 +58,7 @@ static const struct {
     ROW(HVP_CAP_DEVICE_ADDR, device_addr, try_addr),
     ROW(HVP_CAP_NIC_HOSTIF, nic_hostif, try_hostif),
     ROW(HVP_CAP_SNAPSHOT, vm_save, try_save),
+    ROW(HVP_CAP_RENAME, vm_rename, try_rename),
     ROW(HVP_CAP_STOP, vm_stop, try_stop),
 };
 

@@ -37,6 +37,7 @@ static const struct obligation obligations[] = {
     OBLIGES_OP(HVP_CAP_SET_MEMORY, vm_set_memory),
     OBLIGES_OP(HVP_CAP_DEVICE_ADDR, device_addr),
     OBLIGES_OP(HVP_CAP_PIDS, vm_pids),
+    OBLIGES_OP(HVP_CAP_RENAME, vm_rename),
 };
 
 static bool has_op(const struct plugin *p, size_t offset)

@@ -7,7 +7,7 @@ static const char *const caps[] = {
     "vmm-child", "vmm-external", "pause",       "share-9p",   "share-virtiofs",
     "vsock",     "nic-fd",       "nic-hostif",  "multi-chan", "stats",
     "snapshot",  "template",     "stop",        "console",    "console-log",
-    "set-vcpus", "set-memory",   "device-addr", "pids",
+    "set-vcpus", "set-memory",   "device-addr", "pids",       "rename",
 };
 static const char *const devices[] = {NULL, "disk", "share", "nic", "vsock"};
 static const char *const protocols[] = {NULL, "file", "block", "nbd", "iscsi", "rbd"};

@@ -121,6 +121,8 @@ int plugin_vm_set_memory(struct plugin_vm *vm, uint64_t bytes, uint32_t timeout_
                          uint64_t *ret_reached, struct err *err);
 int plugin_vm_stats(struct plugin_vm *vm, uint32_t timeout_ms, struct hvp_stats *ret,
                     struct err *err);
+int plugin_vm_rename(struct plugin_vm *vm, const char *id, const struct hvp_kv *metadata,
+                     size_t n_metadata, uint32_t timeout_ms, struct err *err);
 int plugin_vm_pids(struct plugin_vm *vm, int32_t *pids, size_t cap, size_t *ret_n, struct err *err);
 
 int plugin_device_attach(struct plugin_vm *vm, const struct hvp_device *dev, uint32_t timeout_ms,

@@ -255,6 +255,14 @@ int plugin_vm_pids(struct plugin_vm *vm, int32_t *pids, size_t cap, size_t *ret_
     return r < 0 ? r : CALL(vm, err, vm_pids, pids, cap, ret_n);
 }
 
+int plugin_vm_rename(struct plugin_vm *vm, const char *id, const struct hvp_kv *metadata,
+                     size_t n_metadata, uint32_t timeout_ms, struct err *err)
+{
+    int r = CAN(vm, HVP_CAP_RENAME, err, vm_rename);
+
+    return r < 0 ? r : CALL(vm, err, vm_rename, id, metadata, n_metadata, timeout_ms);
+}
+
 /* A value of the caller's own callback passes through; only the plug-in's errors are translated. */
 struct walk {
     int (*each)(void *ctx, const struct hvp_vm_info *info);

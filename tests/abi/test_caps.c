@@ -45,6 +45,7 @@ TEST(every_capability_without_its_op_is_refused_by_name)
         {HVP_CAP_SET_MEMORY, "set-memory", "vm_set_memory"},
         {HVP_CAP_DEVICE_ADDR, "device-addr", "device_addr"},
         {HVP_CAP_PIDS, "pids", "vm_pids"},
+        {HVP_CAP_RENAME, "rename", "vm_rename"},
         {HVP_CAP_NIC_HOSTIF, "nic-hostif", "nic_hostif"},
         {HVP_CAP_SHARE_9P, "shares", "way to plug one"},
         {HVP_CAP_NIC_FD, "NICs", "way to plug one"},
@@ -112,10 +113,10 @@ TEST(another_architecture_than_the_descriptors_is_refused)
 TEST(every_bit_and_number_of_the_abi_has_a_name)
 {
     CHECK_STR_EQ(plugin_cap_name(0), "vmm-child");
-    for (uint64_t bit = HVP_CAP_PIDS; bit; bit >>= 1)
+    for (uint64_t bit = HVP_CAP_RENAME; bit; bit >>= 1)
         CHECK(plugin_cap_name((unsigned)__builtin_ctzll(bit)) != NULL);
-    CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_PIDS)), "pids");
-    CHECK(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_PIDS) + 1) == NULL);
+    CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_RENAME)), "rename");
+    CHECK(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_RENAME) + 1) == NULL);
     CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_STOP)), "stop");
     CHECK_STR_EQ(plugin_device_name(HVP_DEV_VSOCK), "vsock");
     CHECK_STR_EQ(plugin_protocol_name(HVP_PROTO_RBD), "rbd");
