@@ -73,11 +73,7 @@ int vm_destroy_by_ref(const struct cli *cli, const struct descriptor *d, const c
     return r;
 }
 
-/*
- * Most VMs die with their monitor; those that do not are found again by what the plug-in wrote.
- * With force, one whose hypervisor cannot be asked is left: gc finds it by the hypervisor's list.
- */
-static int end_vm(const struct cli *cli, const struct container *c, bool force, struct err *err)
+int container_end_vm(const struct cli *cli, const struct container *c, bool force, struct err *err)
 {
     struct descriptor d = {0};
     cleanup_free char *ref = NULL;
@@ -172,7 +168,7 @@ int container_clean(const struct cli *cli, struct container *c, const char *id, 
 {
     int r;
 
-    if ((r = end_monitor(c, err)) < 0 || (r = end_vm(cli, c, force, err)) < 0 ||
+    if ((r = end_monitor(c, err)) < 0 || (r = container_end_vm(cli, c, force, err)) < 0 ||
         (r = end_process(&c->state.proxy, "the proxy", err)) < 0)
         return r;
     if (!pod_is_member(&c->state))

@@ -11,7 +11,7 @@
 #include "cli/lifecycle.h"
 #include "cli/creation/pod.h"
 
-static char *written_owner(const char *run_dir)
+char *run_dir_written_owner(const char *run_dir)
 {
     cleanup_free char *file = path_join(run_dir, CLI_OWNER_FILE);
     cleanup_free char *text = NULL;
@@ -23,7 +23,7 @@ static char *written_owner(const char *run_dir)
 
 char *run_dir_owner(const char *run_dir)
 {
-    cleanup_free char *owner = written_owner(run_dir);
+    cleanup_free char *owner = run_dir_written_owner(run_dir);
 
     return owner && access(owner, F_OK) == 0 ? steal_ptr(&owner) : NULL;
 }
@@ -37,7 +37,7 @@ int damaged_remove_run_dirs(const char *id, struct err *err)
 
     while (d && r == 0 && (e = readdir(d))) {
         cleanup_free char *dir = e->d_name[0] == '.' ? NULL : path_join(layout_vm_dir(), e->d_name);
-        cleanup_free char *owner = dir ? written_owner(dir) : NULL;
+        cleanup_free char *owner = dir ? run_dir_written_owner(dir) : NULL;
 
         if (owner && strcmp(strrchr(owner, '/') + 1, id) == 0 && access(owner, F_OK) < 0)
             r = run_dir_remove(dir, err);

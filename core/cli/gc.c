@@ -36,7 +36,7 @@ struct gc {
     struct json_object *removed; /* for --format json */
     bool json, all;
     int failures;
-    struct strv known; /* ids whose VM is not to be touched */
+    struct strv left; /* ids of containers here that no VM belongs to any more */
 };
 
 static void tell(struct gc *g, const char *what, const char *name)
@@ -104,10 +104,8 @@ static void collect(struct gc *g, const char *id)
     int r;
 
     if (state_dir_open(g->cli->root, id, &c.dir, NULL) < 0 ||
-        state_dir_lock(&c.dir, deadline_in_ms(GC_LOCK_MS), NULL) < 0) {
-        strv_add(&g->known, id);
+        state_dir_lock(&c.dir, deadline_in_ms(GC_LOCK_MS), NULL) < 0)
         return;
-    }
     r = state_read(&c.dir, &c.state, &err);
     /* Without a state the create died at once: we hold its lock, so it is no longer at work. */
     if (r < 0)
@@ -115,47 +113,92 @@ static void collect(struct gc *g, const char *id)
     else
         container_refresh(&c);
     if (r == 0 && !is_left_over(g, &c)) {
-        if (owns_vm(&c))
-            strv_add(&g->known, id);
+        if (!owns_vm(&c))
+            strv_add(&g->left, id);
         return;
     }
     err = (struct err)ERR_INIT;
-    if (container_clean(g->cli, &c, id, true, &err) < 0)
+    if (container_clean(g->cli, &c, id, true, &err) < 0) {
+        strv_add(&g->left, id);
         complain(g, id, &err);
-    else
+    } else {
         tell(g, "container", id);
-}
-
-/* Engines have roots of their own, and a back-end lists the VMs of all of them. */
-static void note_other_roots(struct gc *g)
-{
-    cleanup_dir DIR *d = opendir(layout_vm_dir());
-    size_t len = strlen(g->cli->root);
-    struct dirent *e;
-
-    while (d && (e = readdir(d))) {
-        cleanup_free char *run_dir = path_join(layout_vm_dir(), e->d_name);
-        cleanup_free char *owner = e->d_name[0] == '.' ? NULL : run_dir_owner(run_dir);
-
-        if (owner &&
-            !(strncmp(owner, g->cli->root, len) == 0 && owner + len == strrchr(owner, '/')))
-            strv_add(&g->known, strrchr(owner, '/') + 1);
     }
 }
 
-struct orphans {
-    const struct strv *known;
+/* The names of state directories in dir, but for those excepted, and the references to their VMs.
+ */
+static void note_vms(const char *dir, const struct strv *except, struct strv *known)
+{
+    cleanup_call(strv_done) struct strv ids = {0};
+
+    (void)state_list(dir, &ids, NULL);
+    for (size_t i = 0; i < ids.n; i++) {
+        cleanup_call(state_dir_close) struct state_dir d = {-1, NULL};
+        cleanup_free char *ref = NULL;
+
+        if (strv_has(except, ids.v[i]) || state_dir_open(dir, ids.v[i], &d, NULL) < 0)
+            continue;
+        strv_add(known, ids.v[i]);
+        if (state_vm_read(d.fd, &ref, NULL) == 0)
+            strv_add(known, ref);
+    }
+}
+
+/* Engines have roots of their own, and a back-end lists the VMs of all of them. What makes a
+ * template is no root's. */
+static void find_roots(const struct gc *g, struct strv *roots, struct strv *known)
+{
+    cleanup_dir DIR *d = opendir(layout_vm_dir());
+    struct dirent *e;
+
+    strv_add(roots, g->cli->root);
+    while (d && (e = readdir(d))) {
+        cleanup_free char *run_dir = path_join(layout_vm_dir(), e->d_name);
+        cleanup_free char *owner = e->d_name[0] == '.' ? NULL : run_dir_written_owner(run_dir);
+        char *slash = owner ? strrchr(owner, '/') : NULL;
+
+        if (!slash)
+            continue;
+        if (str_starts_with(e->d_name, BUILDER_PREFIX) && access(owner, F_OK) == 0)
+            strv_add(known, slash + 1);
+        *slash = '\0';
+        if ((slash = strrchr(owner, '/')) && strcmp(slash + 1, POOL_DIR) == 0)
+            *slash = '\0';
+        if (!strv_has(roots, owner))
+            strv_add(roots, owner);
+    }
+}
+
+/*
+ * All VMs that belong to somebody, asked after the hypervisor was: who was listed has its directory
+ * by then. One that is taken from a pool goes from the pool's directory to the root, so that is the
+ * order of looking.
+ */
+static void find_known(const struct gc *g, struct strv *known)
+{
+    cleanup_call(strv_done) struct strv roots = {0};
+    const struct strv none = {0};
+
+    find_roots(g, &roots, known);
+    for (size_t i = 0; i < roots.n; i++) {
+        cleanup_free char *pool = path_join(roots.v[i], POOL_DIR);
+
+        note_vms(pool, &none, known);
+        note_vms(roots.v[i], i == 0 ? &g->left : &none, known);
+    }
+}
+
+struct vms {
     struct strv ids, refs;
 };
 
 static int note_vm(void *ctx, const struct hvp_vm_info *info)
 {
-    struct orphans *o = ctx;
+    struct vms *vms = ctx;
 
-    if (!strv_has(o->known, info->id)) {
-        strv_add(&o->ids, info->id);
-        strv_add(&o->refs, info->ref);
-    }
+    strv_add(&vms->ids, info->id);
+    strv_add(&vms->refs, info->ref);
     return 0;
 }
 
@@ -170,10 +213,23 @@ static int destroy(struct plugin *p, const char *ref, struct err *err)
     return r == -ENOENT ? 0 : r;
 }
 
+static void remove_vm(struct gc *g, struct plugin *p, const char *id, const char *ref)
+{
+    struct err err = ERR_INIT;
+
+    if (destroy(p, ref, &err) < 0)
+        complain(g, id, &err);
+    else
+        tell(g, "VM", id);
+    if (damaged_remove_run_dirs(id, &err) < 0)
+        complain(g, id, &err);
+}
+
 /* VMs that an external VMM runs for us and no state directory knows. */
 static void collect_vms(struct gc *g, const struct descriptor *d)
 {
-    struct orphans o = {.known = &g->known};
+    cleanup_call(strv_done) struct strv known = {0};
+    struct vms vms = {0};
     cleanup_free char *guest_dir = NULL;
     struct err err = ERR_INIT;
     struct plugin *p = NULL;
@@ -182,19 +238,15 @@ static void collect_vms(struct gc *g, const struct descriptor *d)
     if (plugin_host_fits(d, NULL) < 0)
         return; /* nor can it have left any */
     choice_host(g->cli, d->arch, &host, &guest_dir);
-    if (plugin_open(d, &host, &p, &err) < 0 || plugin_vm_list(p, note_vm, &o, VM_MS, &err) < 0)
+    if (plugin_open(d, &host, &p, &err) < 0 || plugin_vm_list(p, note_vm, &vms, VM_MS, &err) < 0)
         complain(g, d->name, &err);
-    for (size_t i = 0; p && i < o.ids.n; i++) {
-        if (destroy(p, o.refs.v[i], &err) < 0)
-            complain(g, o.ids.v[i], &err);
-        else
-            tell(g, "VM", o.ids.v[i]);
-        if (damaged_remove_run_dirs(o.ids.v[i], &err) < 0)
-            complain(g, o.ids.v[i], &err);
-    }
+    find_known(g, &known);
+    for (size_t i = 0; p && i < vms.ids.n; i++)
+        if (!strv_has(&known, vms.ids.v[i]) && !strv_has(&known, vms.refs.v[i]))
+            remove_vm(g, p, vms.ids.v[i], vms.refs.v[i]);
     plugin_close(p);
-    strv_done(&o.ids);
-    strv_done(&o.refs);
+    strv_done(&vms.ids);
+    strv_done(&vms.refs);
 }
 
 /* Of templates whose making was killed: the directory that they name is gone with the sweep. */
@@ -243,7 +295,6 @@ static int collect_external(struct gc *g, struct err *err)
 
     if ((r = choice_load(g->cli, &c, err)) < 0)
         return r;
-    note_other_roots(g);
     storage_cache_sweep(c.config.cache.dir);
     collect_templates(g, &c.config);
     collect_pool(g, &c.config);
@@ -275,7 +326,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
         (void)cli_print(json_object_to_json_string_ext(g.removed, JSON_C_TO_STRING_NOSLASHESCAPE),
                         NULL);
     json_object_put(g.removed);
-    strv_done(&g.known);
+    strv_done(&g.left);
     if (r == 0 && g.failures)
         r = err_set(err, EIO, "gc: %d thing%s could not be removed", g.failures,
                     g.failures == 1 ? "" : "s");

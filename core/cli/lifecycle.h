@@ -30,8 +30,10 @@ int container_delete(const struct cli *cli, struct container *c, const char *id,
 int damaged_open(const struct cli *cli, const char *id, struct container *ret, struct err *err);
 void damaged_recover(const struct cli *cli, const char *id, struct container *c); /* it is locked */
 
-/* The state directory that a run_dir belongs to, if it still exists. Caller frees. */
+/* The state directory that a run_dir belongs to, if it still exists; or as it is written there.
+ * Caller frees. */
 char *run_dir_owner(const char *run_dir);
+char *run_dir_written_owner(const char *run_dir);
 /* Those of a VM that has ended and whose state directory is gone. */
 int damaged_remove_run_dirs(const char *id, struct err *err);
 /*
@@ -40,6 +42,11 @@ int damaged_remove_run_dirs(const char *id, struct err *err);
  */
 int vm_destroy_by_ref(const struct cli *cli, const struct descriptor *d, const char *ref,
                       bool *ret_found, struct err *err);
+/*
+ * Most VMs die with their monitor; those that do not are found again by what the plug-in wrote.
+ * With force, one whose hypervisor cannot be asked is left: gc finds it by the hypervisor's list.
+ */
+int container_end_vm(const struct cli *cli, const struct container *c, bool force, struct err *err);
 /* For another monitor in place of one that has ended: without its mounts of the host. */
 int run_dir_renew(const char *dir, struct err *err);
 /* With the mounts of the host that are below it (clean.c). */

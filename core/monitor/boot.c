@@ -67,11 +67,12 @@ static int check_keep(struct boot *b)
 {
     uint64_t flags = plugin_caps(b->plugin)->flags;
 
-    if (!b->spec->keep || ((flags & HVP_CAP_PAUSE) && !(flags & HVP_CAP_VMM_EXTERNAL)))
+    if (!b->spec->keep ||
+        ((flags & HVP_CAP_PAUSE) && (flags & (HVP_CAP_VMM_CHILD | HVP_CAP_RENAME))))
         return 0;
     return err_set_phase(&b->err, PHASE_VMM, ENOTSUP,
-                         "back-end '%s' cannot hold a VM for later: it needs to pause VMs of its "
-                         "own processes",
+                         "back-end '%s' cannot hold a VM for later: it needs to pause VMs, and to "
+                         "rename those that its hypervisor lists",
                          b->spec->descriptor);
 }
 
@@ -92,8 +93,7 @@ static const char *text(const char *s)
     return s ? s : "";
 }
 
-/* The two lists have one layout; only the constness differs. */
-static struct hvp_kv *pairs(const struct kvs *l)
+struct hvp_kv *boot_pairs(const struct kvs *l)
 {
     struct hvp_kv *v = xcalloc(l->n, sizeof(*v));
 
@@ -205,8 +205,8 @@ static int make_vm(struct boot *b, struct hvp_vm_spec *spec)
 static int create(struct boot *b)
 {
     cleanup_free char *console = path_join(b->spec->state_dir, "console.log");
-    cleanup_free struct hvp_kv *options = pairs(&b->spec->options);
-    cleanup_free struct hvp_kv *metadata = pairs(&b->spec->metadata);
+    cleanup_free struct hvp_kv *options = boot_pairs(&b->spec->options);
+    cleanup_free struct hvp_kv *metadata = boot_pairs(&b->spec->metadata);
     cleanup_free char *share_dir = share_path(b->spec, NULL);
     const struct hvp_kv model = {"security_model", text(b->spec->share_model)};
     cleanup_call(devices_done) struct devices devices = {

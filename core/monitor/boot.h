@@ -45,6 +45,8 @@ struct boot {
 };
 
 void boot_run(struct job *j);
+/* For the plug-in: the two lists have one layout, only the constness differs. Caller frees. */
+struct hvp_kv *boot_pairs(const struct kvs *l);
 
 /* template.c: the VM of b, made anew, as a template or from one; what is left of the deadline. */
 int template_make_vm(struct boot *b, struct hvp_vm_spec *spec, uint32_t timeout_ms);

@@ -70,11 +70,23 @@ bool hold_set_up(struct monitor *m)
     return true;
 }
 
+/* One that its hypervisor lists is listed as the container's before it does anything as that. */
+static int rename_vm(struct monitor *m)
+{
+    cleanup_free struct hvp_kv *metadata = boot_pairs(&m->spec.metadata);
+
+    if (!(plugin_caps(m->boot.plugin)->flags & HVP_CAP_RENAME))
+        return 0;
+    return plugin_vm_rename(m->boot.vm, m->spec.id, metadata, m->spec.metadata.n, PAUSE_TIMEOUT_MS,
+                            &m->hold.err);
+}
+
 static void resume_run(struct job *j)
 {
     struct monitor *m = monitor_of(j);
 
-    (void)plugin_vm_resume(m->boot.vm, PAUSE_TIMEOUT_MS, &m->hold.err);
+    if (rename_vm(m) == 0)
+        (void)plugin_vm_resume(m->boot.vm, PAUSE_TIMEOUT_MS, &m->hold.err);
 }
 
 static void resume_done(struct job *j)
@@ -94,10 +106,13 @@ static void resume_done(struct job *j)
     sandbox_set_up(m);
 }
 
-static void become(struct monitor *m, const struct ipc_take *msg)
+static void become(struct monitor *m, struct ipc_take *msg)
 {
     free(m->spec.id);
     m->spec.id = xstrdup(msg->id);
+    kvs_done(&m->spec.metadata);
+    m->spec.metadata = msg->metadata;
+    msg->metadata = (struct kvs){0};
     m->spec.pod = msg->pod;
     m->spec.keep = 0;
     m->spec.boot_timeout_ms = msg->boot_timeout_ms;
@@ -106,7 +121,7 @@ static void become(struct monitor *m, const struct ipc_take *msg)
     log_info("the VM is that of container '%s' from now on", msg->id);
 }
 
-void hold_take(struct monitor *m, struct reply_to to, const struct ipc_take *msg, int sock)
+void hold_take(struct monitor *m, struct reply_to to, struct ipc_take *msg, int sock)
 {
     struct err err = ERR_INIT;
 

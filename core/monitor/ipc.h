@@ -213,6 +213,7 @@ struct ipc_hostifs {
 struct ipc_take {
     char *id;
     uint32_t pod, log_level, boot_timeout_ms;
+    struct kvs metadata;
 };
 
 /* Bytes of the whole VM. */

@@ -239,6 +239,7 @@ static const struct codec_field take_fields[] = {
     CODEC_F(2, U32, struct ipc_take, pod),
     CODEC_F(3, U32, struct ipc_take, log_level),
     CODEC_F(4, U32, struct ipc_take, boot_timeout_ms),
+    CODEC_FSUBS(5, struct ipc_take, metadata.v, metadata.n, &kv_codec),
 };
 static const struct codec take_codec = CODEC_OF(struct ipc_take, take_fields, take_check);
 

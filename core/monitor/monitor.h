@@ -234,7 +234,7 @@ void template_save(struct monitor *m);
 /* hold.c: pause the VM, whoever asks; give it to another container. */
 void hold_begin(struct monitor *m, struct reply_to to, int *fd);
 bool hold_set_up(struct monitor *m); /* true: the agent's answer to SETUP was for us */
-void hold_take(struct monitor *m, struct reply_to to, const struct ipc_take *msg, int sock);
+void hold_take(struct monitor *m, struct reply_to to, struct ipc_take *msg, int sock);
 
 /* prepare.c */
 int prepare_host(struct monitor *m, const int *disk_fds, size_t n_fds, struct err *err);

@@ -95,6 +95,8 @@ void sandbox_take_oom_score(const struct creation *c);
 int sandbox_proxy_socket(struct creation *c, struct err *err); /* if there is none yet */
 int sandbox_spawn_proxy(struct creation *c, struct err *err);
 int sandbox_request(struct creation *c, uint32_t seq, struct err *err);
+/* Where a hypervisor has a place for it, its tools show whose VM it is. */
+void sandbox_metadata(const struct creation *c, struct kvs *ret);
 /* A VM like that of c which is none of a container's. */
 struct sandbox_place {
     const char *id, *state_dir, *run_dir;

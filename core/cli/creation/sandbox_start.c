@@ -179,14 +179,12 @@ static void copy_list(const struct strv *from, struct strv *to)
         strv_add(to, from->v[i]);
 }
 
-/* Where a hypervisor has a place for it, its tools show whose VM it is. */
-static void fill_metadata(const struct creation *c, struct ipc_sandbox *m)
+void sandbox_metadata(const struct creation *c, struct kvs *ret)
 {
     const struct workload *w = &c->choice.workload;
     const struct {
         const char *key, *value;
     } list[] = {
-        {"id", c->id},
         {"class", c->choice.decision.cls ? c->choice.decision.cls : ""},
         {"pod", w->pod_name},
         {"namespace", w->pod_namespace},
@@ -197,7 +195,7 @@ static void fill_metadata(const struct creation *c, struct ipc_sandbox *m)
 
     for (size_t i = 0; i < ARRAY_SIZE(list); i++)
         if (list[i].value)
-            kvs_add(&m->metadata, list[i].key, list[i].value);
+            kvs_add(ret, list[i].key, list[i].value);
 }
 
 static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
@@ -219,7 +217,7 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
     m->memory = d->size.memory;
     m->memory_max = d->size.memory_max;
     m->boot_timeout_ms = (uint32_t)MIN(d->boot_timeout_s * 1000, UINT32_MAX - 1);
-    fill_metadata(c, m);
+    sandbox_metadata(c, &m->metadata);
 }
 
 /* The UUID is known beforehand, also to who looks for the VM of a container that is gone. */

@@ -19,6 +19,7 @@
 #define CLI_POOL_H
 #include "cli/creation/creation.h"
 
+#define POOL_DIR "@pool" /* in a root */
 #define POOL_LOG "@log"
 #define POOL_FAILED "@failed."
 #define POOL_FACTS "facts"

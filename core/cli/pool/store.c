@@ -13,7 +13,6 @@
 #include "cli/lifecycle.h"
 #include "cli/pool/pool.h"
 
-#define POOL_DIR "@pool"
 #define FACTS_MAX (256u << 10)
 
 void pool_open(const struct cli *cli, struct pool *ret)

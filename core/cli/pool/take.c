@@ -177,6 +177,7 @@ static int send_take(struct creation *c, uint32_t seq, int pass, struct err *err
 {
     cleanup_call(wbuf_done) struct wbuf body = {0};
     const uint64_t ms = c->choice.decision.boot_timeout_s * 1000;
+    int r;
     struct ipc_take m = {
         .id = (char *)c->id,
         .pod = c->choice.workload.is_sandbox,
@@ -184,8 +185,11 @@ static int send_take(struct creation *c, uint32_t seq, int pass, struct err *err
         .boot_timeout_ms = (uint32_t)MIN(MAX(ms / 2, UINT64_C(1)), UINT32_MAX - 1),
     };
 
+    sandbox_metadata(c, &m.metadata);
     ipc_take_put(&body, &m);
-    return ipc_send(c->sock, IPC_TAKE, seq, &body, &pass, 1, err);
+    r = ipc_send(c->sock, IPC_TAKE, seq, &body, &pass, 1, err);
+    kvs_done(&m.metadata);
+    return r;
 }
 
 int pool_ask(struct creation *c, uint32_t seq, struct err *err)
@@ -253,9 +257,12 @@ int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err 
     return r;
 }
 
-/* Its VM ends with its monitor; the directory, which has our state by now, stays. */
+/* The directory, which has our state by now, stays. */
 int pool_abandon(struct creation *c, struct err *err)
 {
+    const struct container self = {.dir = c->dir, .state = c->state};
+    int r;
+
     free(steal_ptr(&c->pool_member));
     close_fd(&c->sock);
     close_fd(&c->pool_pass);
@@ -267,6 +274,8 @@ int pool_abandon(struct creation *c, struct err *err)
     }
     c->monitor.pid = 0;
     close_fd(&c->monitor.pidfd);
+    if ((r = container_end_vm(c->cli, &self, true, err)) < 0)
+        return r;
     state_vm_forget(c->dir.fd);
     (void)unlinkat(c->dir.fd, POOL_FACTS, 0);
     (void)unlinkat(c->dir.fd, IPC_SOCKET, 0);

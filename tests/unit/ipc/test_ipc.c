@@ -213,12 +213,14 @@ TEST(who_takes_a_held_vm_says_its_id)
     struct ipc_take in = {.id = (char *)"c", .pod = 1, .log_level = 2, .boot_timeout_ms = 3}, out;
     struct wbuf w[3] = {0};
 
+    kvs_add(&in.metadata, "pod", "web");
     ipc_take_put(&w[0], &in);
     CHECK_INT_EQ(ipc_take_get(wire_over(w[0].data, w[0].len), &out), 0);
     CHECK_STR_EQ(out.id, "c");
     CHECK_INT_EQ(out.pod, 1);
     CHECK_INT_EQ(out.log_level, 2);
     CHECK_INT_EQ(out.boot_timeout_ms, 3);
+    CHECK_STR_EQ(kvs_get(&out.metadata, "pod"), "web");
     ipc_take_done(&out);
     in.id = (char *)"../c";
     ipc_take_put(&w[1], &in);
@@ -226,6 +228,7 @@ TEST(who_takes_a_held_vm_says_its_id)
     in.id = NULL;
     ipc_take_put(&w[2], &in);
     CHECK_ERR(ipc_take_get(wire_over(w[2].data, w[2].len), &out), -EPROTO);
+    kvs_done(&in.metadata);
     for (int i = 0; i < 3; i++)
         wbuf_done(&w[i]);
 }
