@@ -53,8 +53,8 @@ check "explain tells" 0 'pool: +a VM that waits.*up to 2' av explain "$B"
 check "status of nothing" 0 '^NAME' av pool status
 check "drain of nothing" 0 '^$' av pool drain
 
-# --- VMs that are not the runtime's own processes wait for nobody: said without making one
-if can vmm-external; then
+# --- a hypervisor that would list them by another's name: said without making one
+if can vmm-external && ! can rename; then
     check "fill says that the back-end holds no VMs" 1 "back-end '$BACKEND' cannot hold a VM for later" av pool fill "$B"
     same "no VM was made" "" "$(leftover_processes | grep qemu)"
     check "status tells it, too" 0 "class 'default': .*cannot hold a VM" av pool status
@@ -73,9 +73,11 @@ same "one has cgroups of its own" yes "$([ -n "$(pools_cgroups "${before%% *}")"
 # shellcheck disable=SC2046 # numbers
 cpu_of() { cat $(pgrep -P "$one" | sed 's|.*|/proc/&/stat|') "/proc/$one/stat" | awk '{ s += $14 + $15 } END { print s }'; }
 woken() { cat /proc/"$one"/task/*/status | awk '/^voluntary_ctxt/ { s += $2 } END { print s }'; }
-spent="$(cpu_of) $(woken)"
-sleep 2                                 # the span that is measured
-same "one that waits uses no CPU and is not woken" "$spent" "$(cpu_of) $(woken)"
+if can vmm-child; then                  # others keep a connection to their hypervisor alive
+    spent="$(cpu_of) $(woken)"
+    sleep 2                             # the span that is measured
+    same "one that waits uses no CPU and is not woken" "$spent" "$(cpu_of) $(woken)"
+fi
 
 b=$(bundle taken "$idle")
 check "a start takes one" 0 '^$' create c1 "$b"
@@ -89,7 +91,7 @@ monitor=$(cut -d' ' -f1 "$ROOT/c1/monitor")
 cgroups=$(cat "/proc/$(av state c1 | jq .pid)/cgroup")
 check "its process on the host is in cgroups of its own" 0 '/av-test-.*/taken' echo "$cgroups"
 same "so is its monitor" "$cgroups" "$(cat "/proc/$monitor/cgroup")"
-vmm=$(pgrep -P "$monitor")
+vmm=$(pgrep -P "$monitor" || pgrep -f -- "-$(tr = ' ' < "$ROOT/c1/vm") ")      # "uuid=..." of libvirt's
 same "it has a VMM" yes "$([ -n "$vmm" ] && echo yes)"
 for pid in $vmm; do
     same "so is $(cat "/proc/$pid/comm")" "$cgroups" "$(cat "/proc/$pid/cgroup")"
@@ -116,7 +118,7 @@ wait
 same "$takers at once: all are created" "$takers" "$(av list --format json | jq '[.[]|select(.status=="created")]|length')"
 same "each has a VM of its own" "$takers" "$(jq -r .runDir "$ROOT"/m*/state.json | sort -u | wc -l)"
 same "and a monitor of its own" "$takers" "$(cat "$ROOT"/m*/monitor | sort -u | wc -l)"
-same "some were taken from the pool" yes "$([ "$(taken)" -ge 2 ] && echo yes)"
+same "some were taken from the pool" yes "$([ "$(taken)" -ge 2 ] && echo yes || cat "$WORK"/many.*)"
 for ((i = 1; i <= takers; i++)); do av delete --force "m$i"; done
 check "the pool is filled again" 0 '' until_ok 120 has ready 2
 

@@ -33,20 +33,28 @@ static bool is_element_name(const char *key)
     return key[0];
 }
 
+void lv_sandbox_xml(struct xml *x, const struct lv_owner *o)
+{
+    xml_leaf(x, LV_ID, o->id);
+    for (size_t i = 0; i < o->n_metadata; i++)
+        if (is_element_name(o->metadata[i].key))
+            xml_leaf(x, o->metadata[i].key, o->metadata[i].value);
+    xml_leaf(x, LV_RUN_DIR, o->run_dir);
+}
+
 /* For people and their tools: whose VM this is. */
 static void add_metadata(struct xml *x, const struct hvp_vm_spec *s)
 {
+    const struct lv_owner owner = {s->id, s->run_dir, s->metadata, s->n_metadata};
+
     xml_open(x, "title");
-    xml_text(x, "container ");
+    xml_text(x, LV_TITLE);
     xml_text(x, s->id);
     xml_close(x);
     xml_open(x, "metadata");
-    xml_open(x, "sandbox");
-    xml_attr(x, "xmlns", LV_METADATA_URI);
-    for (size_t i = 0; i < s->n_metadata; i++)
-        if (is_element_name(s->metadata[i].key))
-            xml_leaf(x, s->metadata[i].key, s->metadata[i].value);
-    xml_leaf(x, LV_RUN_DIR, s->run_dir);
+    xml_open(x, LV_METADATA_KEY ":sandbox");
+    xml_attr(x, "xmlns:" LV_METADATA_KEY, LV_METADATA_URI);
+    lv_sandbox_xml(x, &owner);
     xml_close(x);
     xml_close(x);
 }

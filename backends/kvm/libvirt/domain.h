@@ -11,8 +11,11 @@
 #include "xml.h"
 
 #define LV_NAME_PREFIX "anyvisor-" /* of a domain; the id follows */
+#define LV_TITLE "container "      /* the id follows */
 #define LV_METADATA_URI "urn:anyvisor:sandbox:1"
-#define LV_RUN_DIR "run_dir" /* element of the metadata */
+#define LV_METADATA_KEY "anyvisor" /* the prefix for that */
+#define LV_ID "id"                 /* elements of the metadata */
+#define LV_RUN_DIR "run_dir"
 #define LV_MAX_CHANNELS 8
 #define LV_IFNAME_MAX 15
 
@@ -32,6 +35,15 @@ struct lv_place {
     unsigned number;    /* unique in the VM: alias, disk target */
 };
 
+/* Whose VM a domain is. */
+struct lv_owner {
+    const char *id, *run_dir;
+    const struct hvp_kv *metadata;
+    size_t n_metadata;
+};
+
+/* What is in our element of the metadata. */
+void lv_sandbox_xml(struct xml *x, const struct lv_owner *o);
 /* The whole domain into x. */
 int lv_domain_xml(struct xml *x, const struct lv_domain *d, struct hvp_error *err);
 /* Place of spec->devices[index]. */

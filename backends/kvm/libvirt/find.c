@@ -63,23 +63,6 @@ static int parse(const char *ref, char uuid[37], struct hvp_error *err)
     return 0;
 }
 
-/* The folder with the VM's sockets, as domain.c has written it; NULL = it is not to be had. */
-static char *run_dir_of(virDomainPtr dom)
-{
-    static const char open[] = "<" LV_RUN_DIR ">";
-    cleanup_free char *text =
-        virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, LV_METADATA_URI, 0);
-    char *start = text ? strstr(text, open) : NULL, *end;
-
-    if (!start)
-        return NULL;
-    start += strlen(open);
-    end = strchr(start, '<');
-    if (!end || memchr(start, '&', (size_t)(end - start)))
-        return NULL;
-    return strndup(start, (size_t)(end - start));
-}
-
 static int get_state(struct lv_call *c)
 {
     int state, r = virDomainGetState(c->dom, &state, &c->reason, 0);
@@ -97,7 +80,7 @@ static int learn_state(struct lv_vm *vm, const struct deadline *d, struct hvp_er
         return err->code;
     r = lv_call_run(c, d, "look at the domain", err);
     if (r == 0)
-        vm->run_dir = run_dir_of(c->dom);
+        vm->run_dir = lv_owner_read(c->dom, LV_RUN_DIR);
     if (r == 0)
         vm->state = lv_state_of((int)c->number, c->reason);
     lv_call_free(c);
@@ -144,30 +127,21 @@ int lv_vm_reopen(void *inst, const char *ref, uint32_t timeout_ms, void **ret,
     return 0;
 }
 
-/* A domain of that prefix without our metadata is somebody else's. */
-static bool is_ours(virDomainPtr dom)
-{
-    cleanup_free char *text = NULL;
-
-    if (strncmp(virDomainGetName(dom), LV_NAME_PREFIX, strlen(LV_NAME_PREFIX)) != 0)
-        return false;
-    text = virDomainGetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, LV_METADATA_URI, 0);
-    return text != NULL;
-}
-
 static int visit(virDomainPtr dom, int (*each)(void *ctx, const struct hvp_vm_info *info),
                  void *ctx)
 {
     char uuid[VIR_UUID_STRING_BUFLEN], ref[HVP_REF_MAX];
+    cleanup_free char *id = lv_owner_read(dom, LV_ID);
     int state, reason;
 
-    if (!is_ours(dom) || virDomainGetUUIDString(dom, uuid) < 0 ||
+    /* A domain without our metadata is somebody else's. */
+    if (!id || virDomainGetUUIDString(dom, uuid) < 0 ||
         virDomainGetState(dom, &state, &reason, 0) < 0)
         return 0; /* gone by now */
     snprintf(ref, sizeof(ref), "uuid=%s", uuid);
     const struct hvp_vm_info info = {.struct_size = sizeof(info),
                                      .state = lv_state_of(state, reason),
-                                     .id = virDomainGetName(dom) + strlen(LV_NAME_PREFIX),
+                                     .id = id,
                                      .uuid = uuid,
                                      .ref = ref};
     return each(ctx, &info);

@@ -179,6 +179,12 @@ struct lv_device *lv_device_add(struct lv_vm *vm, const struct hvp_device *dev,
 int lv_secret_make(struct lv_vm *vm, const struct hvp_disk *k, struct hvp_error *err);
 void lv_secrets_remove(struct lv_vm *vm, const char *tag);
 
+/* owner.c */
+/* An element of the domain's metadata of ours; NULL = it is not to be had. Caller frees. */
+char *lv_owner_read(virDomainPtr dom, const char *element);
+int lv_vm_rename(void *vm, const char *id, const struct hvp_kv *metadata, size_t n_metadata,
+                 uint32_t timeout_ms, struct hvp_error *err);
+
 /* stats.c */
 int lv_vm_stats(void *vm, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_error *err);
 int lv_vm_pids(void *vm, int32_t *pids, size_t cap, size_t *n, struct hvp_error *err);

@@ -67,6 +67,7 @@ static const struct hvp_plugin plugin = {
     .vm_save = lv_vm_save,
     .vm_restore = lv_vm_restore,
     .template_key = lv_template_key,
+    .vm_rename = lv_vm_rename,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -12,7 +12,8 @@
  */
 #define CAPS_ALWAYS                                                                                \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_NIC_HOSTIF |                \
-     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS)
+     HVP_CAP_MULTI_CHAN | HVP_CAP_STATS | HVP_CAP_CONSOLE | HVP_CAP_CONSOLE_LOG | HVP_CAP_PIDS |   \
+     HVP_CAP_RENAME)
 
 /* The boards whose devices domain.c can place. */
 int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **ret,

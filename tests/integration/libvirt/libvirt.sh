@@ -90,7 +90,26 @@ check "one that is cut short costs a boot, not the container" 0 '' until_ok 10 a
 check "which start tells" 0 'could not be cloned: .*restore the domain' cat "$WORK/out"
 check "and the VM is no clone" 1 '' grep 'clone of the template' "$ROOT/t2/monitor.log"
 av delete --force t2
+
+# --- one that has waited for a container is listed as the container's from the moment it is taken
 av template remove --all
+sed -i "s/^defaults:/&\n  pool: {size: 1}/" "$ANYVISOR_CONFIG"
+check "a VM is made for the pool" 0 '^1 made$' av pool fill "$(bundle t3 "$(sh_args 'sleep 1000')")"
+member=$(av pool status --format json | jq -r '.[0].name')
+check "it is a domain that waits" 0 "anyvisor-$member +paused +container $member\$" virsh list --title
+check "gc leaves it alone" 0 '^$' av gc
+ANYVISOR_FAULT=cli.pool-room:fail start p1      # no other one is made
+check "a start takes it" 0 "the VM is that of container 'p1'" cat "$ROOT/p1/monitor.log"
+check "its title says whose it is" 0 "anyvisor-$member +running +container p1\$" virsh list --title
+virsh metadata "anyvisor-$member" urn:anyvisor:sandbox:1 > "$WORK/metadata"
+same "so does its metadata" "p1 1f0b5a52" "$(field id < "$WORK/metadata") $(field port < "$WORK/metadata")"
+check "its QEMU is in the container's cgroup" 0 "/av-test-${WORK##*.}/p1\$" \
+    cat "/proc/$(cat "/run/libvirt/qemu/anyvisor-$member.pid")/cgroup"
+check "gc knows it by its reference" 0 '^$' av gc
+check "virsh destroy is the container's death" 0 '' virsh destroy "anyvisor-$member"
+check "it has stopped" 0 '' until_ok 20 has_status p1 stopped
+check "delete" 0 '' av delete p1
+av pool drain
 echo "$conf" > "$ANYVISOR_CONFIG"
 
 # --- qemu:///session is the daemon of who runs anyvisor: here the same one

@@ -13,6 +13,4 @@ av run --detach --bundle "$b" pod < /dev/null > "$WORK/out" 2>&1
 same "a sandbox runs" running "$(status_of pod)"
 in_one_vm pod "$@"
 check "delete" 0 '' av delete --force pod
-"$HERE/pool.sh" kvm-libvirt
-same "pool.sh: there is none, which takes no VM" 0 $?
 finish

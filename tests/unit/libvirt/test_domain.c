@@ -54,18 +54,17 @@ static bool has(const struct setup *s, const char *part)
 
 TEST(a_domain_has_our_name_uuid_and_metadata)
 {
-    const struct hvp_kv metadata[] = {
-        {"id", "web+1.a"}, {"class", "a<b"}, {"Not a name", "x"}, {"pod", ""}};
+    const struct hvp_kv metadata[] = {{"class", "a<b"}, {"Not a name", "x"}, {"pod", ""}};
     struct setup s;
 
     setup(&s);
     s.spec.metadata = metadata;
-    s.spec.n_metadata = 4;
+    s.spec.n_metadata = 3;
     CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
     CHECK(has(&s, "<domain type='qemu'><name>anyvisor-web+1.a</name><uuid>" UUID "</uuid>"));
-    CHECK(has(&s, "<metadata><sandbox xmlns='" LV_METADATA_URI
+    CHECK(has(&s, "<metadata><anyvisor:sandbox xmlns:anyvisor='" LV_METADATA_URI
                   "'><id>web+1.a</id><class>a&lt;b</class><pod></pod><run_dir>/run/x</run_dir></"
-                  "sandbox></metadata>"));
+                  "anyvisor:sandbox></metadata>"));
     CHECK(has(&s, "<memory unit='b'>536870912</memory><vcpu>2</vcpu>"));
     CHECK(has(&s, "<cmdline>quiet console=ttyS0 no_timer_check</cmdline>"));
     CHECK(has(&s, "<cpu mode='maximum'/>"));
