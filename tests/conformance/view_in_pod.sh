@@ -13,6 +13,7 @@ b=$(bundle pod ".process.args=[\"/bin/view_probe\"] |
     .annotations={\"org.anyvisor.arch\":\"${1#kvm-}\",
         \"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"}")
 av create --bundle "$b" pod > "$WORK/out" 2>&1 < /dev/null
-same "a pod's VM: $(cat "$WORK/out")" 0 $?
+rc=$?
+same "a pod's VM: $(cat "$WORK/out")" 0 $rc
 in_one_vm pod ../conformance/view
 finish

@@ -21,7 +21,8 @@ check "check chooses KVM" 0 "'kvm': .*accelerator kvm" av check
 b=$(bundle b ".linux.cgroupsPath=\"system.slice:cri:pod\" | $(sh_args 'exec sleep 5000') |
     .annotations={\"io.kubernetes.cri.container-type\":\"sandbox\",\"io.kubernetes.cri.sandbox-id\":\"pod\"}")
 av --systemd-cgroup run --detach --bundle "$b" pod > "$WORK/out" 2>&1 < /dev/null
-same "run --detach: $(cat "$WORK/out")" 0 $?
+rc=$?
+same "run --detach: $(cat "$WORK/out")" 0 $rc
 check "its VMM uses KVM and is in the scope" 0 'qemu-system.* accel=kvm|qemu-system.*-accel kvm' \
     commands_of /sys/fs/cgroup/system.slice/anyvisor-pod.scope
 check "its channel is a vsock, and no serial port" 0 '^vhost-vsock-pci,?$' \
