@@ -91,7 +91,7 @@ monitor=$(cut -d' ' -f1 "$ROOT/c1/monitor")
 cgroups=$(cat "/proc/$(av state c1 | jq .pid)/cgroup")
 check "its process on the host is in cgroups of its own" 0 '/av-test-.*/taken' echo "$cgroups"
 same "so is its monitor" "$cgroups" "$(cat "/proc/$monitor/cgroup")"
-vmm=$(pgrep -P "$monitor" || pgrep -f -- "-$(tr = ' ' < "$ROOT/c1/vm") ")      # "uuid=..." of libvirt's
+vmm=$(pgrep -P "$monitor" || pgrep -f -- "-$(tr '=' ' ' < "$ROOT/c1/vm") ")      # "uuid=..." of libvirt's
 same "it has a VMM" yes "$([ -n "$vmm" ] && echo yes)"
 for pid in $vmm; do
     same "so is $(cat "/proc/$pid/comm")" "$cgroups" "$(cat "/proc/$pid/cgroup")"

@@ -6,7 +6,8 @@
 # The source tree and AV_BUILD, the build folder, are in the machine under the same names,
 # read-only. run's output is the script's and its exit status the script's, 124 when RIG_TIMEOUT
 # seconds have passed, 125 when the machine itself fails. What the script writes into $RIG_OUT is in
-# RIG_OUT here, if that is set, beside the machine's console.log.
+# RIG_OUT here, if that is set, beside the machine's console.log. RIG_WITH=libvirt: a machine that
+# has the packages of libvirt.packages, too.
 set -euo pipefail
 umask 022
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
@@ -28,6 +29,10 @@ packages=(
 boot_modules=(virtio_pci virtio_blk crc32c_generic ext4)
 # shellcheck disable=SC2034
 rig_files=("$here"/rig.{sh,service,target})
+if [ "${RIG_WITH:-}" = libvirt ]; then
+    rig_files+=("$here/libvirt.packages")
+    mapfile -t -O "${#packages[@]}" packages < "$here/libvirt.packages"
+fi
 
 make_root() {
     install -m 0644 "$here"/rig.{service,target} "$1/etc/systemd/system/"
