@@ -160,7 +160,7 @@ struct ipc_sandbox {
 /* One mount that the host puts into the share before the guest sees the plan; its attributes are
  * set. */
 struct ipc_mount {
-    char *name; /* below the share: "ID/rootfs", ":1122334455667788R/etc" */
+    char *name; /* below the share: "ID", ":1122334455667788R/etc" */
     uint32_t is_file;
 };
 

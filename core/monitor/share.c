@@ -12,14 +12,14 @@
 #include "base/path.h"
 #include "monitor/monitor.h"
 
-/* "ID/rootfs", "ID:3/etc": two components without path tricks. */
+/* "ID", or two components, "ID:3/etc", without path tricks. */
 static int check_name(const char *name, struct err *err)
 {
     const char *slash = strchr(name, '/');
-    size_t n = strlen(name);
+    const char *base = slash ? slash + 1 : name;
 
-    if (!slash || slash == name || !slash[1] || strchr(slash + 1, '/') || n > 1200 ||
-        name[0] == '.' || strcmp(slash + 1, ".") == 0 || strcmp(slash + 1, "..") == 0)
+    if (!*base || slash == name || strchr(base, '/') || strlen(name) > 1200 || name[0] == '.' ||
+        strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
         return err_set(err, EINVAL, "bad name '%s' in the share", name);
     return 0;
 }
@@ -33,11 +33,11 @@ char *share_path(const struct ipc_sandbox *s, const char *name)
 /* In the writable view; the read-only one shows it. */
 static int make_target(int share_fd, const struct ipc_mount *mount, struct err *err)
 {
-    cleanup_free char *dir = xstrdup(mount->name);
+    const char *slash = strchr(mount->name, '/');
+    cleanup_free char *dir = slash ? xstrndup(mount->name, (size_t)(slash - mount->name)) : NULL;
     int fd;
 
-    *strchr(dir, '/') = '\0';
-    if (mkdirat(share_fd, dir, 0755) < 0 && errno != EEXIST)
+    if (dir && mkdirat(share_fd, dir, 0755) < 0 && errno != EEXIST)
         return err_set(err, errno, "make '%s' in the share: %m", dir);
     if (!mount->is_file) {
         if (mkdirat(share_fd, mount->name, 0755) < 0)
@@ -94,12 +94,15 @@ int share_attach(struct monitor *m, struct container *c, const struct ipc_mount 
 static void detach(struct monitor *m, char *name)
 {
     cleanup_free char *path = share_path(&m->spec, name);
+    char *slash = strchr(name, '/');
 
     if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
         log_warn("unmount '%s': %s, ignoring", path, strerror(errno));
     if (unlinkat(m->share_fd, name, AT_REMOVEDIR) < 0 && errno == ENOTDIR)
         (void)unlinkat(m->share_fd, name, 0);
-    *strchr(name, '/') = '\0';
+    if (!slash)
+        return;
+    *slash = '\0';
     (void)unlinkat(m->share_fd, name, AT_REMOVEDIR);
 }
 

@@ -80,7 +80,7 @@ struct plan_input {
 /* One host path to bind into the share. */
 struct plan_share {
     char *host_path; /* absolute */
-    char *name;      /* in the share: "ID/rootfs", "ID:3/etc", ":1122334455667788rR/data" */
+    char *name;      /* in the share: "ID", "ID:3/etc", ":1122334455667788rR/data" */
     bool is_file, recursive, readonly, nosuid, nodev, noexec;
     bool slave;     /* later host mounts below it shall appear (rslave) */
     bool host_only; /* the root whose files the guest has on a disk: only for who looks from here */

@@ -374,14 +374,17 @@ static void set_root(struct builder *b, const struct plan_disk *disk)
     };
 }
 
-/* The root file system comes first. It stays writable: the agent makes missing mount points. */
+/*
+ * The root file system comes first. It stays writable: the agent makes missing mount points. Its
+ * name is one word, for QEMU opens each component of a path anew in every request.
+ */
 static void share_rootfs(struct builder *b)
 {
     const struct plan_disk *disk = builder_disk(b, PLAN_DISK_ROOT, 0);
     struct plan_share *s = APPEND(b->shares->v, b->shares->n);
 
     s->host_path = xstrdup(b->spec->rootfs);
-    s->name = xasprintf("%s/rootfs", b->in->id);
+    s->name = xstrdup(b->in->id);
     s->recursive = true;
     if (disk)
         set_root(b, disk);

@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # The figures of storage: docs/figures.md says what they mean.
 #
-#   storage.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [--count] [--cgroup] [NAME...]
+#   storage.sh [--build DIR] [--backend kvm|fake] [-n N] [--smoke] [--count] [--bare] [NAME...]
 #
 # NAME: start (a container per kind of root file system), count (the same in millions of the guest's
 # instructions), pull (from an image's archive to the end of a program), share (files on 9pfs) disk
 # qcow2 device nbd iscsi (files on a disk of that kind), each beside the same program in bare QEMU
 # with that device. Subject and floor take turns, and each goes first in every other turn. --count:
-# in thousands of the guest's instructions instead. --cgroup: bare QEMU's program is in a cgroup, too.
+# in thousands of the guest's instructions instead. Bare QEMU's program is in a cgroup of the guest, as
+# every container has to be; with --bare it is not.
 # Exit status 0 = every figure was taken.
 here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=../integration/storage/servers.sh
 . "$here/../integration/storage/servers.sh"
 own_network "$@"
 
-build='' backend=kvm runs='' divisor=1 count='' flags=() names=()
+build='' backend=kvm runs='' divisor=1 count='' flags=(--cgroup) names=()
 while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2; shift ;;
@@ -23,8 +24,8 @@ while [ $# -gt 0 ]; do
     -n) runs=$2; shift ;;
     --smoke) runs=1 divisor=20 ;;
     --count) count=1 ;;
-    --cgroup) flags=(--cgroup) ;;
-    -h | --help) sed -n '3,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --bare) flags=() ;;
+    -h | --help) sed -n '3,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) "$0" --help >&2; exit 2 ;;
     *) names+=("$1") ;;
     esac

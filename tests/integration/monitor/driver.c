@@ -131,7 +131,7 @@ static void add_mount(struct plan_container *c, const char *type, const char *de
 
 static void make_plan(struct driver *d, struct wbuf *w)
 {
-    struct plan_container c = {.id = xstrdup(ID), .rootfs = xstrdup(ID "/rootfs")};
+    struct plan_container c = {.id = xstrdup(ID), .rootfs = xstrdup(ID)};
 
     c.hostname = xstrdup("inside");
     for (int i = 0; i < PLAN_NS_COUNT; i++)
@@ -154,7 +154,7 @@ static void send_create(struct driver *d)
                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     int state = open(d->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fds[] = {d->proxy_end, 0, 1, 2, state, tree};
-    struct ipc_mount mount = {.name = (char *)ID "/rootfs"};
+    struct ipc_mount mount = {.name = (char *)ID};
     struct ipc_create c = {.id = (char *)ID};
     struct wbuf plan = {0}, w = {0};
     struct err err = ERR_INIT;

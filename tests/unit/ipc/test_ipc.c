@@ -131,8 +131,7 @@ TEST(a_create_without_its_plan_is_refused)
 
 TEST(a_create_keeps_mounts_and_proxy)
 {
-    struct ipc_mount mounts[] = {{.name = (char *)"c/rootfs"},
-                                 {.name = (char *)"c/m1", .is_file = 1}};
+    struct ipc_mount mounts[] = {{.name = (char *)"c"}, {.name = (char *)"c/m1", .is_file = 1}};
     struct ipc_create in = {.id = (char *)"c",
                             .plan = (uint8_t *)"plan",
                             .plan_len = 4,

@@ -36,7 +36,7 @@ TEST(every_sample_of_the_engines_becomes_a_plan_that_survives_the_wire)
 TEST(the_full_podman_sample_becomes_the_expected_plan)
 {
     rig_load("podman-full.config.json");
-    CHECK_STR_EQ(rig.c.rootfs, "c1/rootfs");
+    CHECK_STR_EQ(rig.c.rootfs, "c1");
     CHECK(rig.c.flags & PLAN_C_READONLY);
     CHECK_STR_EQ(rig.c.hostname, "hh");
     CHECK_U64_EQ(rig.c.root_propagation, MS_SLAVE | MS_REC);
@@ -58,7 +58,7 @@ TEST(the_root_file_system_is_the_first_share_and_writable)
     rig_must("\"root\":{\"path\":\"/other\",\"readonly\":true}", NULL);
     CHECK_INT_EQ(rig.shares.n, 1);
     CHECK_STR_EQ(rig.shares.v[0].host_path, "/other");
-    CHECK_STR_EQ(rig.shares.v[0].name, "c1/rootfs");
+    CHECK_STR_EQ(rig.shares.v[0].name, "c1");
     CHECK(!rig.shares.v[0].readonly && rig.shares.v[0].recursive);
 }
 

@@ -34,7 +34,7 @@ static void fill_process(struct plan_process *p)
 static void fill_container(struct plan_container *c)
 {
     c->id = dup("c1");
-    c->rootfs = dup("c1/rootfs");
+    c->rootfs = dup("c1");
     c->hostname = dup("host");
     c->ns[PLAN_NS_PID] = PLAN_NS_NEW;
     c->ns[PLAN_NS_USER] = PLAN_NS_JOIN;
