@@ -106,6 +106,51 @@ policy 'classes:
 check "an option of a volume" 1 "policy.yaml:7:5: class 'disk': volume for '/d': option 'szie=1GiB': unknown, did you mean 'size='" with config check
 check "an option of an NFS volume" 1 "policy.yaml:8:5: class 'nfs': volume for '/d': option 'tmeo=9' is not one" with config check
 
+# --- calls of real engines, as recorded: their words, and the bundles they came with
+calls=$HERE/../data/calls
+# recorded NAME [FILTER]: the bundle of that call, changed, with all that it names; sets WORDS, with --dry-run
+recorded() {
+    local word previous='' dir config source
+    WORDS=()
+    while read -r word; do
+        case $previous in
+        --bundle) dir=$word ;;
+        --root) word=$ROOT ;;
+        create) WORDS+=(--dry-run) ;;
+        esac
+        case $word in /*) mkdir -p "${word%/*}" ;; esac
+        WORDS+=("$word")
+        previous=$word
+    done < <(sed "s|/E/|$WORK/e/|" "$calls/$1.argv")
+    config=$dir/config.json
+    mkdir -p "$dir/rootfs"
+    sed "s|/E/|$WORK/e/|g" "$calls/$1.config.json" | jq "${2:-.}" > "$config"
+    for source in "$(jq -r .root.path "$config")" $(jq -r '.mounts[] | select(.options[]? | endswith("bind")) | .source' "$config"); do
+        case $source in
+        rootfs) ;;
+        */merged | */shm | */vol) mkdir -p "$source" ;;
+        *) mkdir -p "${source%/*}" && touch "$source" ;;
+        esac
+    done
+}
+# planned NAME [FILTER]: what the dry run of that call tells
+planned() {
+    recorded "$@"
+    with "${WORDS[@]}" --format json
+}
+policy 'classes:
+  - {name: pod, match: {pod_namespace: tests, pod_name: "web-*", cgroup: /engine/*}, vm: {memory: auto, vcpus: auto}}
+  - {name: podman, match: {annotations: {io.container.manager: libpod, team: red}, mounts: [{source: "*/vol", options: ro}]},
+     vm: {memory: auto, vcpus: auto}}
+  - {name: any, match: {user: "1000", cgroup: /engine/*, not: {pod_name: "*"}}, vm: {memory: auto, vcpus: auto}}
+  - {name: rest, match: {user: "0"}}'
+told='"\(.class) \(.vm.memory / 1048576) \(.vm.vcpus)"'
+same "the call of podman: class, MiB, CPUs" "podman 258 2" "$(planned podman-run | jq -r "$told")"
+same "of podman for a pod" "rest 256 1" "$(planned podman-pod-infra | jq -r "$told")"
+same "of docker" "any 258 2" "$(planned docker-run | jq -r "$told")"
+same "of ctr" "rest 256 1" "$(planned ctr-run | jq -r "$told")"
+same "of containerd's CRI for a pod" "pod 258 2" "$(planned cri-sandbox | jq -r "$told")"
+
 # --- the plan, and nothing else
 # Only QEMU has such an option.
 model=$([ "$(of_backend .hypervisor)" != qemu ] || echo ', security_model: none')
@@ -121,18 +166,6 @@ check "in words, too" 0 '^  /tmp +tmpfs +rw,nosuid,nodev,mode=1777,size=8388608'
 check "create --dry-run" 0 '^class: +tuned' with create --dry-run --bundle "$b" --pid-file "$WORK/pid" d1
 same "create --dry-run --format json" "tuned $BACKEND tmpfs" "$(with create --dry-run --format json --bundle "$b" d1 |
     jq -r '"\(.class) \(.hypervisor) \(.plan.mounts[]|select(.destination=="/var/tmp").kind)"')"
-# engine NAME CGROUP WORD... -- WORD...: a call as that engine makes it, its words before and after the verb
-engine() {
-    local name=$1 dir=$2 before=()
-    dir=$(variant "$1" ".linux.cgroupsPath=\"$2\"")
-    shift 2
-    while [ "$1" != -- ]; do before+=("$1"); shift; done
-    check "the call of $name" 0 '^class: +tuned' \
-        with "${before[@]}" create --dry-run --bundle "$dir" --pid-file "$WORK/pid" "${@:2}" "$name-1"
-}
-engine podman machine.slice:libpod:1 --systemd-cgroup --log-format=json --log="$WORK/log.json" -- --preserve-fds 0
-engine docker /docker/1 --log "$WORK/log.json" --log-format json -- --no-new-keyring
-engine containerd kubepods-pod1.slice:cri-containerd:1 --log "$WORK/log.json" --log-format json --systemd-cgroup --
 check "it refuses what create refuses: the id" 1 "a/b" with create --dry-run --bundle "$b" a/b
 check "the terminal" 1 "console socket" \
     with create --dry-run --bundle "$b" --console-socket "$WORK/none" d1
@@ -166,10 +199,14 @@ if [ -n "$model" ]; then
 else
     skip "kernel arguments and share options" "they are QEMU's"
 fi
-member=$(variant member ".linux.namespaces |= map(select(.type != \"network\")) + [{type:\"network\",path:\"/proc/$(
-    av state c1 | jq .pid)/ns/net\"}] |
-    .annotations={\"io.kubernetes.cri.container-type\":\"container\",\"io.kubernetes.cri.sandbox-id\":\"c1\"}")
-check "create --dry-run tells whose VM a member joins" 0 "^joins: +the VM of container 'c1' \(class tuned, hypervisor $BACKEND\)" \
-    with create --dry-run --bundle "$member" m1
+# What a pod's second container is called with, of c1 in place of the pod.
+pid=$(av state c1 | jq .pid)
+member=".linux.namespaces |= map(if .path then .path = \"/proc/$pid/ns/\" + (.path | split(\"/\") | last) else . end) |
+    .annotations |= with_entries(if .key | test(\"SandboxID|sandbox-id\") then .value = \"c1\" else . end)"
+for name in podman-pod-member podman-kube-member cri-member; do
+    recorded $name "$member"
+    check "the call of $name tells whose VM it joins" 0 "^joins: +the VM of container 'c1' \(class tuned, hypervisor $BACKEND\)" \
+        with "${WORDS[@]}"
+done
 with delete --force c1
 finish

@@ -22,7 +22,8 @@ POD_METADATA = {"name": (1, S), "uid": (2, S), "namespace": (3, S), "attempt": (
 METADATA = {"name": (1, S), "attempt": (2, I)}
 POD = {"metadata": (1, POD_METADATA), "hostname": (2, S), "log_directory": (3, S), "labels": (6, M),
        "annotations": (7, M),
-       "linux": (8, {"cgroup_parent": (1, S), "security_context": (2, SECURITY)})}
+       "linux": (8, {"cgroup_parent": (1, S), "security_context": (2, SECURITY),
+                     "resources": (5, RESOURCES)})}
 MOUNT = {"container_path": (1, S), "host_path": (2, S), "readonly": (3, I)}
 CONTAINER = {"metadata": (1, METADATA), "image": (2, {"image": (1, S)}), "command": (3, [S]),
              "args": (4, [S]), "working_dir": (5, S),

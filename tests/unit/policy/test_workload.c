@@ -7,7 +7,7 @@
 
 static void load(const char *sample, struct workload *ret)
 {
-    cleanup_free char *path = path_join(TEST_DATA_DIR "/oci", sample), *text = NULL;
+    cleanup_free char *path = path_join(TEST_DATA_DIR, sample), *text = NULL;
     struct oci_spec *s = NULL;
     struct err err = ERR_INIT;
     size_t len;
@@ -22,11 +22,11 @@ TEST(containerds_sandbox_and_member_are_told_apart)
 {
     struct workload w;
 
-    load("cri-sandbox.config.json", &w);
+    load("oci/cri-sandbox.config.json", &w);
     CHECK(w.is_sandbox && !w.in_sandbox && !w.sandbox_id);
     CHECK(w.pod_name && w.pod_namespace);
     workload_done(&w);
-    load("cri-container.config.json", &w);
+    load("oci/cri-container.config.json", &w);
     CHECK(!w.is_sandbox && w.in_sandbox && w.sandbox_id);
     CHECK(w.pod_name && w.container_name && w.image);
     workload_done(&w);
@@ -36,14 +36,14 @@ TEST(crios_sandbox_and_member_are_told_apart)
 {
     struct workload w;
 
-    load("crio-sandbox.config.json", &w);
+    load("oci/crio-sandbox.config.json", &w);
     CHECK(w.is_sandbox && !w.in_sandbox);
     CHECK_STR_EQ(w.pod_name, "segfaulter");
     CHECK_STR_EQ(w.pod_namespace, "default");
     CHECK_U64_EQ(w.memory_limit, 512 * MIB); /* of the pod, not of the pause container */
     CHECK_U64_EQ(w.cpu_quota, 150000);
     workload_done(&w);
-    load("crio-container.config.json", &w);
+    load("oci/crio-container.config.json", &w);
     CHECK(w.in_sandbox);
     CHECK_STR_EQ(w.sandbox_id, "134b58ab2e0c");
     CHECK_STR_EQ(w.pod_name, "segfaulter");
@@ -54,26 +54,68 @@ TEST(crios_sandbox_and_member_are_told_apart)
     workload_done(&w);
 }
 
+static void same_text(const char *call, const char *what, const char *got, const char *want)
+{
+    if (!got != !want || (got && strcmp(got, want) != 0))
+        TEST_FAIL("%s: %s '%s', want '%s'", call, what, got ? got : "", want ? want : "");
+}
+
+/* podman, Docker and ctr tell a runtime neither the pod's name nor the image. */
+TEST(each_recorded_call_tells_what_its_engine_knows)
+{
+    static const struct {
+        const char *call, *pod_namespace, *pod_name, *container_name, *image, *sandbox;
+        uint64_t memory, quota;
+    } t[] = {
+        {"podman-run", NULL, NULL, NULL, NULL, NULL, 128 * MIB, 150000},
+        {"podman-pod-infra", NULL, NULL, NULL, NULL, NULL, 0, 0},
+        {"podman-pod-member", NULL, NULL, NULL, NULL, "0123456789ab", 0, 0},
+        {"podman-kube-member", NULL, NULL, NULL, NULL, "0123456789ab", 0, 0},
+        {"docker-run", NULL, NULL, NULL, NULL, NULL, 128 * MIB, 150000},
+        {"ctr-run", NULL, NULL, NULL, NULL, NULL, 128 * MIB, 0},
+        {"cri-sandbox", "tests", "web-0", NULL, NULL, NULL, 128 * MIB, 150000},
+        {"cri-member", "tests", "web-0", "worker", "docker.io/library/busybox:test", "0123456789ab",
+         64 * MIB, 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *path = xasprintf("calls/%s.config.json", t[i].call);
+        struct workload w;
+
+        load(path, &w);
+        same_text(t[i].call, "namespace", w.pod_namespace, t[i].pod_namespace);
+        same_text(t[i].call, "pod", w.pod_name, t[i].pod_name);
+        same_text(t[i].call, "container", w.container_name, t[i].container_name);
+        same_text(t[i].call, "image", w.image, t[i].image);
+        same_text(t[i].call, "sandbox", w.sandbox_id, t[i].sandbox);
+        CHECK_U64_EQ(w.memory_limit, t[i].memory);
+        CHECK_U64_EQ(w.cpu_quota, t[i].quota);
+        workload_done(&w);
+    }
+}
+
 TEST(names_of_all_engines_match_the_same_rule)
 {
     static const struct {
         const char *sample, *match;
         int want;
     } t[] = {
-        {"cri-sandbox.config.json", "pod_namespace: default, pod_name: pod1", 0},
-        {"cri-container.config.json", "pod_namespace: default, container_name: c2", 0},
-        {"cri-container.config.json", "image: '*/busybox:*', cgroup: /kubepods/*", 0},
-        {"cri-container.config.json", "pod_namespace: other", -1},
-        {"crio-sandbox.config.json", "pod_namespace: default, pod_name: seg*", 0},
-        {"crio-container.config.json", "pod_namespace: default, container_name: worker", 0},
-        {"podman-pod-container.config.json", "cgroup: /libpod_parent/*, pod_name: '*'", -1},
-        {"podman-full.config.json", "annotations: {io.container.manager: libpod}, user: '1000'", 0},
-        {"podman-full.config.json", "runtime: anyvisor, platform: linux/amd64", 0},
-        {"podman-full.config.json", "mounts: [{destination: /dev/shm, type: bind}]", 0},
-        {"docker-full.config.json", "cgroup: /docker/*, mounts: [{destination: /etc/hosts}]", 0},
-        {"docker-full.config.json", "mounts: [{destination: /proc, type: proc, options: nosuid}]",
+        {"oci/cri-sandbox.config.json", "pod_namespace: default, pod_name: pod1", 0},
+        {"oci/cri-container.config.json", "pod_namespace: default, container_name: c2", 0},
+        {"oci/cri-container.config.json", "image: '*/busybox:*', cgroup: /kubepods/*", 0},
+        {"oci/cri-container.config.json", "pod_namespace: other", -1},
+        {"oci/crio-sandbox.config.json", "pod_namespace: default, pod_name: seg*", 0},
+        {"oci/crio-container.config.json", "pod_namespace: default, container_name: worker", 0},
+        {"oci/podman-pod-container.config.json", "cgroup: /libpod_parent/*, pod_name: '*'", -1},
+        {"oci/podman-full.config.json", "annotations: {io.container.manager: libpod}, user: '1000'",
          0},
-        {"ctr-run.config.json", "cgroup: /default/*", 0},
+        {"oci/podman-full.config.json", "runtime: anyvisor, platform: linux/amd64", 0},
+        {"oci/podman-full.config.json", "mounts: [{destination: /dev/shm, type: bind}]", 0},
+        {"oci/docker-full.config.json", "cgroup: /docker/*, mounts: [{destination: /etc/hosts}]",
+         0},
+        {"oci/docker-full.config.json",
+         "mounts: [{destination: /proc, type: proc, options: nosuid}]", 0},
+        {"oci/ctr-run.config.json", "cgroup: /default/*", 0},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
@@ -165,10 +207,10 @@ TEST(podmans_pod_member_names_its_infra_container)
 {
     struct workload w;
 
-    load("podman-pod-container.config.json", &w);
+    load("oci/podman-pod-container.config.json", &w);
     CHECK(w.in_sandbox && w.sandbox_id);
     workload_done(&w);
-    load("podman-pod-infra.config.json", &w);
+    load("oci/podman-pod-infra.config.json", &w);
     CHECK(!w.in_sandbox && !w.is_sandbox);
     workload_done(&w);
 }
@@ -177,7 +219,7 @@ TEST(limits_user_network_and_architecture_arrive)
 {
     struct workload w;
 
-    load("podman-full.config.json", &w);
+    load("oci/podman-full.config.json", &w);
     CHECK_U64_EQ(w.memory_limit, 64 * MIB);
     CHECK_U64_EQ(w.cpu_quota, 100000);
     CHECK_U64_EQ(w.cpu_period, 100000);
@@ -186,7 +228,7 @@ TEST(limits_user_network_and_architecture_arrive)
     CHECK_STR_EQ(w.runtime, "anyvisor");
     CHECK(w.own_network);
     workload_done(&w);
-    load("podman-hostns.config.json", &w);
+    load("oci/podman-hostns.config.json", &w);
     CHECK(!w.own_network);
     CHECK_U64_EQ(w.memory_limit, 0);
     workload_done(&w);
