@@ -80,11 +80,13 @@ int kvm_vm_set_memory(void *p, uint64_t bytes, uint32_t timeout_ms, uint64_t *re
 
     if (vm->memory_max == 0)
         return hvp_fail(err, ENOTSUP, "the VM was found again, and how far it can grow is unknown");
+    if (vm->memory_max == vm->memory)
+        return hvp_fail(err, ENOTSUP, "the VM was made without room for more memory");
     if (bytes < vm->memory || bytes > vm->memory_max)
         return hvp_fail(err, ERANGE,
                         "%" PRIu64 " MiB of memory: the VM can have %" PRIu64 " to %" PRIu64 " MiB",
                         bytes / MIB, vm->memory / MIB, vm->memory_max / MIB);
-    if (vm->memory_max > vm->memory && resize(vm, memory_more(vm->memory, bytes), &d, err) < 0)
+    if (resize(vm, memory_more(vm->memory, bytes), &d, err) < 0)
         return err->code;
     *reached = vm->memory + vm->memory_more;
     return 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # One VM on real KVM, with the agent's channel over vhost-vsock: that KVM is chosen where the CPU has
 # it, all of it in a scope of systemd, and what the scripts of the integration tests say of
-# containers in it. Runs in the rig, whose processor is emulated and has AMD's extension.
+# containers in it. Then the conformance kit, over the same channel. Runs in the rig, whose processor is
+# emulated and has AMD's extension.
 # Usage: vm.sh [SCRIPT...]
 . "$(dirname "$0")/../../integration/lib.sh"
 if ! grep -qE '^flags.* (svm|vmx)' /proc/cpuinfo; then
@@ -33,6 +34,7 @@ check "resume" 0 '' av resume pod
 check "its channel is there as before" 0 '^there$' av exec pod echo there
 in_one_vm pod "$@"
 check "delete --force" 0 '' av delete --force pod
+check "the conformance kit" 0 '^kvm: [0-9]+ passed, 0 failed' av plugin test --boot-timeout 400 kvm
 check "no scope is left" 0 '^not-found not-found$' \
     sh -c 'systemctl show --value -p LoadState cri-pod.scope anyvisor-pod.scope | xargs'
 finish
