@@ -9,6 +9,7 @@
 #include "xen.h"
 
 #define DISKS_MAX 26 /* xvda to xvdz */
+#define DETACH_TRIES 3
 
 struct xen_device *xen_device_find(struct xen_vm *vm, const char *tag)
 {
@@ -248,16 +249,16 @@ static int detach_disk(struct xen_vm *vm, const char *vdev, const struct deadlin
                        struct hvp_error *err)
 {
     libxl_device_disk disk;
-    int r;
+    int r, tries = DETACH_TRIES;
 
     r = libxl_vdev_to_device_disk(vm->loop.ctx, vm->domid, vdev, &disk);
     if (r)
         return loop_fail(&vm->loop, r, "find the disk in the domain", err);
-    r = detach(vm, &disk, d, err);
-    /* QEMU overlooks the word to go while it still sets the disk up, of which nobody can be told.
-     */
-    if (r == -ETIMEDOUT && deadline_left_ms(d) != 0)
+    /* QEMU overlooks the word to go while it still sets the disk up, of which nobody can be told;
+     * and when its part goes between libxl's look and its watch, libxl calls that invalid. */
+    do
         r = detach(vm, &disk, d, err);
+    while ((r == -ETIMEDOUT || r == -EINVAL) && --tries > 0 && deadline_left_ms(d) != 0);
     libxl_device_disk_dispose(&disk);
     if (r == 0)
         forget_name(vm, vdev);
