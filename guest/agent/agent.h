@@ -103,6 +103,7 @@ struct container {
     bool freeze_wanted, owes_freeze;
     uint32_t delete_seq;
     bool deleting;
+    struct wire request;        /* the body of CREATE, while it is at hand */
     uint32_t wait_seq;          /* CREATE that waits for disks; 0 = none */
     size_t n_disk_mounts;       /* of the plan's first mounts, those on disks are mounted */
     bool root_used, upper_used; /* disks of the root are mounted */
@@ -114,6 +115,12 @@ struct shm {
     struct shm *next;
     char *name;
     unsigned users;
+};
+
+/* A process that waits to become the first container's; pidfd -1 = none. */
+struct sparechild {
+    pid_t pid;
+    int pidfd, ctl;
 };
 
 struct disk;
@@ -130,6 +137,7 @@ struct agent {
     int cgroup_fd;           /* below it containers get their cgroups; -1 = no cgroup v2 */
     char *cgroup_made;       /* fake: the directory to remove at the end */
     struct container *spare; /* its cgroup only: made before a container needs it; NULL = used */
+    struct sparechild sparechild;
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
     struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
@@ -209,7 +217,7 @@ int modules_asked(const char *name); /* by the kernel; an exit status */
 struct container *container_find(struct agent *a, const char *id);
 struct container *container_of_init(struct agent *a, uint32_t id);
 int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_container *plan,
-                     struct err *err);
+                     struct wire body, struct err *err); /* body: what the plan was in */
 int container_exec(struct agent *a, uint32_t id, uint32_t seq, struct msg_exec *m, struct err *err);
 void container_discard(struct agent *a, struct container *c); /* frees it; all are dead */
 /* What it waited for is there, or will not come. May free it. */
@@ -282,6 +290,14 @@ void cgroup_done(struct agent *a);
 void spare_make(struct agent *a);
 bool spare_take(struct agent *a, struct container *c);
 void spare_drop(struct agent *a);
+
+/* sparechild.c */
+struct job;
+void sparechild_make(struct agent *a, struct container *c); /* c: the spare one */
+/* Its pid, and it goes on as a forked child would; 0: there is none that can. */
+pid_t sparechild_use(struct job *j, int *ret_ctl, int *ret_pidfd);
+void sparechild_drop(struct agent *a);
+void sparechild_await(struct job *j); /* in the child: until it is used */
 
 /* devfilter.c */
 int devfilter_attach(const struct agent *a, struct container *c,
@@ -359,6 +375,7 @@ struct job {
     bool exec;       /* into a running container; else the container's init */
     bool unattended; /* exec's at once: nobody waits between its set-up and its start */
     bool await_go;   /* the loop has something to do to it first */
+    bool spare;      /* it does not know yet whose it is */
     int ctl;         /* socket to the loop */
     int stdio[3];
     int *join_pidfds;  /* PLAN_NS_COUNT pidfds for PLAN_NS_JOIN, -1 where unused */

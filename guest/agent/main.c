@@ -114,6 +114,7 @@ int main(int argc, char **argv)
         .proc_fd = -1,
         .pidns_fd = -1,
         .cgroup_fd = -1,
+        .sparechild = {.pidfd = -1, .ctl = -1},
         .share_fd = -1,
         .inotify.fd = -1,
         .signals.fd = -1,

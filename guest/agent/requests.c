@@ -52,7 +52,7 @@ static int do_create(struct agent *a, const struct frame_head *h, struct wire bo
 
     if (r < 0)
         return bad_body(r, err);
-    r = container_create(a, h->id, h->seq, &plan, err);
+    r = container_create(a, h->id, h->seq, &plan, body, err);
     plan_container_done(&plan);
     return r < 0 ? r : LATER;
 }

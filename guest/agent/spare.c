@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first container's cgroup, before there is one: an eighth of the instructions that a clone of
- * a template executes until its program runs are for cgroup and device filter. Clones find them
- * made, and so does the next container of a VM whose containers have gone when SETUP comes again.
+ * The first container's cgroup and process, before there is one: an eighth of the instructions that
+ * a clone of a template executes until its program runs are for cgroup and device filter. Clones
+ * find them made, and so does the next container of a VM whose containers have gone when SETUP
+ * comes again.
  */
 #include "agent/agent.h"
 
@@ -19,14 +20,17 @@ void spare_make(struct agent *a)
         return;
     c->cgroup_fd = c->devfilter_fd = c->watch_memory = c->watch_events = -1;
     a->spare = c;
-    if (cgroup_make(a, c, NULL) == 0)
-        devfilter_prepare(c);
+    if (cgroup_make(a, c, NULL) < 0)
+        return;
+    devfilter_prepare(c);
+    sparechild_make(a, c);
 }
 
 void spare_drop(struct agent *a)
 {
     struct container *spare = steal_ptr(&a->spare);
 
+    sparechild_drop(a);
     if (!spare)
         return;
     (void)cgroup_remove(a, spare);

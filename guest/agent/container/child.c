@@ -167,13 +167,9 @@ static int prepare(struct job *j, struct found_program *ret, struct plan_list *e
     return r;
 }
 
-void child_main(struct job *j)
+/* Nothing of the agent is left to it but the socket. */
+static void leave_agent(struct job *j)
 {
-    struct plan_list env = j->p->env;
-    struct err err = ERR_INIT;
-    struct found_program program = {NULL, -1, -1};
-    int r;
-
     plain_signals();
     (void)setsid();
     (void)prctl(PR_SET_DUMPABLE, 0); /* others in a shared pid namespace must not look inside */
@@ -181,6 +177,19 @@ void child_main(struct job *j)
     close_others(j);
     if (j->a->at.machine)
         machine_child_limits();
+}
+
+void child_main(struct job *j)
+{
+    struct err err = ERR_INIT;
+    struct found_program program = {NULL, -1, -1};
+    struct plan_list env;
+    int r;
+
+    leave_agent(j);
+    if (j->spare)
+        sparechild_await(j);
+    env = j->p->env;
     if (j->await_go)
         await(j, CTL_GO);
     r = prepare(j, &program, &env, &err);

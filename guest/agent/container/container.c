@@ -80,6 +80,8 @@ static int make(struct agent *a, struct container *c, uint32_t seq, struct err *
         r = cgroup_create(a, c, err);
     if (r == 0)
         r = process_spawn(a, c, c->id, seq, true, &c->plan.process, err);
+    if (r < 0)
+        sparechild_drop(a); /* it is in the cgroup, which goes now */
     return r;
 }
 
@@ -103,7 +105,7 @@ void container_disks_there(struct agent *a, struct container *c)
 
 /* Takes what is in *plan. */
 int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_container *plan,
-                     struct err *err)
+                     struct wire body, struct err *err)
 {
     struct container *c;
     int r = check_plan(a, id, plan, err);
@@ -119,6 +121,7 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
                             .watch_memory = -1,
                             .watch_events = -1,
                             .plan = *plan,
+                            .request = body,
                             .next = a->containers};
     memset(plan, 0, sizeof(*plan));
     a->containers = c;
@@ -127,6 +130,7 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
         c->wait_seq = seq;
     else if (r > 0)
         r = make(a, c, seq, err);
+    c->request = (struct wire){0};
     if (r < 0)
         container_discard(a, c);
     return r;

@@ -127,6 +127,10 @@ int fork_child(struct job *j, int ctl_parent, int *ret_pidfd, bool *ret_in_cgrou
     /* Only children change their pid namespace by setns: go in, fork, come back. */
     if (into >= 0 && setns(into, CLONE_NEWPID) < 0)
         return err_set(err, errno, "join pid namespace: %m");
+    if (j->spare) { /* the share is to be mounted first */
+        args.flags &= ~(uint64_t)CLONE_NEWNS;
+        j->late_ns = CLONE_NEWNS;
+    }
     j->await_go = !j->exec || (j->p->flags & PLAN_P_OOM_SCORE);
     pid = sys_clone3(&args);
     if (pid < 0 && (args.flags & SYS_CLONE_INTO_CGROUP) && errno != EAGAIN) {

@@ -75,19 +75,35 @@ static void reply(struct agent *a, struct process *p, int r, const struct err *e
     channel_reply(a, p->id, p->seq, r, err);
 }
 
-static int spawn(struct process *p, struct job *j, struct err *err)
+/* The process, and the loop's end of its socket; its pid. */
+static int begin(struct job *j, int *ret_ctl, int *ret_pidfd, bool *ret_in_cgroup, struct err *err)
 {
-    struct agent *a = j->a;
     cleanup_fd int ours = -1, theirs = -1;
-    bool in_cgroup = false;
-    int pidfd = -1, pair[2], r;
-    char go = CTL_GO;
+    int pair[2], r = j->exec ? 0 : sparechild_use(j, ret_ctl, ret_pidfd);
 
+    if (r > 0) {
+        *ret_in_cgroup = true;
+        return r;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_set(err, errno, "socketpair: %m");
     ours = pair[0];
     theirs = j->ctl = pair[1];
-    r = fork_child(j, ours, &pidfd, &in_cgroup, err);
+    r = fork_child(j, ours, ret_pidfd, ret_in_cgroup, err);
+    if (r >= 0)
+        *ret_ctl = steal_fd(&ours);
+    return r;
+}
+
+static int spawn(struct process *p, struct job *j, struct err *err)
+{
+    struct agent *a = j->a;
+    cleanup_fd int ours = -1;
+    bool in_cgroup = false;
+    int pidfd = -1, r;
+    char go = CTL_GO;
+
+    r = begin(j, &ours, &pidfd, &in_cgroup, err);
     if (r < 0)
         return r;
     p->pid = r;

@@ -7,6 +7,7 @@ usage: agent_test.py host AGENT | vm IMAGE-FOLDER   [unittest options]
 import atexit
 import errno
 import os
+import select
 import shutil
 import signal
 import socket
@@ -120,6 +121,10 @@ def tearDownModule():
     status = rig.stop()
     if status:
         raise AssertionError(f'agent or VM ended with status {status}')
+
+
+def children(pid):
+    return [int(line) for line in subprocess.run(['pgrep', '-P', str(pid)], stdout=subprocess.PIPE).stdout.split()]
 
 
 def shell(script, **more):
@@ -638,6 +643,39 @@ class Pod(AgentTest):
         self.assertEqual(self.agent.wait(ident), 0)
         self.agent.delete(ident)
         self.assertNotIn('sleep 900', str(self.agent.request(ap.PS, self.ids[0])))
+
+
+@unittest.skipUnless(MODE == 'host', "the agent's children are processes of this host there")
+class TheProcessThatWaits(unittest.TestCase):
+    """An agent of its own, for it is the first container that gets it."""
+
+    def setUp(self):
+        self.rig = Rig()
+        pid = children(self.rig.process.pid)[0]
+        self.waits = children(pid)
+        self.agent_pid = pid
+        if not self.waits:
+            self.skipTest('without cgroup v2 none is made')
+
+    def tearDown(self):
+        self.assertEqual(self.rig.stop(), 0)
+
+    def test_becomes_the_first_containers_and_nobody_forks(self):
+        self.rig.agent.run(container('first', 'c', process(['sleep', '1000'])))
+        self.assertEqual(children(self.agent_pid), self.waits)
+
+    def test_is_gone_where_it_has_the_wrong_namespaces(self):
+        self.rig.agent.run(container('first', 'c', process(['sleep', '1000']), ns=(0, 0, 1, 1, 1, 1, 0)))
+        self.assertEqual(len(children(self.agent_pid)), 1)
+        self.assertNotEqual(children(self.agent_pid), self.waits)
+
+    def test_is_done_without_when_it_has_been_killed(self):
+        pidfd = os.pidfd_open(self.waits[0])
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        self.assertTrue(select.select([pidfd], [], [], PROBE)[0])
+        os.close(pidfd)
+        self.rig.agent.run(container('first', 'c', process(['sleep', '1000'])))
+        self.assertEqual(len(children(self.agent_pid)), 1)
 
 
 @unittest.skipUnless(MODE == 'vm', 'limits need the controllers of a machine of its own')
