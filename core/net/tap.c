@@ -32,18 +32,22 @@ static int open_queues(void *arg, struct err *err)
     return 0;
 }
 
+/* The first one makes it and fails where it is there already: without IFF_TUN_EXCL the kernel would
+ * give another VM a queue of this one's. */
 static int attach_queues(const struct tap_queues *q, const char *name, struct err *err)
 {
-    struct ifreq ifr = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    const unsigned flags =
+        IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (q->n > 1 ? (unsigned)IFF_MULTI_QUEUE : 0);
+    struct ifreq ifr;
 
-    if (q->n > 1)
-        ifr.ifr_flags |= IFF_MULTI_QUEUE;
     snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-    for (unsigned i = 0; i < q->n; i++)
+    for (unsigned i = 0; i < q->n; i++) {
+        ifr.ifr_flags = (short)(i == 0 ? flags | IFF_TUN_EXCL : flags);
         if (ioctl(q->fds[i], TUNSETIFF, &ifr) < 0)
             return errno == EBUSY || errno == EINVAL || errno == E2BIG
                        ? err_set(err, EBUSY, NET_OCCUPIED, name)
                        : err_set(err, errno, "make it: %m");
+    }
     return 0;
 }
 

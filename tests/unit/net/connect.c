@@ -100,7 +100,7 @@ TEST(a_second_vm_in_the_namespace_is_refused)
 {
     struct net_ns ns;
     struct err err = ERR_INIT;
-    int tap = -1, other = -1, many[4];
+    int tap = -1, other = -1, many[4], more[4] = {-1, -1, -1, -1};
 
     rig_begin(&ns);
     CHECK_OK(net_tap_make(&ns, 0, 1, &tap, &err), err);
@@ -110,6 +110,8 @@ TEST(a_second_vm_in_the_namespace_is_refused)
     close_fd(&tap);
     CHECK_INT_EQ(rig_try("ip link show " NET_TAP "0 >/dev/null 2>&1"), 1);
     CHECK_OK(net_tap_make(&ns, 0, 4, many, &err), err);
+    CHECK_ERR(net_tap_make(&ns, 0, 4, more, &err), -EBUSY); /* it has room for their queues */
+    CHECK_CONTAINS(err.msg, "carried into another VM");
     for (size_t i = 0; i < 4; i++)
         close_fd(&many[i]);
     rig_end(&ns);
