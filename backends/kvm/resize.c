@@ -5,15 +5,12 @@
  * is.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 #include "json.h"
 #include "kvm.h"
 #include "memory.h"
 
-#define MIB (UINT64_C(1) << 20)
 #define ANSWER_MS 5000u
-#define SPARE_MS 3000u
 #define DEVICE_PATH "/machine/peripheral/" MEMORY_ID
 
 void kvm_on_memory(struct kvm_vm *vm, struct json_object *data)
@@ -47,15 +44,6 @@ static int ask_size(struct kvm_vm *vm, struct hvp_error *err)
     return 0;
 }
 
-/* What a guest cannot spare it keeps: there is no use in waiting for it. */
-static void limit_patience(const struct kvm_vm *vm, struct deadline *d)
-{
-    struct deadline soon = deadline_start(vm->inst->host, SPARE_MS);
-
-    if (soon.end_ns < d->end_ns)
-        *d = soon;
-}
-
 /* As far as the guest comes in the time there is; that it has not come far is no error. */
 static int resize(struct kvm_vm *vm, uint64_t more, struct deadline *d, struct hvp_error *err)
 {
@@ -66,7 +54,7 @@ static int resize(struct kvm_vm *vm, uint64_t more, struct deadline *d, struct h
         return err->code;
     vm->memory_wanted = more;
     if (more < vm->memory_more)
-        limit_patience(vm, d);
+        memory_limit_patience(d);
     if (kvm_wait_memory(vm, d, err) == 0)
         return 0;
     return err->code == -ETIMEDOUT ? ask_size(vm, err) : err->code;
@@ -78,15 +66,8 @@ int kvm_vm_set_memory(void *p, uint64_t bytes, uint32_t timeout_ms, uint64_t *re
     struct kvm_vm *vm = p;
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
 
-    if (vm->memory_max == 0)
-        return hvp_fail(err, ENOTSUP, "the VM was found again, and how far it can grow is unknown");
-    if (vm->memory_max == vm->memory)
-        return hvp_fail(err, ENOTSUP, "the VM was made without room for more memory");
-    if (bytes < vm->memory || bytes > vm->memory_max)
-        return hvp_fail(err, ERANGE,
-                        "%" PRIu64 " MiB of memory: the VM can have %" PRIu64 " to %" PRIu64 " MiB",
-                        bytes / MIB, vm->memory / MIB, vm->memory_max / MIB);
-    if (resize(vm, memory_more(vm->memory, bytes), &d, err) < 0)
+    if (memory_check(vm->memory, vm->memory_max, bytes, err) < 0 ||
+        resize(vm, memory_more(vm->memory, bytes), &d, err) < 0)
         return err->code;
     *reached = vm->memory + vm->memory_more;
     return 0;

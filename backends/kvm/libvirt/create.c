@@ -9,6 +9,7 @@
 #include "common/file.h"
 #include "common/util.h"
 #include "kvm/binary.h"
+#include "kvm/memory.h"
 #include "lv.h"
 
 #define CAP(name) (UINT64_C(1) << (name))
@@ -117,6 +118,9 @@ static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *
     vm->run_dir = strdup(spec->run_dir);
     vm->console_log = strdup(spec->console_log);
     vm->n_channels = spec->n_channels;
+    vm->memory = spec->memory;
+    vm->memory_max = spec->memory_max;
+    vm->memory_room = memory_room(spec);
     if (!vm->run_dir || !vm->console_log)
         return hvp_fail(err, ENOMEM, "out of memory for a VM");
     if (describe(vm, spec, &x, err) < 0 || lv_connect(vm->inst, d, err) < 0 ||

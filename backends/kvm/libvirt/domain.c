@@ -5,10 +5,18 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "kvm/memory.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Slots on bus 0: 0 the host bridge, 1 the serial bus, 2 the RNG, 30 ports, 31 the chipset. */
-enum { SLOT_SERIAL = 1, SLOT_RNG = 2, SLOT_FIRST_DEVICE = 3, SLOT_PORTS = 0x1e };
+/* Slots on bus 0: 0 the host bridge, 1 the serial bus, 2 the RNG, 29 the room for more memory, 30
+ * ports, 31 the chipset. */
+enum {
+    SLOT_SERIAL = 1,
+    SLOT_RNG = 2,
+    SLOT_FIRST_DEVICE = 3,
+    SLOT_MEMORY = 0x1d,
+    SLOT_PORTS = 0x1e,
+};
 
 struct lv_place lv_cold_place(size_t index)
 {
@@ -59,16 +67,37 @@ static void add_metadata(struct xml *x, const struct hvp_vm_spec *s)
     xml_close(x);
 }
 
-static void add_number(struct xml *x, const char *name, const char *unit, uint64_t n)
+static void add_text_number(struct xml *x, uint64_t n)
 {
     char text[32];
 
     snprintf(text, sizeof(text), "%" PRIu64, n);
+    xml_text(x, text);
+}
+
+static void add_number(struct xml *x, const char *name, const char *unit, uint64_t n)
+{
     xml_open(x, name);
     if (unit)
         xml_attr(x, "unit", unit);
-    xml_text(x, text);
+    add_text_number(x, n);
     xml_close(x);
+}
+
+/* What libvirt calls memory is with the room for more. */
+static void add_sizes(struct xml *x, const struct hvp_vm_spec *s)
+{
+    uint64_t whole = s->memory + memory_room(s);
+
+    if (memory_grows(s)) {
+        xml_open(x, "maxMemory");
+        xml_attr(x, "slots", "1");
+        xml_attr(x, "unit", "b");
+        add_text_number(x, whole);
+        xml_close(x);
+    }
+    add_number(x, "memory", "b", whole);
+    add_number(x, "vcpu", NULL, s->vcpus);
 }
 
 static void add_kernel(struct xml *x, const struct lv_domain *d)
@@ -102,6 +131,23 @@ static void add_kernel(struct xml *x, const struct lv_domain *d)
         xml_text(x, " ");
         xml_text(x, m->tcg_word);
     }
+    if (memory_grows(s))
+        xml_text(x, " " MEMORY_WORD);
+    xml_close(x);
+    xml_close(x);
+}
+
+/* libvirt has memory for later only in a machine with a node that it comes to. */
+static void add_node(struct xml *x, const struct hvp_vm_spec *s)
+{
+    if (!memory_grows(s))
+        return;
+    xml_open(x, "numa");
+    xml_open(x, "cell");
+    xml_attr(x, "id", "0");
+    xml_attrf(x, "cpus", "0-%u", s->vcpus - 1);
+    xml_attrf(x, "memory", "%" PRIu64, s->memory);
+    xml_attr(x, "unit", "b");
     xml_close(x);
     xml_close(x);
 }
@@ -112,14 +158,15 @@ static void add_cpu(struct xml *x, const struct lv_domain *d)
 
     if (!name)
         name = d->accel == ACCEL_KVM ? "host" : "max";
-    if (strcmp(name, "host") == 0 || strcmp(name, "max") == 0) {
-        xml_empty(x, "cpu", "mode", name[0] == 'h' ? "host-passthrough" : "maximum", NULL);
-        return;
-    }
     xml_open(x, "cpu");
-    xml_attr(x, "mode", "custom");
-    xml_attr(x, "match", "exact");
-    xml_leaf(x, "model", name);
+    if (strcmp(name, "host") == 0 || strcmp(name, "max") == 0) {
+        xml_attr(x, "mode", name[0] == 'h' ? "host-passthrough" : "maximum");
+    } else {
+        xml_attr(x, "mode", "custom");
+        xml_attr(x, "match", "exact");
+        xml_leaf(x, "model", name);
+    }
+    add_node(x, d->spec);
     xml_close(x);
 }
 
@@ -221,6 +268,23 @@ static void add_controllers(struct xml *x, const struct lv_domain *d)
     xml_empty(x, "memballoon", "model", "none", NULL);
 }
 
+void lv_memory_xml(struct xml *x, uint64_t room, uint64_t wanted)
+{
+    const struct lv_place at = {.slot = SLOT_MEMORY};
+
+    xml_open(x, "memory");
+    xml_attr(x, "model", "virtio-mem");
+    xml_open(x, "target");
+    add_number(x, "size", "b", room);
+    add_number(x, "node", NULL, 0);
+    add_number(x, "block", "b", MEMORY_STEP);
+    add_number(x, "requested", "b", wanted);
+    xml_close(x);
+    xml_empty(x, "alias", "name", "ua-" MEMORY_ID, NULL);
+    lv_place_xml(x, &at);
+    xml_close(x);
+}
+
 static int add_devices(struct xml *x, const struct lv_domain *d, struct hvp_error *err)
 {
     const struct hvp_vm_spec *s = d->spec;
@@ -234,13 +298,15 @@ static int add_devices(struct xml *x, const struct lv_domain *d, struct hvp_erro
     for (size_t i = 0; i < s->n_devices; i++) {
         struct lv_place at = lv_cold_place(i);
 
-        if (at.slot >= SLOT_PORTS)
+        if (at.slot >= SLOT_MEMORY)
             return hvp_fail(err, ENOSPC, "device '%s': the machine has no slot left",
                             s->devices[i]->tag);
         if (lv_device_check(s->devices[i], err) < 0)
             return err->code;
         lv_device_xml(x, s->devices[i], &at, s->uuid);
     }
+    if (memory_grows(s))
+        lv_memory_xml(x, memory_room(s), 0);
     xml_close(x);
     return 0;
 }
@@ -265,8 +331,6 @@ static int check_spec(const struct lv_domain *d, struct hvp_error *err)
 
     if (machine_check(d->machine, s, err) < 0)
         return err->code;
-    if (s->memory_max > s->memory)
-        return hvp_fail(err, ENOTSUP, "through libvirt a VM gets no more memory while it runs");
     if (s->n_channels < 1 || s->n_channels > LV_MAX_CHANNELS)
         return hvp_fail(err, EINVAL, "%u channels, but a VM has 1 to %d", s->n_channels,
                         LV_MAX_CHANNELS);
@@ -288,8 +352,7 @@ int lv_domain_xml(struct xml *x, const struct lv_domain *d, struct hvp_error *er
     xml_close(x);
     xml_leaf(x, "uuid", s->uuid);
     add_metadata(x, s);
-    add_number(x, "memory", "b", s->memory);
-    add_number(x, "vcpu", NULL, s->vcpus);
+    add_sizes(x, s);
     if (d->config->partition) {
         xml_open(x, "resource");
         xml_leaf(x, "partition", d->config->partition);

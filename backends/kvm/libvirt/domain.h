@@ -54,6 +54,9 @@ int lv_device_check(const struct hvp_device *dev, struct hvp_error *err);
 void lv_device_xml(struct xml *x, const struct hvp_device *dev, const struct lv_place *at,
                    const char *uuid);
 
+/* The device that has room for so many bytes, of which the guest may have those that are wanted. */
+void lv_memory_xml(struct xml *x, uint64_t room, uint64_t wanted);
+
 /* disk.c */
 int lv_disk_check(const struct hvp_disk *k, struct hvp_error *err);
 /* What this version of libvirt would ignore without a word. */

@@ -17,6 +17,7 @@
 
 /* From QEMU's end to libvirt's word about it: a second or two, more when the host is busy. */
 #define LAST_WORDS_MS 5000
+#define KIB UINT64_C(1024)
 
 int lv_events_init(struct lv_vm *vm, struct hvp_error *err)
 {
@@ -122,6 +123,21 @@ static void on_removed(virConnectPtr conn, virDomainPtr dom, const char *alias, 
     (void)!write(vm->change_fd, &one, sizeof(one)); /* full only when it is readable anyway */
 }
 
+static void on_resized(virConnectPtr conn, virDomainPtr dom, const char *alias,
+                       unsigned long long size, void *opaque)
+{
+    struct lv_vm *vm = opaque;
+    uint64_t one = 1;
+
+    (void)conn;
+    (void)dom;
+    (void)alias; /* there is one such device */
+    pthread_mutex_lock(&vm->lock);
+    vm->memory_more = size * KIB;
+    pthread_mutex_unlock(&vm->lock);
+    (void)!write(vm->change_fd, &one, sizeof(one));
+}
+
 static int watch(struct lv_vm *vm, int index, int event, virConnectDomainEventGenericCallback fn,
                  struct hvp_error *err)
 {
@@ -150,7 +166,9 @@ int lv_events_watch(struct lv_vm *vm, struct hvp_error *err)
     if (watch(vm, 0, VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_lifecycle), err) <
             0 ||
         watch(vm, 1, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_removed),
-              err) < 0)
+              err) < 0 ||
+        (vm->memory_room > 0 && watch(vm, 2, VIR_DOMAIN_EVENT_ID_MEMORY_DEVICE_SIZE_CHANGE,
+                                      VIR_DOMAIN_EVENT_CALLBACK(on_resized), err) < 0))
         return err->code;
     watch_process(vm);
     return 0;

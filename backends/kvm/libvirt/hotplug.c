@@ -104,9 +104,8 @@ static int resize(struct lv_call *c)
     return virDomainBlockResize(c->dom, c->text, c->number, VIR_DOMAIN_BLOCK_RESIZE_BYTES);
 }
 
-/* Takes text over; NULL means that there was no memory for it. */
-static int say(struct lv_vm *vm, int (*fn)(struct lv_call *c), char *text, uint64_t number,
-               const struct deadline *d, const char *what, struct hvp_error *err)
+int lv_say(struct lv_vm *vm, int (*fn)(struct lv_call *c), char *text, uint64_t number,
+           const struct deadline *d, const char *what, struct hvp_error *err)
 {
     struct lv_call *c = NULL;
     int r;
@@ -138,7 +137,7 @@ static int say_device(struct lv_vm *vm, int (*fn)(struct lv_call *c), const stru
         xml_done(&x);
         return hvp_fail(err, e, "%s: cannot be described to libvirt: %s", what, strerror(e));
     }
-    return say(vm, fn, x.text, 0, d, what, err);
+    return lv_say(vm, fn, x.text, 0, d, what, err);
 }
 
 int lv_device_attach(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
@@ -212,7 +211,7 @@ int lv_device_detach(void *p, const char *tag, uint32_t timeout_ms, struct hvp_e
     lv_alias(dev->at.number, alias, sizeof(alias));
     snprintf(what, sizeof(what), "remove '%s'", tag);
     /* libvirt only asks the guest; its event comes when that has let go. */
-    if (!dev->unplugging && say(vm, detach, strdup(alias), 0, &d, what, err) < 0)
+    if (!dev->unplugging && lv_say(vm, detach, strdup(alias), 0, &d, what, err) < 0)
         return err->code;
     dev->unplugging = true;
     if (wait_unplugged(vm, dev, &d, err) < 0)
@@ -253,8 +252,8 @@ int lv_device_update(void *p, const struct hvp_device *dev, uint32_t timeout_ms,
     if (((const struct hvp_disk *)dev)->size == 0)
         return 0;
     lv_disk_target(known->at.number, target, sizeof(target));
-    return say(vm, resize, strdup(target), ((const struct hvp_disk *)dev)->size, &d,
-               "change the disk's size", err);
+    return lv_say(vm, resize, strdup(target), ((const struct hvp_disk *)dev)->size, &d,
+                  "change the disk's size", err);
 }
 
 int lv_nic_hostif(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err)

@@ -32,7 +32,7 @@ struct lv_device {
     bool unplugged; /* the guest has let go; under the VM's lock */
 };
 
-#define LV_CALLBACKS 2
+#define LV_CALLBACKS 3
 
 /*
  * What libvirt's event thread shares with the ops lives under lock. Each callback that is
@@ -43,6 +43,8 @@ struct lv_vm {
     char uuid[37];
     char *run_dir, *console_log; /* NULL = unknown: found again without a record of it */
     uint32_t n_channels;
+    /* Bytes: at the start, at most, of the device for more; 0 = unknown (found again). */
+    uint64_t memory, memory_max, memory_room;
     unsigned next_number;
     pid_t pid; /* of QEMU; 0 = unknown */
     int pidfd; /* watched beside libvirt, which may be away; -1 = none */
@@ -55,8 +57,9 @@ struct lv_vm {
     bool destroying, end_told;
     struct event_queue events;
     struct lv_device *devices;
-    int change_fd; /* eventfd, readable after unplugged has changed */
-    int epoll_fd;  /* event_fd: the queue and pidfd */
+    uint64_t memory_more; /* bytes that the guest has of memory_room */
+    int change_fd;        /* eventfd, readable after unplugged or memory_more has changed */
+    int epoll_fd;         /* event_fd: the queue and pidfd */
 };
 
 /* loop.c: libvirt's event loop in a thread of its own, once per process. */
@@ -174,6 +177,14 @@ int lv_device_update(void *vm, const struct hvp_device *dev, uint32_t timeout_ms
 int lv_nic_hostif(void *vm, const char *tag, char *buf, size_t len, struct hvp_error *err);
 struct lv_device *lv_device_add(struct lv_vm *vm, const struct hvp_device *dev,
                                 const struct lv_place *at, struct hvp_error *err);
+
+/* One call about vm's domain. Takes text over; NULL means that there was no memory for it. */
+int lv_say(struct lv_vm *vm, int (*fn)(struct lv_call *c), char *text, uint64_t number,
+           const struct deadline *d, const char *what, struct hvp_error *err);
+
+/* resize.c */
+int lv_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *reached,
+                     struct hvp_error *err);
 
 /* secret.c: libvirt's secret of a disk that has one; removing is for all of a VM or one tag. */
 int lv_secret_make(struct lv_vm *vm, const struct hvp_disk *k, struct hvp_error *err);

@@ -6,6 +6,7 @@
 #include "kvm/binary.h"
 #include "lv.h"
 
+#define GROWS_SINCE 7009000 /* its events of virtio-mem */
 /*
  * Not here: device addresses, for libvirt does not know the numbers that the guest gives to its
  * buses; vsock.
@@ -37,6 +38,8 @@ static void fill_devices(const struct lv_inst *in, const struct machine *m, stru
     c->flags = CAPS_ALWAYS;
     if (image_is_read_once(in->version))
         c->flags |= HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE;
+    if (in->version >= GROWS_SINCE)
+        c->flags |= HVP_CAP_SET_MEMORY;
     c->coldplug = disk_nic | 1u << HVP_DEV_SHARE;
     if (in->config.kvm.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;

@@ -101,6 +101,24 @@ TEST(what_the_configuration_and_the_host_say_is_in_it)
     done(&s);
 }
 
+TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
+{
+    struct setup s;
+
+    setup(&s);
+    s.spec.memory_max = 1000 * MIB;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
+    CHECK(has(&s, "<maxMemory slots='1' unit='b'>1073741824</maxMemory>"
+                  "<memory unit='b'>1073741824</memory>"));
+    CHECK(has(&s, "<cpu mode='maximum'><numa><cell id='0' cpus='0-1' memory='536870912' "
+                  "unit='b'/></numa></cpu>"));
+    CHECK(has(&s, "<memory model='virtio-mem'><target><size unit='b'>536870912</size>"
+                  "<node>0</node><block unit='b'>4194304</block><requested unit='b'>0</requested>"
+                  "</target><alias name='ua-room'/>"));
+    CHECK(has(&s, " memhp_default_state=online</cmdline>"));
+    done(&s);
+}
+
 TEST(a_time_limit_that_this_libvirt_would_ignore_is_refused)
 {
     const struct hvp_kv timeout = {"timeout", "9"};
@@ -120,9 +138,6 @@ TEST(sizes_and_options_that_cannot_be_had_are_refused)
     struct setup s;
 
     setup(&s);
-    s.spec.memory_max = 2 * s.spec.memory;
-    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -ENOTSUP);
-    s.spec.memory_max = s.spec.memory;
     s.spec.n_channels = LV_MAX_CHANNELS + 1;
     CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), -EINVAL);
     s.spec.n_channels = 1;
