@@ -38,7 +38,8 @@ static const struct option_row rows[] = {
 
 struct report {
     bool verbose;
-    json_object *list; /* NULL: print as they come */
+    struct strv failed; /* said again at the end, for there are more than a hundred lines */
+    json_object *list;  /* NULL: print as they come */
 };
 
 static const char *const results[] = {"ok", "failed", "skipped", "note"};
@@ -46,12 +47,23 @@ static const char *const results[] = {"ok", "failed", "skipped", "note"};
 static void print_check(struct report *r, const struct kit_check *c)
 {
     static const char *const words[] = {"ok    ", "FAILED", "skip  ", "     #"};
+    cleanup_free char *line = xasprintf("%s %s: %s%s%s", words[c->result], c->area, c->what,
+                                        c->what[0] && c->detail[0] ? ": " : "", c->detail);
 
     if (c->result == KIT_NOTE && !r->verbose)
         return;
-    printf("%s %s: %s%s%s\n", words[c->result], c->area, c->what,
-           c->what[0] && c->detail[0] ? ": " : "", c->detail);
+    if (c->result == KIT_FAILED)
+        strv_add(&r->failed, line);
+    puts(line);
     fflush(stdout);
+}
+
+static void print_summary(const char *name, const struct report *r, const struct kit_summary *s)
+{
+    for (size_t i = 0; i < r->failed.n; i++)
+        printf("%s%s\n", i ? "" : "\n", r->failed.v[i]);
+    printf("%s: %u passed, %u failed, %u skipped%s\n", name, s->passed, s->failed, s->skipped,
+           s->ran_vms ? "" : "; this host ran no VM of it");
 }
 
 static void told(void *ctx, const struct kit_check *c)
@@ -211,9 +223,9 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (r == 0 && json)
         r = print_json(&d, &report, &s, err);
     else if (r == 0)
-        printf("%s: %u passed, %u failed, %u skipped%s\n", d.name, s.passed, s.failed, s.skipped,
-               s.ran_vms ? "" : "; this host ran no VM of it");
+        print_summary(d.name, &report, &s);
     json_object_put(report.list);
+    strv_done(&report.failed);
     return r < 0 ? r : conclude(&s);
 }
 
