@@ -258,6 +258,7 @@ elif can console-log; then
 else
     skip "logs has the guest's console" "the back-end keeps none"
 fi
+can console || check "console: there is none, says a sentence" 1 "back-end '$BACKEND' cannot do 'console_open'" av console c1
 if can console-log; then
     emptied() { [ "$(stat -c %s "$ROOT/c1/console.log")" -lt 4000000 ]; }
     head -c 5000000 /dev/zero >> "$ROOT/c1/console.log"

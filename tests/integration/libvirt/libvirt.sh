@@ -16,7 +16,8 @@ gc_removes() { av gc 2>&1 | grep -q "removed container '$1'"; }
 start() {   # start ID: a container that runs until it is killed
     local b
     b=$(bundle "$1" "$(sh_args 'echo up > /up; while :; do sleep 0.1; done') |
-        .annotations={\"org.anyvisor.neutron.port\":\"1f0b5a52\"}")
+        .annotations={\"org.anyvisor.neutron.port\":\"1f0b5a52\",\"io.kubernetes.cri.sandbox-name\":\"web-0\",
+            \"io.kubernetes.cri.sandbox-namespace\":\"shop\",\"io.kubernetes.cri.image-name\":\"web:1\"}")
     av run --detach --bundle "$b" "$1" > "$WORK/out" 2>&1 < /dev/null
     same "run --detach $1" 0 $?
     until_ok 20 av exec "$1" test -s /up
@@ -33,6 +34,8 @@ check "transient, with the VM's title" 0 '^Persistent: +no' virsh dominfo anyvis
 virsh metadata anyvisor-c1 urn:anyvisor:sandbox:1 > "$WORK/metadata" 2>&1
 same "metadata: the container's id" c1 "$(field id < "$WORK/metadata")"
 same "metadata: the port of Neutron" 1f0b5a52 "$(field port < "$WORK/metadata")"
+same "metadata: the pod, its namespace, the image" "web-0 shop web:1" \
+    "$(for k in pod namespace image; do field $k < "$WORK/metadata"; done | xargs)"
 check "metadata: the class" 0 '<class>' cat "$WORK/metadata"
 same "metadata: the runtime's version" "$("$AV" --version | awk 'NR == 1 { print $NF }')" \
     "$(field version < "$WORK/metadata")"
@@ -56,7 +59,20 @@ if [ -x $helper ]; then
 else
     skip "AppArmor: libvirt's helper makes a profile for it" "there is no $helper"
 fi
-check "domstats counts CPU time" 0 'cpu\.time=[1-9]|state\.state=1' virsh domstats anyvisor-c1
+check "domstats: it runs" 0 'state\.state=1' virsh domstats anyvisor-c1
+check "domstats counts CPU time" 0 'cpu\.time=[1-9]' virsh domstats anyvisor-c1
+typed() {       # on a terminal of virsh's own: ends once the guest's tty has given back what it was sent
+    {
+        until_ok 30 grep -q 'Escape character' "$WORK/typed"
+        printf 'by-virsh\r'
+        until_ok 30 grep -q by-virsh "$WORK/typed"
+        printf '\035'
+        until_ok 20 test -e "$WORK/typed.end"
+    } | { script -qfec "virsh console anyvisor-c1" "$WORK/typed" > /dev/null; echo $? > "$WORK/typed.end"; }
+    cat "$WORK/typed" "$WORK/typed.end"
+}
+check "virsh console: what is typed comes back, the escape key ends it" 0 'by-virsh' typed
+same "in peace" 0 "$(cat "$WORK/typed.end")"
 check "the mounts of the share are on the host" 0 '/m/share' our_mounts
 check "events --stats counts the VM's host cost" 0 '"cpu"' av events --stats c1
 
