@@ -100,7 +100,7 @@ else
     check "its container counts as stopped" 0 '' until_ok 20 has_status pod stopped
     check "somebody removes the state" 0 '' rm -rf "$ROOT/pod"
     check "gc finds the domain by Xen's list" 0 "removed VM 'pod'" av gc
-    find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/pod" -exec rmdir {} +  # the state knew
+    find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/*" -exec rmdir {} +  # the state knew
 fi
 check "no domain is left" 0 '' until_ok 20 no_domain
 same "raw: what was written is there" new "$(on "$WORK/raw.img" /f)"
