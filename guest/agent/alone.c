@@ -13,7 +13,7 @@
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
-#include "agent/network/network.h"
+#include "agent/network/links.h"
 #include "base/cleanup.h"
 
 static bool has_only_lo(void)

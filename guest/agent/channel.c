@@ -4,7 +4,7 @@
  * says about its coming: virtio-serial tells that only at the edge (a level-triggered EPOLLHUP
  * would spin), and merges edges. Hence EPOLLET: every event reads and writes until EAGAIN.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The machine around the containers: boot, the host's SETUP, power-off. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,8 @@
  * with the channel on descriptor N and WORDS for the kernel's arguments (tests/fake). As
  * /sbin/modprobe of the image, "modprobe -q -- NAME", it loads what the kernel asks for.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Kernel modules, in the order that the image builder computed: no modprobe in the guest. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the host asks: one function per request; streams pass by at the bottom. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/network/network.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * A vCPU that Xen adds runs nothing until somebody switches it on. The name of a disk that came
  * later is in Xen's store, which the kernel lets root ask in the store's own words.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,8 @@
  * that nothing needs to be mounted where the agent runs. On a host (fake) limits may be impossible:
  * the controllers belong to cgroup v1 there; freezing and killing work all the same.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,8 @@
  * without a terminal goes straight through: each switch to the loop and back costs. Blocking is
  * allowed here. It keeps no descriptor of the agent that a container could reach through /proc.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

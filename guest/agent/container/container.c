@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containers as the loop sees them: their cgroup, their init process, pause and delete. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/files/files.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <signal.h>

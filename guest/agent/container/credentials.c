@@ -3,7 +3,7 @@
  * From the container's root to the process's user, for good or for a look. The id calls are raw:
  * libc's would look for threads, and a child of a bare clone has none.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Device rules as a BPF program on the container's cgroup. The last matching rule wins, so they are
  * tested from the last to the first; what nothing matches is denied.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

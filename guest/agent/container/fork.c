@@ -3,7 +3,7 @@
  * The moment a process begins: forked into its namespaces and its cgroup, and given what only
  * somebody outside can give it. process.c goes on from there, child.c within.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* startContainer hooks: in the container, right before its program, with the state on stdin. */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * Processes as the loop sees them: forked, set up by child.c, started, dead, reported, forgotten.
  * Every step is an event: the child's packet on ctl (CLOEXEC: its end means "exec'ed"), the pidfd.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

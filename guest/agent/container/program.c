@@ -3,7 +3,7 @@
  * What will be executed, where, with which HOME. The sentences are runc's, which are Go's: docker
  * and containerd turn them into 126 and 127.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The processes of a container, from its cgroup and our procfs. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <errno.h>
 #include <fcntl.h>

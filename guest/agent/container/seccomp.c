@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The filter travels as bytes, compiled on the host for this architecture. */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers of a container's cgroup. What a file does not say stays PLAN_UNSET. */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <stdio.h>
 #include <stdlib.h>

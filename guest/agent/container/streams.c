@@ -3,7 +3,8 @@
  * Stdio of processes, both ways with credit: nobody's full pipe or slow reader stops anything but
  * its own stream. EXITED says how many bytes that a process wrote before its death are to follow.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/network/network.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tmpcopyup: what the image has at a tmpfs's place is copied into it first. */
-#include "agent/agent.h"
+#include "agent/files/files.h"
 
 #include <dirent.h>
 #include <errno.h>

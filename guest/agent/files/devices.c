@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /dev of a container, and what it must not see or change of /proc and /sys. */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * Paths within a root file system that its owner may have filled with malice: every step is
  * resolved by the kernel with the root as "/", so no symlink and no race leads out.
  */
-#include "agent/agent.h"
+#include "agent/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

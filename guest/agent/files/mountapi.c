@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mounts by descriptor: nothing here names a path that somebody could exchange meanwhile. */
-#include "agent/agent.h"
+#include "agent/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

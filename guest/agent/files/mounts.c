@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The mounts of a plan, in its order: each is made detached and then put in its place. */
-#include "agent/agent.h"
+#include "agent/container/child.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container's root: from the share or a disk, with all its mounts, then the only thing that is
  * left. */
-#include "agent/agent.h"
+#include "agent/container/child.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

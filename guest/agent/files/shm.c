@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Named tmpfs of the sandbox, shared by the containers that name them; gone with the last one. */
-#include "agent/agent.h"
+#include "agent/files/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

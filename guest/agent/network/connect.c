@@ -3,7 +3,8 @@
  * TCP connections from the pod's loopback on the host to that of the VM: kubectl's port-forward.
  * One is a process without a pid: its stdin goes to the server, its stdout comes from there.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/network/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,7 +6,8 @@
  * appears when the kernel has got round to it, and so does a carrier: the request waits for the
  * kernel's word, the loop does not.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/network/network.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +22,7 @@
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
-#include "agent/network/network.h"
+#include "agent/network/links.h"
 #include "base/cleanup.h"
 #include "base/macros.h"
 

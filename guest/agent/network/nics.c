@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Interfaces: found by the MAC that their NIC was made with, then named, set and given addresses.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
-#include "agent/network/network.h"
+#include "agent/network/links.h"
 #include "base/macros.h"
 
 uint8_t family_of(uint32_t number)

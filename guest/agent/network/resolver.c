@@ -5,7 +5,7 @@
  * sent to the host as they are, but for their number, which two clients may have drawn alike: it is
  * ours on the way. A question that is never answered costs nothing but its place.
  */
-#include "agent/agent.h"
+#include "agent/network/network.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

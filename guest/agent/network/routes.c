@@ -9,7 +9,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
-#include "agent/network/network.h"
+#include "agent/network/links.h"
 
 static void put_metrics(struct netlink_msg *m, const struct net_route *r)
 {

@@ -4,7 +4,8 @@
  * its own namespace and before it forks, for a container in a user namespace may not; containers
  * get clones of that mount. The last user's end unmounts it, so that the host gets it back clean.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/storage/storage.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,8 @@
  * A disk that was plugged into the running machine appears when the kernel has got round to it: the
  * container that needs it waits for the kernel's word, the loop does not.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <string.h>

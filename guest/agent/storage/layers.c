@@ -4,7 +4,8 @@
  * an overlay; what the container writes goes to a tmpfs of the size that the host gives, or to a
  * scratch disk.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,9 @@
  * does it, in the container's mount namespace but with the agent's rights, for a container in a
  * user namespace has none; the loop gives it some time.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
+#include "agent/files/files.h"
+#include "agent/storage/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
  * has to translate until a container's program runs; clones of a template find it done. It shares
  * the agent's mounts until then, for the share is not mounted yet.
  */
-#include "agent/agent.h"
+#include "agent/container/child.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

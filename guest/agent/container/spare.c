@@ -5,7 +5,7 @@
  * find them made, and so does the next container of a VM whose containers have gone when SETUP
  * comes again.
  */
-#include "agent/agent.h"
+#include "agent/container/container.h"
 
 #include <stdio.h>
 #include <stdlib.h>
