@@ -25,6 +25,7 @@ disk() { printf '.mounts += [{type:"anyvisor.block",source:"%s",destination:"%s"
 image() { truncate -s 16M "$1" && mke2fs -q -t ext4 -F "$1" > /dev/null; }
 on() { debugfs -R "cat $2" "$1" 2> /dev/null; }
 in_guest() { av exec pod "$@" < /dev/null; }
+remove_cgroups() { find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/*" -exec rmdir {} +; }
 
 # --- what the VM is made of
 ip netns add "$NS" && ip -n "$NS" link set lo up
@@ -100,7 +101,7 @@ else
     check "its container counts as stopped" 0 '' until_ok 20 has_status pod stopped
     check "somebody removes the state" 0 '' rm -rf "$ROOT/pod"
     check "gc finds the domain by Xen's list" 0 "removed VM 'pod'" av gc
-    find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/*" -exec rmdir {} +  # the state knew
+    check "its cgroups, of which the state knew, can go" 0 '' until_ok 20 remove_cgroups
 fi
 check "no domain is left" 0 '' until_ok 20 no_domain
 same "raw: what was written is there" new "$(on "$WORK/raw.img" /f)"
