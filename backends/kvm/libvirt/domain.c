@@ -152,25 +152,17 @@ static void add_node(struct xml *x, const struct hvp_vm_spec *s)
     xml_close(x);
 }
 
-static void add_cpu(struct xml *x, const struct lv_domain *d)
+static int add_cpu(struct xml *x, const struct lv_domain *d, struct hvp_error *err)
 {
-    const char *name = d->spec->cpu_model[0] ? d->spec->cpu_model : d->config->kvm.cpu;
-
-    if (!name)
-        name = d->accel == ACCEL_KVM ? "host" : "max";
     xml_open(x, "cpu");
-    if (strcmp(name, "host") == 0 || strcmp(name, "max") == 0) {
-        xml_attr(x, "mode", name[0] == 'h' ? "host-passthrough" : "maximum");
-    } else {
-        xml_attr(x, "mode", "custom");
-        xml_attr(x, "match", "exact");
-        xml_leaf(x, "model", name);
-    }
+    if (lv_cpu_xml(x, d, err) < 0)
+        return err->code;
     add_node(x, d->spec);
     xml_close(x);
+    return 0;
 }
 
-static void add_board(struct xml *x, const struct lv_domain *d)
+static int add_board(struct xml *x, const struct lv_domain *d, struct hvp_error *err)
 {
     xml_open(x, "features");
     xml_empty(x, "acpi", NULL);
@@ -178,7 +170,8 @@ static void add_board(struct xml *x, const struct lv_domain *d)
     xml_empty(x, "vmport", "state", "off", NULL);
     xml_empty(x, "smm", "state", "off", NULL);
     xml_close(x);
-    add_cpu(x, d);
+    if (add_cpu(x, d, err) < 0)
+        return err->code;
     xml_open(x, "clock");
     xml_attr(x, "offset", "utc");
     xml_empty(x, "timer", "name", "hpet", "present", "no", NULL);
@@ -187,6 +180,7 @@ static void add_board(struct xml *x, const struct lv_domain *d)
     xml_leaf(x, "on_poweroff", "destroy");
     xml_leaf(x, "on_reboot", "destroy");
     xml_leaf(x, "on_crash", "destroy");
+    return 0;
 }
 
 /* A pty rather than a socket: `virsh console` and libvirt's own API know nothing else. */
@@ -359,8 +353,7 @@ int lv_domain_xml(struct xml *x, const struct lv_domain *d, struct hvp_error *er
         xml_close(x);
     }
     add_kernel(x, d);
-    add_board(x, d);
-    if (add_devices(x, d, err) < 0)
+    if (add_board(x, d, err) < 0 || add_devices(x, d, err) < 0)
         return err->code;
     if (d->as_root)
         add_label(x);

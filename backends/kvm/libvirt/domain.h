@@ -46,6 +46,8 @@ struct lv_owner {
 void lv_sandbox_xml(struct xml *x, const struct lv_owner *o);
 /* The whole domain into x. */
 int lv_domain_xml(struct xml *x, const struct lv_domain *d, struct hvp_error *err);
+/* cpu.c: what the open <cpu> is, its flags with it. */
+int lv_cpu_xml(struct xml *x, const struct lv_domain *d, struct hvp_error *err);
 /* Place of spec->devices[index]. */
 struct lv_place lv_cold_place(size_t index);
 /* What can be said against a device before anything is made. */

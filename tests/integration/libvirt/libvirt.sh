@@ -44,6 +44,8 @@ same "its UUID is that of the state directory" \
     "$(virsh domuuid anyvisor-c1 | sed -E 's/^(.{19})./\1./; q')"
 check "QEMU is in the container's cgroup" 0 "/av-test-${WORK##*.}/c1\$" \
     cat "/proc/$(cat /run/libvirt/qemu/anyvisor-c1.pid)/cgroup"
+processor() { tr '\0' ' ' < "/proc/$(vmm_of c1)/cmdline" | grep -o -- '-cpu [^ ]*'; }
+check "its processor is the one that QEMU driven directly has" 0 '^-cpu (host|max,erms=off,fsrm=off)' processor
 check "under libvirt's system call filter" 0 '^Seccomp:.2$' cat "/proc/$(vmm_of c1)/status"
 check "and with no new privileges" 0 '^NoNewPrivs:.1$' cat "/proc/$(vmm_of c1)/status"
 check "dumpxml shows the share of the host's namespace" 0 "<source dir='/run/anyvisor.vm/.*/m/share'" \

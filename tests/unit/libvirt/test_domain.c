@@ -67,7 +67,8 @@ TEST(a_domain_has_our_name_uuid_and_metadata)
                   "anyvisor:sandbox></metadata>"));
     CHECK(has(&s, "<memory unit='b'>536870912</memory><vcpu>2</vcpu>"));
     CHECK(has(&s, "<cmdline>quiet console=ttyS0 no_timer_check</cmdline>"));
-    CHECK(has(&s, "<cpu mode='maximum'/>"));
+    CHECK(has(&s, "<cpu mode='maximum'><feature policy='disable' name='erms'/>"
+                  "<feature policy='disable' name='fsrm'/></cpu>"));
     CHECK(has(&s, "<on_reboot>destroy</on_reboot>"));
     CHECK(has(&s, "<source mode='bind' path='/run/x/agent0.sock'/>"
                   "<target type='virtio' name='org.anyvisor.agent.0'/>"));
@@ -110,13 +111,42 @@ TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
     CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
     CHECK(has(&s, "<maxMemory slots='1' unit='b'>1073741824</maxMemory>"
                   "<memory unit='b'>1073741824</memory>"));
-    CHECK(has(&s, "<cpu mode='maximum'><numa><cell id='0' cpus='0-1' memory='536870912' "
-                  "unit='b'/></numa></cpu>"));
+    CHECK(has(&s, "<feature policy='disable' name='fsrm'/><numa><cell id='0' cpus='0-1' "
+                  "memory='536870912' unit='b'/></numa></cpu>"));
     CHECK(has(&s, "<memory model='virtio-mem'><target><size unit='b'>536870912</size>"
                   "<node>0</node><block unit='b'>4194304</block><requested unit='b'>0</requested>"
                   "</target><alias name='ua-room'/>"));
     CHECK(has(&s, " memhp_default_state=online</cmdline>"));
     done(&s);
+}
+
+TEST(a_classs_processor_is_said_in_libvirts_words)
+{
+    static const struct {
+        const char *model, *want; /* NULL = refused */
+    } t[] = {
+        {"max", "<cpu mode='maximum'/>"},
+        {"host,pmu=off",
+         "<cpu mode='host-passthrough'><feature policy='disable' name='pmu'/></cpu>"},
+        {"Nehalem", "<cpu mode='custom' match='exact'><model>Nehalem</model></cpu>"},
+        {"Nehalem,+avx2,aes=on", "<model>Nehalem</model><feature policy='require' name='avx2'/>"
+                                 "<feature policy='require' name='aes'/></cpu>"},
+        {"max,level=13", NULL},
+        {"max,erms", NULL},
+        {"max,-erms=on", NULL},
+        {",", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        struct setup s;
+
+        setup(&s);
+        s.spec.cpu_model = t[i].model;
+        CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), t[i].want ? 0 : -EINVAL);
+        if (t[i].want && !has(&s, t[i].want))
+            TEST_FAIL("%s: %s", t[i].model, s.x.text);
+        done(&s);
+    }
 }
 
 TEST(a_time_limit_that_this_libvirt_would_ignore_is_refused)
