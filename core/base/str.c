@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/cleanup.h"
 
 #define ID_MAX_LEN 1024
 
@@ -212,6 +213,22 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
         }
     }
     return nearest;
+}
+
+char *str_advice(const char *word, const char *const *candidates, size_t n)
+{
+    const char *near = str_nearest(word, candidates, n);
+    char *text;
+
+    if (near)
+        return xasprintf("did you mean '%s'?", near);
+    text = xasprintf("expected %s", candidates[0]);
+    for (size_t i = 1; i < n; i++) {
+        cleanup_free char *before = text;
+
+        text = xasprintf("%s%s%s", before, i + 1 < n ? ", " : " or ", candidates[i]);
+    }
+    return text;
 }
 
 static bool controls(unsigned char first, unsigned char second)

@@ -58,6 +58,8 @@ bool str_ends_with(const char *s, const char *suffix);
  * mistake (distance <= max(1, length / 3)).
  */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
+/* What to do about a word that is none of n > 0: "did you mean 'b'?", or "expected a, b or c". */
+char *str_advice(const char *word, const char *const *candidates, size_t n);
 
 /* Somebody else's text for a terminal or one line of a log: what controls a terminal, also as C1
  * in UTF-8, becomes '?', in place. */

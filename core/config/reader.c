@@ -87,15 +87,14 @@ static const struct yaml_key *find_key(const struct yaml_key *keys, const char *
 static void unknown_key(struct yaml_reader *y, const yaml_node_t *node, const char *name,
                         const struct yaml_key *keys)
 {
-    const char *names[32], *near;
+    cleanup_free char *advice = NULL;
+    const char *names[32];
     size_t n = 0;
 
     for (; keys->name && n < ARRAY_SIZE(names); keys++)
         names[n++] = keys->name;
-    near = str_nearest(name, names, n);
-    fail_key(y, node,
-             near ? xasprintf("unknown key '%s', did you mean '%s'?", name, near)
-                  : xasprintf("unknown key '%s'", name));
+    advice = str_advice(name, names, n);
+    fail_key(y, node, xasprintf("unknown key '%s', %s", name, advice));
 }
 
 /* The text of a pair's key; fails for one that the mapping has already. */

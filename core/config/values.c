@@ -105,7 +105,8 @@ static bool is_word(const char *text, const char *word)
 /* The node's text if it is one of the words (NULL: any), else NULL after yaml_fail. */
 static const char *word(struct yaml_reader *y, const yaml_node_t *node, const char *const *words)
 {
-    const char *text = filled(y, node), *near;
+    const char *text = filled(y, node);
+    cleanup_free char *advice = NULL;
     size_t n = 0;
 
     if (!text || !words)
@@ -113,11 +114,8 @@ static const char *word(struct yaml_reader *y, const yaml_node_t *node, const ch
     for (; words[n]; n++)
         if (is_word(text, words[n]))
             return text;
-    near = str_nearest(text, words, n);
-    if (near)
-        yaml_fail(y, node, "unknown word '%s', did you mean '%s'?", text, near);
-    else
-        yaml_fail(y, node, "unknown word '%s'", text);
+    advice = str_advice(text, words, n);
+    yaml_fail(y, node, "unknown word '%s', %s", text, advice);
     return NULL;
 }
 

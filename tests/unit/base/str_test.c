@@ -90,6 +90,26 @@ TEST(nearest_word_is_offered_only_for_a_typing_mistake)
     CHECK(str_nearest("vm", keys, 0) == NULL);
 }
 
+TEST(who_is_far_from_all_words_is_told_them)
+{
+    static const char *const words[] = {"disk", "tmpfs", "none"};
+    static const struct {
+        size_t n;
+        const char *word, *want;
+    } t[] = {
+        {3, "tmpf", "did you mean 'tmpfs'?"},
+        {3, "memory", "expected disk, tmpfs or none"},
+        {2, "memory", "expected disk or tmpfs"},
+        {1, "memory", "expected disk"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+        cleanup_free char *text = str_advice(t[i].word, words, t[i].n);
+
+        CHECK_STR_EQ(text, t[i].want);
+    }
+}
+
 TEST(container_ids_follow_runcs_rule)
 {
     static const char *const good[] = {"a", "A-b_c.d+9", "...", "-", "a.."};

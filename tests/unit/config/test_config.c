@@ -208,7 +208,7 @@ static const struct mistake {
 } mistakes[] = {
     {"version: 1\nclasses:\n  - name: a\n    hypervisr: [x]\n",
      "f.yaml:4:5: unknown key 'hypervisr', did you mean 'hypervisor'?"},
-    {"version: 1\nzebra: 1\n", "f.yaml:2:1: unknown key 'zebra'"},
+    {"version: 1\nzebra: 1\n", "f.yaml:2:1: unknown key 'zebra', expected version, "},
     {"version: 1\ndefaults: {vm: {memroy: 1G}}\n", "f.yaml:2:17: unknown key 'memroy', did you "
                                                    "mean 'memory'?"},
     {"version: 1\nversion: 1\n", "f.yaml:2:1: key 'version' is there twice, first in line 1"},
@@ -229,7 +229,8 @@ static const struct mistake {
     {"version: 1\ndefaults: {hypervisor: ['']}\n",
      "f.yaml:2:25: key 'defaults.hypervisor': the value is empty"},
     {"version: 1\ndefaults: {storage: {rootfs: [9p]}}\n",
-     "f.yaml:2:31: key 'defaults.storage.rootfs': unknown word '9p'"},
+     "f.yaml:2:31: key 'defaults.storage.rootfs': unknown word '9p', expected 9pfs, block or "
+     "network"},
     {"version: 1\ndefaults: {storage: {rootfs: [blocks]}}\n", "did you mean 'block'?"},
     {"version: 1\ndefaults: {vm: {vcpus: 0}}\n", "expected a number from 1 to 1024 or auto"},
     {"version: 1\ndefaults: {vm: {vcpus: two}}\n", "or auto, not 'two'"},
@@ -273,7 +274,8 @@ static const struct mistake {
     {"version: 1\nclasses: [{name: a, match: {not: {}}}]\n", "there is no condition in it"},
     {"version: 1\nclasses: [{name: a, match: {not: [1]}}]\n", "expected a mapping"},
     {"version: 1\nclasses: [{name: a, match: {any: [{imge: x}]}}]\n", "did you mean 'image'?"},
-    {"version: 1\nclasses: [{name: a, match: {mounts: [{image: x}]}}]\n", "unknown key 'image'"},
+    {"version: 1\nclasses: [{name: a, match: {mounts: [{image: x}]}}]\n",
+     "unknown key 'image', expected destination, type, source or options"},
     {"version: 1\nclasses: [{name: a, match: {mounts: []}}]\n", "the list is empty"},
     {"version: 1\nclasses: [{name: a, match: &m {any: [*m]}}]\n",
      "more than 8 conditions within each other"},
