@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * creation.h - one container on its way from a bundle to "created", with everything that must be
- * undone when a step fails. For create.c and run.c; the steps are in sandbox_start.c (processes
- * and VM), container_make.c (plan, mounts, hooks) and creation.c (order, undo).
+ * undone when a step fails. For create.c and run.c; creation.c has the order of the steps, which
+ * are in vm.c, sandbox_start.c (processes), container_make.c (plan, mounts, hooks) and undo.c.
  */
 #ifndef CLI_CREATION_H
 #define CLI_CREATION_H
@@ -79,8 +79,23 @@ int creation_execute(struct creation *c, struct err *err);
 /* Free memory and descriptors; what was created lives on if it was committed. */
 void creation_done(struct creation *c);
 
+/* What is asked of the monitor, until it has been; the reply ends the wait, and so does a signal.
+ */
+enum { SEQ_SANDBOX = 1, SEQ_CREATE };
+uint64_t creation_deadline(const struct creation *c);
+int creation_wait(const struct creation *c, uint32_t seq, struct ipc_reply *ret, struct err *err);
+
+/* undo.c */
+void creation_undo(struct creation *c);
 /* End a child of ours that has been told, or has nothing more to live for. */
 void creation_end_child(struct child *child);
+
+/* vm.c */
+int vm_begin(struct creation *c, struct err *err); /* make it; one of the pool is there */
+int vm_begin_anew(struct creation *c, const struct err *why, struct err *err); /* that was none */
+int vm_join(struct creation *c, struct err *err);                              /* the owner's */
+int vm_settle_clone(struct creation *c, struct err *err); /* 1: it boots instead */
+int vm_settle_boot(struct creation *c, struct err *err);
 
 /* creation_record.c: fill c->state from the choice and the bundle, or from the VM it joins. */
 int creation_record(struct creation *c, struct err *err);
