@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "agent/storage/storage.h"
 #include "agent/sys.h"
 #include "base/cleanup.h"
 #include "base/macros.h"
@@ -77,7 +78,8 @@ void sparechild_drop(struct agent *a)
     close_fd(&s->pidfd);
 }
 
-/* It has the namespaces that nearly all containers want, and can make no others before those. */
+/* It has the namespaces that nearly all containers want, and can make no others before those. It
+ * hears what the host has asked for, which does not know the numbers of the disks' devices. */
 static bool fits(const struct job *j)
 {
     const struct plan_container *plan = &j->c->plan;
@@ -87,7 +89,7 @@ static bool fits(const struct job *j)
     for (int i = 0; i < PLAN_NS_COUNT; i++)
         if (i != PLAN_NS_MNT && i != PLAN_NS_CGROUP && plan->ns[i] != own.ns[i])
             return false;
-    return plan->ns[PLAN_NS_CGROUP] != PLAN_NS_JOIN && j->c->request.p;
+    return plan->ns[PLAN_NS_CGROUP] != PLAN_NS_JOIN && j->c->request.p && !disks_wanted(plan);
 }
 
 static bool tell(const struct job *j, int ctl)
