@@ -11,15 +11,6 @@
 #include "memory.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Slots on PCI: 0 is the host bridge, 1 our serial bus, 2 the RNG, 29 the room for more memory, 30
- * ports, 31 the chipset. */
-enum {
-    SLOT_SERIAL = 1,
-    SLOT_RNG = 2,
-    SLOT_FIRST_DEVICE = 3,
-    SLOT_MEMORY = 0x1d,
-    SLOT_PORTS = 0x1e,
-};
 
 unsigned cmdline_slot(size_t index)
 {

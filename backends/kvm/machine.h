@@ -9,6 +9,16 @@
 #include <stddef.h>
 #include "accel.h"
 
+/* Slots on bus 0 where it is PCI, whoever starts QEMU: 0 is the host bridge, 1 the serial bus, 2
+ * the RNG, 29 the room for more memory, 30 ports, 31 the chipset. */
+enum {
+    SLOT_SERIAL = 1,
+    SLOT_RNG = 2,
+    SLOT_FIRST_DEVICE = 3,
+    SLOT_MEMORY = 0x1d,
+    SLOT_PORTS = 0x1e,
+};
+
 struct machine {
     const char *arch;    /* of the guests, as uname -m */
     const char *name;    /* the word in the configuration */

@@ -8,15 +8,6 @@
 #include "kvm/memory.h"
 
 #define MIB (UINT64_C(1) << 20)
-/* Slots on bus 0: 0 the host bridge, 1 the serial bus, 2 the RNG, 29 the room for more memory, 30
- * ports, 31 the chipset. */
-enum {
-    SLOT_SERIAL = 1,
-    SLOT_RNG = 2,
-    SLOT_FIRST_DEVICE = 3,
-    SLOT_MEMORY = 0x1d,
-    SLOT_PORTS = 0x1e,
-};
 
 struct lv_place lv_cold_place(size_t index)
 {
