@@ -22,7 +22,7 @@ test_packages=(
     apparmor cpio dpkg-dev e2fsprogs file mmdebstrap
     catatonit conmon containerd containernetworking-plugins crun docker-compose docker.io iproute2 iptables netavark podman
     procps python3-docker python3-grpcio runc slirp4netns strace uidmap valgrind g++ man-db scdoc
-    libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev
+    libvirt-clients libvirt-daemon libvirt-daemon-driver-qemu libvirt-dev libxen-dev
     ceph-common ceph-mon ceph-osd gnutls-bin nbdkit nfs-ganesha nfs-ganesha-vfs qemu-block-extra qemu-utils tgt
     e2fsprogs erofs-utils squashfs-tools xfsprogs
     gcc-s390x-linux-gnu linux-libc-dev-s390x-cross qemu-system-misc
