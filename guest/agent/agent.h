@@ -78,9 +78,11 @@ struct agent {
     int share_fd;
     char *share_dir; /* for children: a descriptor of ours is of no use in their mount namespace */
     struct source inotify, signals, timer, uevents, disk_timer, links, network_timer;
-    struct source resolver;       /* who asks for names */
-    struct source restored, cpus; /* of a guest of Xen */
-    char domain[40];              /* its UUID */
+    struct source resolver; /* who asks for names */
+    struct source restored; /* of a guest of Xen */
+    char domain[40];        /* its UUID */
+    struct source cpus, cpus_timer;
+    uint32_t cpus_wanted, cpus_seq; /* 0 = nobody waits for them; else whose request */
     struct channel channel;
     struct container *containers;
     struct process *processes;
@@ -108,6 +110,11 @@ int loop_run(struct agent *a);
 
 /* uevents.c: a socket that does not block, a message for each device that comes or goes; -errno */
 int uevents_open(void);
+
+/* cpus.c: use each processor that comes, from now on */
+int cpus_watch(struct agent *a, struct err *err);
+/* Answers request seq when so many are in use, or when no more come. */
+int cpus_await(struct agent *a, uint32_t seq, uint32_t count, struct err *err);
 
 /* xen.c: what changes around a guest of Xen; nothing on others */
 int xen_watch(struct agent *a, struct err *err);

@@ -127,6 +127,7 @@ int main(int argc, char **argv)
         .resolver.fd = -1,
         .restored.fd = -1,
         .cpus.fd = -1,
+        .cpus_timer.fd = -1,
         .channel.source.fd = -1,
         .at.channel_fd = -1,
     };

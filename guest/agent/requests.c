@@ -249,6 +249,17 @@ static int do_clock(struct agent *a, const struct frame_head *h, struct wire bod
     return LATER;
 }
 
+static int do_cpus(struct agent *a, const struct frame_head *h, struct wire body, struct err *err)
+{
+    struct msg_cpus m;
+    int r = msg_cpus_get(body, &m);
+
+    if (r < 0)
+        return bad_body(r, err);
+    r = cpus_await(a, h->seq, m.count, err);
+    return r < 0 ? r : LATER;
+}
+
 static int do_network(struct agent *a, const struct frame_head *h, struct wire body,
                       struct err *err)
 {
@@ -294,7 +305,7 @@ static const struct {
     {FRAME_DELETE, do_delete, "delete"},    {FRAME_POWEROFF, do_poweroff, "poweroff"},
     {FRAME_NETWORK, do_network, "network"}, {FRAME_PING, do_ping, "ping"},
     {FRAME_CONNECT, do_connect, "connect"}, {FRAME_RESOLVER, do_resolver, "resolver"},
-    {FRAME_CLOCK, do_clock, "clock"},
+    {FRAME_CLOCK, do_clock, "clock"},       {FRAME_CPUS, do_cpus, "cpus"},
 };
 
 /* Stream frames of a process that is already forgotten cross its EXITED on the way: no error. */

@@ -3,8 +3,8 @@
  * What a guest of Xen has to look after. One that was saved is restored in another domain, where
  * the console device that carries the channel hears nothing until it is opened anew, and nobody
  * says so: but the clock has stopped, which a timer notices, and the domain's UUID is another one.
- * A vCPU that Xen adds runs nothing until somebody switches it on. The name of a disk that came
- * later is in Xen's store, which the kernel lets root ask in the store's own words.
+ * vCPUs come when Xen likes. The name of a disk that came later is in Xen's store, which the kernel
+ * lets root ask in the store's own words.
  */
 #include "agent/container/container.h"
 
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -52,35 +51,6 @@ static void on_clock(struct agent *a, struct source *s, uint32_t events)
         agent_debug(a, "%s, the next time that the clock jumps it is tried again", err.msg);
     else
         memcpy(a->domain, domain, sizeof(domain));
-}
-
-/* "add@/devices/system/cpu/cpu1", then words that do not matter here. */
-static void on_device(struct agent *a, struct source *s, uint32_t events)
-{
-    char buf[4096], path[64];
-    unsigned cpu;
-    ssize_t n;
-
-    (void)a;
-    (void)events;
-    while ((n = recv(s->fd, buf, sizeof(buf) - 1, 0)) > 0 || (n < 0 && errno == ENOBUFS)) {
-        buf[n > 0 ? n : 0] = '\0';
-        if (sscanf(buf, "add@/devices/system/cpu/cpu%u", &cpu) != 1)
-            continue;
-        snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
-        (void)cgroup_write(AT_FDCWD, path, "1");
-    }
-}
-
-static int watch(struct agent *a, struct source *s, int fd,
-                 void (*ready)(struct agent *, struct source *, uint32_t), struct err *err)
-{
-    int r = fd < 0 ? err_set(err, -fd, "watch what Xen does: %m")
-                   : loop_watch(a, s, fd, EPOLLIN, ready, err);
-
-    if (r < 0)
-        close_fd(&fd);
-    return r;
 }
 
 static int make_timer(void)
@@ -124,6 +94,17 @@ bool xen_is_disk(const struct agent *a, const char *name, const char *tag)
     return store_read(path, is, sizeof(is)) > 0 && strcmp(is, tag) == 0;
 }
 
+static int watch_clock(struct agent *a, struct err *err)
+{
+    int fd = make_timer();
+    int r = fd < 0 ? err_set(err, -fd, "watch the clock: %m")
+                   : loop_watch(a, &a->restored, fd, EPOLLIN, on_clock, err);
+
+    if (r < 0)
+        close_fd(&fd);
+    return r;
+}
+
 int xen_watch(struct agent *a, struct err *err)
 {
     int r;
@@ -131,6 +112,6 @@ int xen_watch(struct agent *a, struct err *err)
     if (!a->at.hvc)
         return 0;
     read_domain(a->domain, sizeof(a->domain));
-    r = watch(a, &a->restored, make_timer(), on_clock, err);
-    return r < 0 ? r : watch(a, &a->cpus, uevents_open(), on_device, err);
+    r = watch_clock(a, err);
+    return r < 0 ? r : cpus_watch(a, err);
 }

@@ -59,6 +59,7 @@ enum frame_type {
     FRAME_RESOLVER, /* msg_resolver: from now on questions to that name server come as NAMES */
     FRAME_CLOCK, /* msg_clock: correct the machine's clock; reply carries msg_clock: what it shows
                   */
+    FRAME_CPUS,  /* msg_cpus: use those that the machine has got; reply carries msg_cpus */
     /* both directions: streams of a process; the low two bits of seq name the stream */
     FRAME_DATA = 64, /* raw bytes */
     FRAME_EOF,       /* no more data in this direction */

@@ -105,6 +105,11 @@ static const struct codec_field clock_fields[] = {
 };
 static const struct codec clock_codec = CODEC_OF(struct msg_clock, clock_fields, NULL);
 
+static const struct codec_field cpus_fields[] = {
+    CODEC_F(1, U32, struct msg_cpus, count),
+};
+static const struct codec cpus_codec = CODEC_OF(struct msg_cpus, cpus_fields, NULL);
+
 static const struct codec_field stats_fields[] = {
     CODEC_F(1, U64, struct msg_stats, cpu_usage_us),
     CODEC_F(2, U64, struct msg_stats, cpu_user_us),
@@ -274,6 +279,16 @@ void msg_clock_put(struct wbuf *w, const struct msg_clock *m)
 int msg_clock_get(struct wire body, struct msg_clock *ret)
 {
     return codec_get(body, &clock_codec, ret);
+}
+
+void msg_cpus_put(struct wbuf *w, const struct msg_cpus *m)
+{
+    codec_put(w, &cpus_codec, m);
+}
+
+int msg_cpus_get(struct wire body, struct msg_cpus *ret)
+{
+    return codec_get(body, &cpus_codec, ret);
 }
 
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m)

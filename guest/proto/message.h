@@ -85,6 +85,11 @@ struct msg_clock {
     uint64_t realtime_ns;
 };
 
+/* How many processors the guest shall use; in the reply how many it does, which may be fewer. */
+struct msg_cpus {
+    uint32_t count;
+};
+
 /* Numbers of cgroup v2; PLAN_UNSET = the guest does not know. Bytes, microseconds, counts. */
 struct msg_stats {
     uint64_t cpu_usage_us, cpu_user_us, cpu_system_us, cpu_periods, cpu_throttled, cpu_throttled_us;
@@ -133,6 +138,8 @@ void msg_resolver_put(struct wbuf *w, const struct msg_resolver *m);
 int msg_resolver_get(struct wire body, struct msg_resolver *ret);
 void msg_clock_put(struct wbuf *w, const struct msg_clock *m);
 int msg_clock_get(struct wire body, struct msg_clock *ret);
+void msg_cpus_put(struct wbuf *w, const struct msg_cpus *m);
+int msg_cpus_get(struct wire body, struct msg_cpus *ret);
 void msg_stats_put(struct wbuf *w, const struct msg_stats *m);
 int msg_stats_get(struct wire body, struct msg_stats *ret);
 void msg_ps_put(struct wbuf *w, const struct msg_ps *m);

@@ -88,6 +88,9 @@ static void try_body(uint16_t type, struct wire b)
     case FRAME_CLOCK:
         TRY_FLAT(clock);
         break;
+    case FRAME_CPUS:
+        TRY_FLAT(cpus);
+        break;
     case FRAME_NETWORK:
         TRY(network);
         break;

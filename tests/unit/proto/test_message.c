@@ -150,6 +150,14 @@ TEST(clock_comes_back_in_both_directions)
     CHECK(got.shift_ns == INT64_MIN && got.realtime_ns == UINT64_MAX);
 }
 
+TEST(cpus_come_back)
+{
+    struct msg_cpus m = {UINT32_MAX}, got;
+
+    ROUND_TRIP(cpus, &m, &got);
+    CHECK_U64_EQ(got.count, UINT32_MAX);
+}
+
 TEST(stats_come_back_with_unknown_numbers)
 {
     struct msg_stats m, got;
