@@ -100,7 +100,10 @@ static void add_machine(struct builder *b)
     add_pair(b->a, "-accel", accel_name(b->c->accel));
     add_pair(b->a, "-cpu", cpu ? cpu : kvm ? m->cpu_kvm : m->cpu_tcg);
     args_add(b->a, "-smp");
-    args_addf(b->a, "%u", s->vcpus);
+    if (s->vcpus_max > s->vcpus)
+        args_addf(b->a, "%u,maxcpus=%u", s->vcpus, s->vcpus_max);
+    else
+        args_addf(b->a, "%u", s->vcpus);
     args_add(b->a, "-m");
     if (memory_grows(s))
         args_addf(b->a, "%" PRIu64 "M,maxmem=%" PRIu64 "M", s->memory / MIB,

@@ -27,13 +27,13 @@ int key_text(const char *prefix, const struct kvm_config *config, const char *ma
     for (size_t i = 0; i < spec->n_devices && i < sizeof(devices) - 1; i++)
         devices[i] = (char)('0' + spec->devices[i]->kind);
     n = snprintf(buf, len,
-                 "%s qemu=%s machine=%s accel=%s cpu=%s vcpus=%u memory=%" PRIu64 "-%" PRIu64
+                 "%s qemu=%s machine=%s accel=%s cpu=%s vcpus=%u-%u memory=%" PRIu64 "-%" PRIu64
                  "/%d firmware=%s kernel=%s initrd=%s channels=%u ports=%u devices=%s",
                  prefix, build, machine, accel_name(accel),
                  spec->cpu_model[0] ? spec->cpu_model
                  : config->cpu      ? config->cpu
                                     : "default",
-                 spec->vcpus, spec->memory, spec->memory_max, config->memory,
+                 spec->vcpus, spec->vcpus_max, spec->memory, spec->memory_max, config->memory,
                  config->firmware ? config->firmware : "auto", kernel, initrd, spec->n_channels,
                  config->hotplug_ports, devices);
     if (n < 0 || (size_t)n >= len)

@@ -51,6 +51,7 @@ struct kvm_vm {
     /* Bytes: given at the start, at most; 0 = unknown (reopened). In the device for more: what the
      * guest has of it, what it shall have. */
     uint64_t memory, memory_max, memory_more, memory_wanted;
+    uint32_t vcpus, vcpus_max; /* at the start, at most; 0 = unknown */
     uint32_t n_channels;
     int listen_fd;      /* the agent connects to it over vsock; -1 = its channel is a serial port */
     uint32_t vsock_cid; /* of the guest */
@@ -123,6 +124,10 @@ int kvm_wait_unplugged(struct kvm_vm *vm, struct kvm_device *dev, const struct d
                        struct hvp_error *err);
 struct kvm_device *kvm_device_find(struct kvm_vm *vm, const char *tag);
 struct kvm_device *kvm_device_add(struct kvm_vm *vm, const struct hvp_device *dev);
+
+/* vcpus.c */
+int kvm_vm_set_vcpus(void *vm, uint32_t vcpus, uint32_t timeout_ms, uint32_t *reached,
+                     struct hvp_error *err);
 
 /* resize.c */
 int kvm_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *reached,

@@ -45,8 +45,12 @@ int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct h
                         m->max_vcpus);
     if (s->memory < MEMORY_MIN)
         return hvp_fail(err, EINVAL, "%" PRIu64 " bytes of memory are too few for a VM", s->memory);
-    if (s->vcpus_max > s->vcpus)
-        return hvp_fail(err, ENOTSUP, "a VM of this back-end gets no more vCPUs while it runs");
+    if (s->vcpus_max > s->vcpus && !m->adds_vcpus)
+        return hvp_fail(err, ENOTSUP, "a VM of machine '%s' gets no more vCPUs while it runs",
+                        m->name);
+    if (s->vcpus_max > m->max_vcpus)
+        return hvp_fail(err, EINVAL, "%u vCPUs at most, but machine '%s' has 1 to %u", s->vcpus_max,
+                        m->name, m->max_vcpus);
     if (memory_grows(s) && !m->grows)
         return hvp_fail(err, ENOTSUP, "a VM of machine '%s' gets no more memory while it runs",
                         m->name);

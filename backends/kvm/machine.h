@@ -33,6 +33,7 @@ struct machine {
     const char *tcg_word;     /* the same, under TCG only; NULL = none */
     unsigned max_vcpus;
     bool root_ports;    /* hot-plug needs PCIe root ports, made beforehand */
+    bool adds_vcpus;    /* to a VM that runs, and its guests' kernel takes them */
     bool grows;         /* has room for a virtio-mem device, and its guests the driver */
     bool has_tsc;       /* under TCG it is the host's, and the guest is told its frequency */
     bool shares_memory; /* clones of a template need no kernel and can share its memory */

@@ -33,6 +33,7 @@ const struct machine machine_x86[] = {
         .tcg_word = "no_timer_check",
         .max_vcpus = 255, /* beyond that x2APIC and an IOMMU are needed */
         .root_ports = true,
+        .adds_vcpus = true,
         .grows = true,
         .has_tsc = true,
         .shares_memory = true,

@@ -37,6 +37,17 @@ int memory_check(uint64_t start, uint64_t max, uint64_t bytes, struct hvp_error 
     return 0;
 }
 
+int vcpus_check(uint32_t start, uint32_t max, uint32_t vcpus, struct hvp_error *err)
+{
+    if (max == 0)
+        return hvp_fail(err, ENOTSUP, "the VM was found again, and how far it can grow is unknown");
+    if (max == start)
+        return hvp_fail(err, ENOTSUP, "the VM was made without room for more vCPUs");
+    if (vcpus < start || vcpus > max)
+        return hvp_fail(err, ERANGE, "%u vCPUs: the VM can have %u to %u", vcpus, start, max);
+    return 0;
+}
+
 void memory_limit_patience(struct deadline *d)
 {
     struct deadline soon = deadline_start(NULL, SPARE_MS);

@@ -55,6 +55,7 @@ static const struct hvp_plugin plugin = {
     .agent_open = kvm_agent_open,
     .vm_pause = kvm_vm_pause,
     .vm_resume = kvm_vm_resume,
+    .vm_set_vcpus = kvm_vm_set_vcpus,
     .vm_set_memory = kvm_vm_set_memory,
     .vm_stats = kvm_vm_stats,
     .vm_pids = kvm_vm_pids,

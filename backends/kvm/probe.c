@@ -78,6 +78,7 @@ static void fill_devices(struct kvm_inst *in, const struct machine *m, struct hv
     if (m->root_ports && in->config.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
     c->update = disk_nic;
+    c->flags |= m->adds_vcpus ? HVP_CAP_SET_VCPUS : 0;
     c->flags |= m->grows ? HVP_CAP_SET_MEMORY : 0;
     c->disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2 | 1u << HVP_FORMAT_VMDK |
                       1u << HVP_FORMAT_VHDX;

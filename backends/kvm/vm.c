@@ -310,6 +310,8 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char 
     vm->state = HVP_VM_CREATED;
     vm->memory = spec->memory;
     vm->memory_max = spec->memory_max;
+    vm->vcpus = spec->vcpus;
+    vm->vcpus_max = spec->vcpus_max;
     vm->n_channels = spec->n_channels;
     if (launch(vm, spec, dir, &d, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
         kvm_events_watch(vm, err) < 0 || (dir && kvm_migrate_in(vm, dir, &d, err) < 0) ||

@@ -121,6 +121,8 @@ static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *
     vm->memory = spec->memory;
     vm->memory_max = spec->memory_max;
     vm->memory_room = memory_room(spec);
+    vm->vcpus = spec->vcpus;
+    vm->vcpus_max = spec->vcpus_max;
     if (!vm->run_dir || !vm->console_log)
         return hvp_fail(err, ENOMEM, "out of memory for a VM");
     if (describe(vm, spec, &x, err) < 0 || lv_connect(vm->inst, d, err) < 0 ||

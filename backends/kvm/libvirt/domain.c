@@ -88,7 +88,11 @@ static void add_sizes(struct xml *x, const struct hvp_vm_spec *s)
         xml_close(x);
     }
     add_number(x, "memory", "b", whole);
-    add_number(x, "vcpu", NULL, s->vcpus);
+    xml_open(x, "vcpu");
+    if (s->vcpus_max > s->vcpus)
+        xml_attrf(x, "current", "%u", s->vcpus);
+    add_text_number(x, s->vcpus_max);
+    xml_close(x);
 }
 
 static void add_kernel(struct xml *x, const struct lv_domain *d)
@@ -136,7 +140,7 @@ static void add_node(struct xml *x, const struct hvp_vm_spec *s)
     xml_open(x, "numa");
     xml_open(x, "cell");
     xml_attr(x, "id", "0");
-    xml_attrf(x, "cpus", "0-%u", s->vcpus - 1);
+    xml_attrf(x, "cpus", "0-%u", s->vcpus_max - 1);
     xml_attrf(x, "memory", "%" PRIu64, s->memory);
     xml_attr(x, "unit", "b");
     xml_close(x);

@@ -45,6 +45,7 @@ struct lv_vm {
     uint32_t n_channels;
     /* Bytes: at the start, at most, of the device for more; 0 = unknown (found again). */
     uint64_t memory, memory_max, memory_room;
+    uint32_t vcpus, vcpus_max; /* likewise */
     unsigned next_number;
     pid_t pid; /* of QEMU; 0 = unknown */
     int pidfd; /* watched beside libvirt, which may be away; -1 = none */
@@ -183,6 +184,8 @@ int lv_say(struct lv_vm *vm, int (*fn)(struct lv_call *c), char *text, uint64_t 
            const struct deadline *d, const char *what, struct hvp_error *err);
 
 /* resize.c */
+int lv_vm_set_vcpus(void *vm, uint32_t vcpus, uint32_t timeout_ms, uint32_t *reached,
+                    struct hvp_error *err);
 int lv_vm_set_memory(void *vm, uint64_t bytes, uint32_t timeout_ms, uint64_t *reached,
                      struct hvp_error *err);
 

@@ -56,6 +56,7 @@ static const struct hvp_plugin plugin = {
     .agent_open = lv_agent_open,
     .vm_pause = lv_vm_pause,
     .vm_resume = lv_vm_resume,
+    .vm_set_vcpus = lv_vm_set_vcpus,
     .vm_set_memory = lv_vm_set_memory,
     .vm_stats = lv_vm_stats,
     .vm_pids = lv_vm_pids,

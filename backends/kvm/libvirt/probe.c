@@ -35,7 +35,7 @@ static void fill_devices(const struct lv_inst *in, const struct machine *m, stru
 {
     uint32_t disk_nic = 1u << HVP_DEV_DISK | 1u << HVP_DEV_NIC;
 
-    c->flags = CAPS_ALWAYS;
+    c->flags = CAPS_ALWAYS | (m->adds_vcpus ? HVP_CAP_SET_VCPUS : 0);
     if (image_is_read_once(in->version))
         c->flags |= HVP_CAP_SNAPSHOT | HVP_CAP_TEMPLATE;
     if (in->version >= GROWS_SINCE)

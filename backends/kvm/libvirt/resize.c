@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * More memory for a running VM, and less: the device for it is described anew with another wish,
- * and libvirt's events tell how far the guest has come.
+ * and libvirt's events tell how far the guest has come.  And more vCPUs, of which none is taken
+ * away: what runs on it is the guest's.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -69,4 +70,37 @@ int lv_vm_set_memory(void *p, uint64_t bytes, uint32_t timeout_ms, uint64_t *rea
         return err->code;
     *reached = vm->memory + now(vm);
     return 0;
+}
+
+/* It may have more than are asked for: libvirt would take those away. */
+static int add_vcpus(struct lv_call *c)
+{
+    int now = virDomainGetVcpusFlags(c->dom, VIR_DOMAIN_VCPU_LIVE);
+
+    if (now >= 0 && (unsigned)now < c->number) {
+        if (virDomainSetVcpusFlags(c->dom, (unsigned)c->number, VIR_DOMAIN_VCPU_LIVE) < 0)
+            return -1;
+        now = virDomainGetVcpusFlags(c->dom, VIR_DOMAIN_VCPU_LIVE);
+    }
+    c->info.nrVirtCpu = (unsigned short)(now < 0 ? 0 : now);
+    return now < 0 ? -1 : 0;
+}
+
+int lv_vm_set_vcpus(void *p, uint32_t vcpus, uint32_t timeout_ms, uint32_t *reached,
+                    struct hvp_error *err)
+{
+    struct lv_vm *vm = p;
+    struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct lv_call *c;
+    int r;
+
+    if (vcpus_check(vm->vcpus, vm->vcpus_max, vcpus, err) < 0 || lv_attach(vm, &d, err) < 0 ||
+        !(c = lv_call_new(vm, add_vcpus, err)))
+        return err->code;
+    c->number = vcpus;
+    r = lv_call_run(c, &d, "add vCPUs to the VM", err);
+    if (r == 0)
+        *reached = c->info.nrVirtCpu;
+    lv_call_free(c);
+    return r;
 }

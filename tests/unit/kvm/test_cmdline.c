@@ -135,6 +135,40 @@ TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
     args_done(&s.args);
 }
 
+TEST(a_vm_that_may_have_more_processors_has_places_for_them)
+{
+    struct setup s;
+
+    setup(&s);
+    s.spec.vcpus_max = 6;
+    CHECK_OK(build(&s), s.err);
+    CHECK_STR_EQ(value(&s, "-smp", ""), "2,maxcpus=6");
+    args_done(&s.args);
+}
+
+TEST(a_number_of_processors_out_of_the_vms_range_is_refused)
+{
+    static const struct {
+        uint32_t start, max, wanted;
+        int want;
+        const char *says;
+    } t[] = {
+        {2, 4, 2, 0, ""},
+        {2, 4, 4, 0, ""},
+        {2, 4, 5, -ERANGE, "5 vCPUs: the VM can have 2 to 4"},
+        {2, 4, 1, -ERANGE, "1 vCPUs: the VM can have 2 to 4"},
+        {2, 2, 2, -ENOTSUP, "without room for more vCPUs"},
+        {0, 0, 2, -ENOTSUP, "found again"},
+    };
+
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct hvp_error err = {.struct_size = sizeof(err)};
+
+        CHECK_ERR(vcpus_check(t[i].start, t[i].max, t[i].wanted, &err), t[i].want);
+        CHECK_CONTAINS(err.msg, t[i].says);
+    }
+}
+
 TEST(the_guest_is_offered_whole_pieces)
 {
     CHECK_U64_EQ(memory_more(512 * MIB, 512 * MIB), 0);
@@ -461,8 +495,13 @@ TEST(what_the_vm_cannot_be_is_refused)
     s.spec.memory = MIB;
     CHECK_ERR(build(&s), -EINVAL);
     setup(&s);
+    s.spec.vcpus_max = 300;
+    CHECK_ERR(build(&s), -EINVAL);
+    setup(&s);
     s.spec.vcpus_max = 3;
+    s.c.machine = machine_find("x86_64", "microvm");
     CHECK_ERR(build(&s), -ENOTSUP);
+    CHECK_CONTAINS(s.err.msg, "machine 'microvm' gets no more vCPUs");
     setup(&s);
     s.c.machine = machine_find("x86_64", "microvm");
     s.spec.memory_max = 1024 * MIB;

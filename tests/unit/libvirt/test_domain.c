@@ -120,6 +120,23 @@ TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
     done(&s);
 }
 
+TEST(a_vm_that_may_have_more_processors_says_how_many)
+{
+    struct setup s;
+
+    setup(&s);
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
+    CHECK(has(&s, "<vcpu>2</vcpu>"));
+    done(&s);
+    setup(&s);
+    s.spec.vcpus_max = 6;
+    s.spec.memory_max = 1000 * MIB;
+    CHECK_INT_EQ(lv_domain_xml(&s.x, &s.d, &s.err), 0);
+    CHECK(has(&s, "<vcpu current='2'>6</vcpu>"));
+    CHECK(has(&s, "<cell id='0' cpus='0-5' "));
+    done(&s);
+}
+
 TEST(a_classs_processor_is_said_in_libvirts_words)
 {
     static const struct {
