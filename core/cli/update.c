@@ -146,19 +146,23 @@ static int update_guest(const struct cli *cli, const struct container *c,
 /* Here and on the host both hold before it is written down. */
 static int remember(struct container *c, const struct oci_resources *r, struct err *err)
 {
-    if (!r->memory.limit.set)
+    if (!r->memory.limit.set && !r->cpu.quota.set)
         return 0;
-    c->state.memory_limit = grow_limit(r);
+    if (r->memory.limit.set)
+        c->state.memory_limit = grow_memory_limit(r);
+    if (r->cpu.quota.set)
+        c->state.cpu_limit = grow_cpu_limit(r);
     return state_write(&c->dir, &c->state, err);
 }
 
 static int make_room(const struct cli *cli, struct container *c, const struct oci_resources *r,
                      struct err *err)
 {
+    const struct grow_limits limits = {grow_memory_limit(r), grow_cpu_limit(r)};
     const char *id = c->state.id;
 
-    return pod_is_member(&c->state) ? grow_for_member(cli, &c->state, id, grow_limit(r), err)
-                                    : grow_for(cli, c, id, grow_limit(r), err);
+    return pod_is_member(&c->state) ? grow_for_member(cli, &c->state, id, &limits, err)
+                                    : grow_for(cli, c, id, &limits, err);
 }
 
 static int run(struct cli *cli, void *options, int argc, char **argv, struct err *err)
@@ -174,7 +178,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
         return err_set(err, EINVAL, "container not running");
     if ((r = update_resources(options, &resources, err)) < 0)
         return r;
-    if ((r = pod_check_memory(&c.state, resources, err)) == 0 &&
+    if ((r = pod_check_limits(&c.state, resources, err)) == 0 &&
         (r = make_room(cli, &c, resources, err)) == 0 &&
         (r = update_guest(cli, &c, resources, err)) == 0 &&
         (r = host_limits_write(&c, resources, err)) == 0)

@@ -42,7 +42,8 @@ static void storage_done(struct config_storage *s)
 void config_class_init(struct config_class *c)
 {
     memset(c, 0, sizeof(*c));
-    c->vm.vcpus = c->vm.memory = c->vm.memory_max = c->vm.memory_overhead = CONFIG_UNSET;
+    c->vm.vcpus = c->vm.vcpus_max = CONFIG_UNSET;
+    c->vm.memory = c->vm.memory_max = c->vm.memory_overhead = CONFIG_UNSET;
     c->storage.share.msize = c->storage.tmp.size = c->storage.scratch.size = CONFIG_UNSET;
     c->pool = (struct config_pool){CONFIG_UNSET, CONFIG_UNSET, CONFIG_UNSET};
 }

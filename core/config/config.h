@@ -47,6 +47,7 @@ struct config_volume {
 
 struct config_vm {
     uint64_t vcpus;            /* CONFIG_AUTO, CONFIG_UNSET or a count */
+    uint64_t vcpus_max;        /* that it may grow to; 0 = it does not; CONFIG_UNSET */
     uint64_t memory;           /* bytes; CONFIG_AUTO, CONFIG_UNSET */
     uint64_t memory_max;       /* bytes that it may grow to; 0 = it does not; CONFIG_UNSET */
     uint64_t memory_overhead;  /* bytes; CONFIG_UNSET */

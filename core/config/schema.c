@@ -50,6 +50,7 @@ static const struct yaml_key storage_keys[] = {
 #define VM(member) offsetof(struct config_vm, member)
 static const struct yaml_key vm_keys[] = {
     {"vcpus", yaml_count, VM(vcpus)},
+    {"vcpus_max", yaml_number, VM(vcpus_max), .max = 1024},
     /* Less boots no guest kernel that we know, more has no machine. */
     {"memory", yaml_size_auto, VM(memory), .min = 64 * MIB, .max = 64 * 1024 * GIB},
     {"memory_max", yaml_size, VM(memory_max), .max = 64 * 1024 * GIB},

@@ -110,6 +110,14 @@ static uint64_t memory_max(const struct boot *b)
     return grows ? MAX(b->spec->memory, b->spec->memory_max) : b->spec->memory;
 }
 
+static uint32_t vcpus_max(const struct boot *b)
+{
+    const struct hvp_caps *caps = plugin_caps(b->plugin);
+    uint32_t most = caps->max_vcpus ? MIN(b->spec->vcpus_max, caps->max_vcpus) : b->spec->vcpus_max;
+
+    return caps->flags & HVP_CAP_SET_VCPUS ? MAX(b->spec->vcpus, most) : b->spec->vcpus;
+}
+
 static struct hvp_vm_spec spec_of(const struct boot *b, const char *console)
 {
     const struct ipc_sandbox *s = b->spec;
@@ -120,7 +128,7 @@ static struct hvp_vm_spec spec_of(const struct boot *b, const char *console)
         .id = s->id,
         .uuid = s->uuid,
         .vcpus = s->vcpus,
-        .vcpus_max = MAX(s->vcpus, s->vcpus_max),
+        .vcpus_max = vcpus_max(b),
         .memory = s->memory,
         .memory_max = memory_max(b),
         .machine = text(s->machine),
@@ -234,6 +242,7 @@ static int create(struct boot *b)
     }
     b->timings.vm_created = now_ns();
     b->memory = spec.memory;
+    b->vcpus = spec.vcpus;
     if ((r = network_names(b)) < 0)
         return r;
     return fault("monitor.vm-created", &b->err);

@@ -33,6 +33,7 @@ struct boot {
     bool sealed; /* nothing can be started any more */
     bool started;
     uint64_t memory; /* bytes that the VM has */
+    uint32_t vcpus;  /* likewise; the guest may use fewer */
     int channel_fd, event_fd;
     char *share_dir, *share_tag; /* how the guest finds the share: one of them */
     const char *share_transport; /* of 9p, with the tag */

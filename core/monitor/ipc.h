@@ -72,6 +72,7 @@ enum ipc_type {
     IPC_RESOLVER, /* fd: a UDP socket connected to a name server, which the guest shall reach */
     IPC_MEMORY, /* struct ipc_memory: let the VM have at least so much; reply.body = the same, with
                  * what it has then */
+    IPC_VCPUS,  /* struct ipc_vcpus: likewise */
 };
 
 struct ipc_reply {
@@ -221,6 +222,11 @@ struct ipc_memory {
     uint64_t bytes;
 };
 
+/* In the reply those that the guest uses. */
+struct ipc_vcpus {
+    uint32_t vcpus;
+};
+
 enum ipc_event_kind { IPC_EV_OOM = 1, IPC_EV_EXIT };
 struct ipc_event {
     uint32_t kind;
@@ -260,6 +266,8 @@ int ipc_take_get(struct wire body, struct ipc_take *ret);
 void ipc_take_done(struct ipc_take *m);
 void ipc_memory_put(struct wbuf *w, const struct ipc_memory *m);
 int ipc_memory_get(struct wire body, struct ipc_memory *ret);
+void ipc_vcpus_put(struct wbuf *w, const struct ipc_vcpus *m);
+int ipc_vcpus_get(struct wire body, struct ipc_vcpus *ret);
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m);
 int ipc_event_get(struct wire body, struct ipc_event *ret);
 void ipc_timings_put(struct wbuf *w, const struct ipc_timings *m);

@@ -248,6 +248,11 @@ static const struct codec_field memory_fields[] = {
 };
 static const struct codec memory_codec = CODEC_OF(struct ipc_memory, memory_fields, NULL);
 
+static const struct codec_field vcpus_fields[] = {
+    CODEC_F(1, U32, struct ipc_vcpus, vcpus),
+};
+static const struct codec vcpus_codec = CODEC_OF(struct ipc_vcpus, vcpus_fields, NULL);
+
 static const struct codec_field event_fields[] = {
     CODEC_F(1, U32, struct ipc_event, kind),
     CODEC_F(2, I32, struct ipc_event, status),
@@ -397,6 +402,16 @@ void ipc_memory_put(struct wbuf *w, const struct ipc_memory *m)
 int ipc_memory_get(struct wire body, struct ipc_memory *ret)
 {
     return codec_get(body, &memory_codec, ret);
+}
+
+void ipc_vcpus_put(struct wbuf *w, const struct ipc_vcpus *m)
+{
+    codec_put(w, &vcpus_codec, m);
+}
+
+int ipc_vcpus_get(struct wire body, struct ipc_vcpus *ret)
+{
+    return codec_get(body, &vcpus_codec, ret);
 }
 
 void ipc_event_put(struct wbuf *w, const struct ipc_event *m)

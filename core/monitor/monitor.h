@@ -274,6 +274,9 @@ void resolver_ask(struct monitor *m, const uint8_t *question, size_t n);
 /* memory.c */
 void memory_grow(struct monitor *m, struct reply_to to, const struct ipc_memory *msg);
 
+/* vcpus.c */
+void vcpus_grow(struct monitor *m, struct reply_to to, const struct ipc_vcpus *msg);
+
 /* container.c */
 struct container *container_find(struct monitor *m, const char *id);
 int container_create(struct monitor *m, struct conn *creator, uint32_t seq, struct ipc_create *msg,

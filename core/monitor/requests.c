@@ -373,6 +373,18 @@ static void take_memory(struct request *q)
         memory_grow(q->m, q->to, &msg);
 }
 
+static void take_vcpus(struct request *q)
+{
+    struct ipc_vcpus msg;
+
+    if (ipc_vcpus_get(wire_over(q->body, q->h->len), &msg) < 0)
+        refuse(q, EPROTO, "malformed IPC_VCPUS");
+    else if (q->m->phase != MON_READY)
+        refuse(q, EAGAIN, "the sandbox is not ready");
+    else
+        vcpus_grow(q->m, q->to, &msg);
+}
+
 static void take_held(struct request *q)
 {
     struct ipc_take msg;
@@ -456,6 +468,9 @@ void requests_take(struct conn *c, const struct frame_head *h, const uint8_t *bo
         break;
     case IPC_MEMORY:
         take_memory(&q);
+        break;
+    case IPC_VCPUS:
+        take_vcpus(&q);
         break;
     default:
         if (!take_descriptors(&q))

@@ -30,6 +30,7 @@ void decision_done(struct decision *d)
     free(d->options);
     free(d->size.vcpus_why);
     free(d->size.memory_why);
+    free(d->size.vcpus_max_why);
     free(d->size.memory_max_why);
     free(d->kernel);
     free(d->image);
@@ -217,8 +218,10 @@ static void take_candidate(struct job *j, int index)
     const struct policy_candidate *c = &j->candidates[index];
 
     j->d->chosen = index;
-    if (c->vcpus_max && j->d->size.vcpus > c->vcpus_max)
-        j->d->size.vcpus = c->vcpus_max;
+    if (!c->vcpus_max)
+        return;
+    j->d->size.vcpus = MIN(j->d->size.vcpus, c->vcpus_max);
+    j->d->size.vcpus_max = MIN(j->d->size.vcpus_max, c->vcpus_max);
 }
 
 static void judge(struct job *j, const char *name)

@@ -24,6 +24,8 @@ static void print_vm(FILE *f, const struct decision *d)
     if (!s->vcpus_why) /* the decision ended before */
         return;
     fprintf(f, "vcpus:       %u (%s)\n", s->vcpus, s->vcpus_why);
+    if (s->vcpus_max_why)
+        fprintf(f, "vcpus max:   %u (%s)\n", s->vcpus_max, s->vcpus_max_why);
     fprintf(f, "memory:      %" PRIu64 " MiB (%s)\n", s->memory / MIB, s->memory_why);
     if (s->memory_max_why)
         fprintf(f, "memory max:  %" PRIu64 " MiB (%s)\n", s->memory_max / MIB, s->memory_max_why);

@@ -9,8 +9,9 @@
 /* The class's value where it has one, else the default's. */
 struct vm_wish {
     uint64_t vcpus, memory, overhead; /* CONFIG_AUTO for the first two */
-    uint64_t memory_max;
-    const char *vcpus_by, *memory_by, *memory_max_by; /* who said so, for explain */
+    uint64_t vcpus_max, memory_max;
+    /* who said so, for explain */
+    const char *vcpus_by, *memory_by, *vcpus_max_by, *memory_max_by;
 };
 
 /* What the patterns of a `match` are compared with; strings are borrowed. */

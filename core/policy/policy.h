@@ -91,11 +91,13 @@ struct policy_option { /* one hypervisor name of the list that counted */
 struct policy_size {
     uint32_t vcpus;
     bool vcpus_auto;              /* nobody said a number: a back-end with fewer will do */
+    uint32_t vcpus_max;           /* when it has grown; at least vcpus */
     uint64_t memory;              /* bytes, whole MiB: RAM of the VM */
     uint64_t memory_max;          /* the same, when it has grown; at least memory */
     uint64_t overhead;            /* bytes the host adds to the cgroup limit around the VM */
     char *vcpus_why, *memory_why; /* sentences for explain */
-    char *memory_max_why;         /* NULL = the VM keeps its size */
+    /* NULL = the VM keeps its size */
+    char *vcpus_max_why, *memory_max_why;
 };
 
 struct decision {

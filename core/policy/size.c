@@ -119,15 +119,24 @@ static void set_vcpus(const struct workload *w, const struct vm_wish *wish, uint
         d->size.vcpus_why = xasprintf("no quota, host has %u", host_cpus);
 }
 
+static void set_vcpus_max(const struct vm_wish *wish, struct decision *d)
+{
+    d->size.vcpus_max = MAX((uint32_t)wish->vcpus_max, d->size.vcpus);
+    if (wish->vcpus_max > d->size.vcpus)
+        d->size.vcpus_max_why = xasprintf("set by %s", wish->vcpus_max_by);
+}
+
 int policy_size(const struct config *config, const struct config_class *cls,
                 const struct workload *w, uint32_t host_cpus, struct decision *d, struct err *err)
 {
     struct vm_wish wish = {.vcpus = config->vm.vcpus,
                            .memory = config->vm.memory,
                            .overhead = config->vm.memory_overhead,
+                           .vcpus_max = config->vm.vcpus_max,
                            .memory_max = config->vm.memory_max,
                            .vcpus_by = "defaults",
                            .memory_by = "defaults",
+                           .vcpus_max_by = "defaults",
                            .memory_max_by = "defaults"};
     cleanup_free char *by = cls ? xasprintf("class '%s'", cls->name) : NULL;
     const char *ignored;
@@ -135,6 +144,7 @@ int policy_size(const struct config *config, const struct config_class *cls,
 
     if (cls) {
         take(cls->vm.vcpus, by, &wish.vcpus, &wish.vcpus_by);
+        take(cls->vm.vcpus_max, by, &wish.vcpus_max, &wish.vcpus_max_by);
         take(cls->vm.memory, by, &wish.memory, &wish.memory_by);
         take(cls->vm.memory_max, by, &wish.memory_max, &wish.memory_max_by);
         take(cls->vm.memory_overhead, by, &wish.overhead, &ignored);
@@ -145,5 +155,6 @@ int policy_size(const struct config *config, const struct config_class *cls,
     set_memory(w, &wish, d);
     set_memory_max(&wish, d);
     set_vcpus(w, &wish, host_cpus, d);
+    set_vcpus_max(&wish, d);
     return 0;
 }

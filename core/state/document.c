@@ -35,6 +35,8 @@ static const struct member text_members[] = {
 
 static const struct member sizes[] = {
     {"memoryLimit", offsetof(struct state, memory_limit)},
+    {"cpuLimit", offsetof(struct state, cpu_limit)},
+    {"vmVcpusMax", offsetof(struct state, vm_vcpus_max)},
     {"vmMemory", offsetof(struct state, vm_memory)},
     {"vmMemoryMax", offsetof(struct state, vm_memory_max)},
     {"vmReserve", offsetof(struct state, vm_reserve)},

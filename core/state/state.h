@@ -34,11 +34,13 @@ struct state {
     struct strv scopes;     /* systemd's units: the container's own, then its VM's if it has one */
     int terminal;
     uint64_t memory_limit; /* bytes: of the container; 0 = none */
+    uint64_t cpu_limit;    /* thousandths of a processor: likewise */
     /* Bytes of the VM: its RAM, what that may grow to (no less, or 0), what of it is the guest's
      * own; and what the host adds around it, 0: it is not in our cgroups. */
     uint64_t vm_memory, vm_memory_max, vm_reserve, vm_overhead;
     uint32_t vm_vcpus;
-    char *arch; /* of the guest, as uname -m */
+    uint64_t vm_vcpus_max; /* that it may grow to; 0 = it keeps what it has */
+    char *arch;            /* of the guest, as uname -m */
 };
 
 struct state_dir {

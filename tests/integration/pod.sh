@@ -9,7 +9,7 @@ clones
 # What is said of it holds for the pod alone: a VM that may grow.
 cat >> "$WORK/etc/anyvisor.yaml" <<X
 classes:
-  - {name: grows, match: {annotations: {grows: "yes"}}, template: "off", vm: {memory_max: 640MiB}}
+  - {name: grows, match: {annotations: {grows: "yes"}}, template: "off", vm: {vcpus: 1, vcpus_max: 3, memory_max: 640MiB}}
 X
 
 LOOP='while :; do sleep 0.1; done'
@@ -155,6 +155,34 @@ with_growth() {
     check "which the guest keeps" 0 '' has_grown $((before + 270))
     check "delete of the large member" 0 '' av delete --force y
 }
+# Its VM gets processors by the same way; what the CPU quotas of its containers are together says how many.
+cpus() { printf '.linux.resources.cpu={quota:%s,period:100000}' "$1"; }
+processors() { av exec a nproc; }
+y2=$(in_pod y2 "$pod" "$(sh_args "nproc; $LOOP") | $(cri container pod) | $(cpus 150000)")
+with_vcpus() {
+    same "the pod has one processor" 1 "$(processors)"
+    check "a member with a larger quota starts" 0 '' started y2 "$y2"
+    check "and finds two" 0 '' until_ok 20 grep -qx 2 "$WORK/y2.out"
+    same "so does one that was there" 2 "$(processors)"
+    same "which its state says" 2 "$(jq .vmVcpus "$ROOT/pod/state.json")"
+    ANYVISOR_FAULT=cli.vm-grown:fail check "a growth that cannot be written down fails the update" 1 \
+        "the VM of container 'pod' has grown: fault cli.vm-grown" av update --cpu-quota 90000 --cpu-period 100000 a
+    same "the VM has three then" 3 "$(processors)"
+    same "of which the state does not know" 2 "$(jq .vmVcpus "$ROOT/pod/state.json")"
+    check "the next one sets that right" 0 '' av update --cpu-quota 90000 --cpu-period 100000 a
+    same "in the state as well" "3 3" "$(jq .vmVcpus "$ROOT/pod/state.json") $(processors)"
+    check "a quota beyond its largest size is refused" 1 \
+        "CPU quota of 3.5 processors is more than the 3 that the VM of container 'pod' can grow to" \
+        av update --cpu-quota 350000 --cpu-period 100000 a
+    check "a lower one leaves it as it is" 0 '' av update --cpu-quota 50000 --cpu-period 100000 a
+    same "three" 3 "$(processors)"
+    check "delete of the member" 0 '' av delete --force y2
+}
+without_vcpus() {
+    check "a member with more CPU time than its processors have is refused" 1 \
+        "CPU quota of 1.5 processors is more than the 1 .*'pod' has, and it gets no more: back-end '$BACKEND' cannot" \
+        av create --bundle "$y2" y2
+}
 without_growth() {
     check "a member for which the VM is too small is refused" 1 \
         "314572800 bytes is more than the 268435456 .*'pod' has, and it gets no more: back-end '$BACKEND' cannot" \
@@ -163,16 +191,17 @@ without_growth() {
         av update --memory $((300 << 20)) a
     check "one that is no larger than the VM is not" 0 '' av update --memory $((200 << 20)) a
 }
-if av backends --format json | jq -e ".backends[] | select(.name == \"$BACKEND\") | .capabilities | index(\"set-memory\")" > "$WORK/grows"
-then with_growth; else without_growth; fi
+av backends --format json | jq -c ".backends[] | select(.name == \"$BACKEND\") | .capabilities" > "$WORK/can"
+if grep -q '"set-memory"' "$WORK/can"; then with_growth; else without_growth; fi
+if grep -q '"set-vcpus"' "$WORK/can"; then with_vcpus; else without_vcpus; fi
 
 # --- what cannot join
 x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.memory.limit=$((3 << 30))")
 check "a member beyond the VM's size is refused" 1 "3221225472 bytes is more than the 671088640 .*'pod' can grow to" \
     av create --bundle "$x" x
-x=$(in_pod x "$pod" "$(cri container pod) | .linux.resources.cpu={quota:300000,period:100000}")
-check "one with more CPU time than its processors have is told so" 0 \
-    "CPU quota 300000 of period 100000 is more than the 1 processors of the VM of container 'pod'" av run --bundle "$x" x
+x=$(in_pod x "$pod" "$(cri container pod) | $(cpus 400000)")
+check "one with more CPU time than its processors may have is refused" 1 "4 processors is more than the 3 .*'pod' can grow to" \
+    av create --bundle "$x" x
 x=$(in_pod x "$pod" "$(cri container nosuch)")
 check "so is one of an unknown sandbox" 1 "sandbox 'nosuch' is no container of this runtime" av create --bundle "$x" x
 unshare --net --ipc --uts chroot "$WORK/rootfs" sleep 1000 &
@@ -195,8 +224,8 @@ check "a missing program is told" 1 'exec: "/nope": stat /nope: no such file' av
 x=$(in_pod x "$pod" "$(sh_args "$LOOP") | $(cri container pod)")
 # shellcheck disable=SC2013
 for p in $(grep -rhoE 'fault_point\("cli\.[a-z.-]+"\)' "$HERE/../../core/cli" | sed 's/.*"\(.*\)".*/\1/' | sort -u); do
-    case $p in # there is a monitor and a network already; it has no disks, and is not taken from a pool
-    cli.monitor-spawned | cli.disks | cli.taps | cli.n* | cli.pool-*) continue ;;
+    case $p in # there is a monitor and a network already; it has no disks, is not taken from a pool, and asks for nothing
+    cli.monitor-spawned | cli.disks | cli.taps | cli.n* | cli.pool-* | cli.vm-grown) continue ;;
     esac
     ANYVISOR_FAULT=$p av create --bundle "$x" x > "$WORK/x.out" 2>&1 < /dev/null
     rc=$?
@@ -256,8 +285,10 @@ same "no cgroup is left of it" "" "$(leftover_cgroups)"
 # --- others outlive the container whose network they have joined
 x=$(bundle owner "$(sh_args "$LOOP") | $volumes")
 check "X starts" 0 '' started x "$x"
-y=$(in_pod y "$(cat "$WORK/x.pid")" "$(sh_args "$LOOP") | .linux.namespaces |= map(select(.type != \"ipc\" and .type != \"uts\")) | $volumes")
+y=$(in_pod y "$(cat "$WORK/x.pid")" "$(sh_args "$LOOP") | .linux.namespaces |= map(select(.type != \"ipc\" and .type != \"uts\")) | $(cpus 300000) | $volumes")
 check "Y joins its network" 0 '' started y "$y"
+check "and is told that the VM, which keeps its size, has fewer processors than its quota" 0 \
+    "CPU quota of 3 processors is more than the 1 of the VM of container 'x', ignoring" cat "$WORK/y.out"
 same "in one VM" 1 "$(find "$ROOT" -name monitor | wc -l)"
 z=$(in_pod z "$(cat "$WORK/y.pid")" "$(sh_args "$LOOP")")
 check "Z joins Y's namespaces" 0 '' started z "$z"

@@ -102,6 +102,7 @@ static int fill_own_vm(struct creation *c, struct state *s, struct err *err)
     s->vm_memory_max = decision->size.memory_max;
     s->vm_reserve = decision->size.overhead;
     s->vm_vcpus = decision->size.vcpus;
+    s->vm_vcpus_max = decision->size.vcpus_max_why ? decision->size.vcpus_max : 0;
     if (!c->choice.workload.is_sandbox)
         s->vm_overhead = decision->size.overhead + VMM_HEADROOM;
     return record_ways(c, s, err) < 0 ? -err->code : new_run_dir_name(&s->run_dir, err);
@@ -118,6 +119,7 @@ static void fill_joined_vm(const struct state *owner, struct state *s)
     s->vm_memory = owner->vm_memory;
     s->vm_memory_max = owner->vm_memory_max;
     s->vm_vcpus = owner->vm_vcpus;
+    s->vm_vcpus_max = owner->vm_vcpus_max;
 }
 
 int creation_record(struct creation *c, struct err *err)
@@ -138,6 +140,7 @@ int creation_record(struct creation *c, struct err *err)
     for (size_t i = 0; i < c->spec->annotations.n; i++)
         kvs_add(&s->annotations, c->spec->annotations.v[i].key, c->spec->annotations.v[i].value);
     s->terminal = c->spec->process.terminal;
-    s->memory_limit = grow_limit(&c->spec->linux_.resources);
+    s->memory_limit = grow_memory_limit(&c->spec->linux_.resources);
+    s->cpu_limit = grow_cpu_limit(&c->spec->linux_.resources);
     return proc_id_of(getpid(), &s->creator, err);
 }

@@ -70,6 +70,7 @@ void from_template_facts(const struct creation *c, struct kvs *ret)
     template_fact(ret, "machine", d->machine);
     template_fact(ret, "cpu", d->cpu_model);
     add_number(ret, "vcpus", d->size.vcpus);
+    add_number(ret, "vcpus_max", d->size.vcpus_max);
     add_number(ret, "memory", d->size.memory);
     add_number(ret, "memory_max", d->size.memory_max);
     add_pairs(&d->vm_options, "option", ret);

@@ -15,7 +15,6 @@
 #include "oci/tables.h"
 
 #define ENVIRON_MAX (1u << 20)
-#define CPU_PERIOD_DEFAULT 100000u /* microseconds: the kernel's */
 
 /* Kinds whose paths say whose VM it is. The mount namespace is always the container's own. */
 static const enum oci_ns_kind joined_kinds[] = {OCI_NS_NETWORK, OCI_NS_IPC, OCI_NS_UTS, OCI_NS_PID};
@@ -32,10 +31,10 @@ uint64_t pod_host_memory(const struct state *s, const struct oci_resources *r)
     return r->memory.limit.value > 0 ? (uint64_t)r->memory.limit.value : 0;
 }
 
-int pod_check_memory(const struct state *s, const struct oci_resources *r, struct err *err)
+static int check_memory(const struct state *s, const struct oci_resources *r, struct err *err)
 {
     bool grows = s->vm_memory_max > s->vm_memory;
-    uint64_t most = grows ? s->vm_memory_max : s->vm_memory, limit = grow_limit(r);
+    uint64_t most = grows ? s->vm_memory_max : s->vm_memory, limit = grow_memory_limit(r);
 
     if (most == 0 || limit <= most)
         return 0;
@@ -46,17 +45,36 @@ int pod_check_memory(const struct state *s, const struct oci_resources *r, struc
                    grows ? "can grow to (vm.memory_max)" : "has");
 }
 
+/* Only of a VM of which it is said how far it grows. */
+static int check_cpus(const struct state *s, const struct oci_resources *r, struct err *err)
+{
+    uint64_t limit = grow_cpu_limit(r);
+
+    if (s->vm_vcpus_max == 0 || limit <= s->vm_vcpus_max * GROW_CPU)
+        return 0;
+    return err_set(err, ERANGE,
+                   "CPU quota of %.6g processors is more than the %" PRIu64
+                   " that the VM of container '%s' can grow to (vm.vcpus_max)",
+                   (double)limit / GROW_CPU, s->vm_vcpus_max, s->sandbox ? s->sandbox : s->id);
+}
+
+int pod_check_limits(const struct state *s, const struct oci_resources *r, struct err *err)
+{
+    int e = check_memory(s, r, err);
+
+    return e < 0 ? e : check_cpus(s, r, err);
+}
+
 /* No error, as on a host with fewer processors: the container only runs slower than it may. */
 static void tell_missing_vcpus(const struct state *s, const struct oci_resources *r)
 {
-    uint64_t period = r->cpu.period.value ? r->cpu.period.value : CPU_PERIOD_DEFAULT;
+    uint64_t limit = grow_cpu_limit(r);
 
-    if (r->cpu.quota.value <= 0 || s->vm_vcpus == 0 ||
-        (double)r->cpu.quota.value <= (double)period * s->vm_vcpus)
+    if (s->vm_vcpus == 0 || s->vm_vcpus_max || limit <= (uint64_t)GROW_CPU * s->vm_vcpus)
         return;
-    log_warn("CPU quota %" PRId64 " of period %" PRIu64 " is more than the %" PRIu32
-             " processors of the VM of container '%s', ignoring what is above",
-             r->cpu.quota.value, period, s->vm_vcpus, s->id);
+    log_warn("CPU quota of %.6g processors is more than the %" PRIu32
+             " of the VM of container '%s', ignoring what is above",
+             (double)limit / GROW_CPU, s->vm_vcpus, s->id);
 }
 
 /* PID of "/proc/PID/ns/..."; 0: another path. */
@@ -258,7 +276,7 @@ int pod_check(const struct cli *cli, const struct container *owner, const struct
 
     if (r == 0)
         tell_missing_vcpus(&owner->state, &spec->linux_.resources);
-    if (r == 0 && pod_check_memory(&owner->state, &spec->linux_.resources, err) < 0)
+    if (r == 0 && pod_check_limits(&owner->state, &spec->linux_.resources, err) < 0)
         r = err_in_phase(err, PHASE_POLICY);
     return r;
 }

@@ -29,8 +29,9 @@ struct pod {
 };
 int pod_resolve_ns(void *ctx, const char *path, char **ret_id);
 
-/* -ERANGE with both numbers when a limit is more memory than the container's VM has or may get. */
-int pod_check_memory(const struct state *s, const struct oci_resources *r, struct err *err);
+/* -ERANGE with both numbers when a limit is more memory than the container's VM has or may get, or
+ * more CPU time than the processors that it may get have. */
+int pod_check_limits(const struct state *s, const struct oci_resources *r, struct err *err);
 
 /* Whether the container is in the VM of another one. */
 bool pod_is_member(const struct state *s);

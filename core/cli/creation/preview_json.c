@@ -35,6 +35,8 @@ static json_object *size_json(const struct decision *d)
     set_text(o, "memory_why", d->size.memory_why);
     json_object_object_add(o, "memory_max", json_object_new_uint64(d->size.memory_max));
     set_text(o, "memory_max_why", d->size.memory_max_why);
+    json_object_object_add(o, "vcpus_max", json_object_new_int64(d->size.vcpus_max));
+    set_text(o, "vcpus_max_why", d->size.vcpus_max_why);
     set_text(o, "kernel", d->kernel);
     set_text(o, "image", d->image);
     set_text(o, "kernel_args", d->kernel_args);

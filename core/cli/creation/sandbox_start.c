@@ -213,7 +213,8 @@ static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
     m->cpu_model = xstrdup(d->cpu_model ? d->cpu_model : "");
     for (size_t i = 0; i < d->vm_options.n; i++)
         kvs_add(&m->options, d->vm_options.v[i].key, d->vm_options.v[i].value);
-    m->vcpus = m->vcpus_max = d->size.vcpus;
+    m->vcpus = d->size.vcpus;
+    m->vcpus_max = d->size.vcpus_max;
     m->memory = d->size.memory;
     m->memory_max = d->size.memory_max;
     m->boot_timeout_ms = (uint32_t)MIN(d->boot_timeout_s * 1000, UINT32_MAX - 1);

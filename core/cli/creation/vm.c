@@ -134,7 +134,8 @@ int vm_settle_boot(struct creation *c, struct err *err)
 /* Which may have to grow for it. */
 int vm_join(struct creation *c, struct err *err)
 {
-    int r = grow_for_member(c->cli, &c->state, c->id, c->state.memory_limit, err);
+    const struct grow_limits limits = {c->state.memory_limit, c->state.cpu_limit};
+    int r = grow_for_member(c->cli, &c->state, c->id, &limits, err);
 
     if (r < 0)
         return r;

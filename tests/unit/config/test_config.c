@@ -31,6 +31,7 @@ TEST(a_file_of_version_alone_means_the_defaults)
     CHECK_U64_EQ(c.vm.memory, CONFIG_AUTO);
     CHECK_U64_EQ(c.vm.memory_overhead, 128 * MIB);
     CHECK_U64_EQ(c.vm.memory_max, 0);
+    CHECK_U64_EQ(c.vm.vcpus_max, 0);
     CHECK_U64_EQ(c.boot_timeout_s, d.boot_timeout_s);
     config_done(&c);
     config_done(&d);
@@ -44,9 +45,8 @@ TEST(every_key_arrives)
         "defaults:\n"
         "  hypervisor: [kvm, xen]\n"
         "  storage: {rootfs: [block, 9pfs], volumes: [network]}\n"
-        "  vm: {vcpus: 3, memory: 512MiB, memory_max: 2GiB, memory_overhead: 1M, kernel: k, image: "
-        "/i,\n"
-        "       kernel_args: 'a b'}\n"
+        "  vm: {vcpus: 3, vcpus_max: 6, memory: 512MiB, memory_max: 2GiB, memory_overhead: 1M,\n"
+        "       kernel: k, image: /i, kernel_args: 'a b'}\n"
         "  boot_timeout: 2m\n"
         "  template: shared\n"
         "templates: {dir: t, max_age: 60m, max_uses: 7, max_size: 2GiB}\n"
@@ -71,6 +71,8 @@ TEST(every_key_arrives)
     CHECK_U64_EQ(c.vm.memory, 512 * MIB);
     CHECK_U64_EQ(c.vm.memory_overhead, MIB);
     CHECK_U64_EQ(c.vm.memory_max, 2048 * MIB);
+    CHECK_U64_EQ(c.vm.vcpus_max, 6);
+    CHECK_U64_EQ(one->vm.vcpus_max, CONFIG_UNSET);
     CHECK_STR_EQ(c.vm.kernel, "/etc/av/k");
     CHECK_STR_EQ(c.vm.image, "/i");
     CHECK_STR_EQ(c.vm.kernel_args, "a b");

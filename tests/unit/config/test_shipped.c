@@ -24,6 +24,7 @@ TEST(the_shipped_configuration_says_what_the_defaults_are)
     CHECK_U64_EQ(c.vm.memory, d.vm.memory);
     CHECK_U64_EQ(c.vm.memory_overhead, d.vm.memory_overhead);
     CHECK_U64_EQ(c.vm.memory_max, d.vm.memory_max);
+    CHECK_U64_EQ(c.vm.vcpus_max, d.vm.vcpus_max);
     CHECK_U64_EQ(c.boot_timeout_s, d.boot_timeout_s);
     CHECK_INT_EQ(c.n_classes, d.n_classes);
     CHECK_INT_EQ(c.allow.n, d.allow.n);

@@ -153,20 +153,22 @@ TEST(a_create_keeps_mounts_and_proxy)
     wbuf_done(&w);
 }
 
-TEST(exec_target_event_memory_and_timings_survive)
+TEST(exec_target_event_sizes_and_timings_survive)
 {
     struct ipc_exec exec = {.id = (char *)"c", .process = (uint8_t *)"p", .process_len = 1};
     struct ipc_target target = {.id = (char *)"c", .signo = 9, .all = 1, .proxy = {7, 8}};
     struct ipc_event event = {.kind = IPC_EV_EXIT, .status = -9};
     struct ipc_timings times = {.begin = 1, .exited = UINT64_MAX};
     struct ipc_memory memory = {.bytes = UINT64_MAX};
-    struct wbuf w[5] = {0};
+    struct ipc_vcpus vcpus = {.vcpus = UINT32_MAX};
+    struct wbuf w[6] = {0};
 
     ipc_exec_put(&w[0], &exec);
     ipc_target_put(&w[1], &target);
     ipc_event_put(&w[2], &event);
     ipc_timings_put(&w[3], &times);
     ipc_memory_put(&w[4], &memory);
+    ipc_vcpus_put(&w[5], &vcpus);
     CHECK_INT_EQ(ipc_exec_get(wire_over(w[0].data, w[0].len), &exec), 0);
     CHECK_INT_EQ(ipc_target_get(wire_over(w[1].data, w[1].len), &target), 0);
     CHECK_INT_EQ(ipc_event_get(wire_over(w[2].data, w[2].len), &event), 0);
@@ -177,6 +179,9 @@ TEST(exec_target_event_memory_and_timings_survive)
     CHECK_INT_EQ(target.proxy.pid, 7);
     CHECK_INT_EQ(event.status, -9);
     CHECK_U64_EQ(times.exited, UINT64_MAX);
+    vcpus.vcpus = 0;
+    CHECK_INT_EQ(ipc_vcpus_get(wire_over(w[5].data, w[5].len), &vcpus), 0);
+    CHECK_U64_EQ(vcpus.vcpus, UINT32_MAX);
     memory.bytes = 0;
     CHECK_INT_EQ(ipc_memory_get(wire_over(w[4].data, w[4].len), &memory), 0);
     CHECK_U64_EQ(memory.bytes, UINT64_MAX);

@@ -92,6 +92,39 @@ TEST(a_vm_grows_as_far_as_the_configuration_says)
     workload_done(&w);
 }
 
+TEST(a_vm_gets_processors_as_far_as_configuration_and_back_end_say)
+{
+    struct workload w = {.user = xstrdup("0"), .cpu_quota = 200000, .cpu_period = 100000};
+    struct decision d = decide("", &w);
+    struct policy_candidate small = kvm;
+    cleanup_free char *text = NULL;
+    struct err err = ERR_INIT;
+    struct config c;
+
+    small.vcpus_max = 255;
+    CHECK_INT_EQ(d.size.vcpus_max, 2);
+    CHECK(!d.size.vcpus_max_why);
+    decision_done(&d);
+    d = decide("defaults: {vm: {vcpus_max: 6}}\n", &w);
+    CHECK_INT_EQ(d.size.vcpus, 2);
+    CHECK_INT_EQ(d.size.vcpus_max, 6);
+    text = decision_explain_text(&d);
+    CHECK_CONTAINS(text, "vcpus max:   6 (set by defaults)\n");
+    decision_done(&d);
+    d = decide("defaults: {vm: {vcpus_max: 6}}\n"
+               "classes: [{name: c, match: {user: '0'}, vm: {vcpus: 3, vcpus_max: 2}}]\n",
+               &w);
+    CHECK_INT_EQ(d.size.vcpus_max, 3); /* which is what it has */
+    CHECK(!d.size.vcpus_max_why);
+    decision_done(&d);
+    c = rig_config("defaults: {vm: {vcpus_max: 1000}}\n");
+    CHECK_OK(policy_choose(&c, &w, &small, 1, 8, &d, &err), err);
+    CHECK_INT_EQ(d.size.vcpus_max, 255);
+    decision_done(&d);
+    config_done(&c);
+    workload_done(&w);
+}
+
 TEST(a_workloads_wish_counts_only_when_allowed)
 {
     struct workload w = {0};

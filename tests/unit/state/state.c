@@ -52,6 +52,8 @@ TEST(what_is_written_is_read_back)
     s.proxy = (struct proc_id){42, UINT64_MAX};
     s.terminal = 1;
     s.memory_limit = 1;
+    s.cpu_limit = 1500;
+    s.vm_vcpus_max = 6;
     s.vm_memory = 2;
     s.vm_memory_max = UINT64_MAX;
     s.vm_reserve = 4;
@@ -67,6 +69,8 @@ TEST(what_is_written_is_read_back)
     CHECK_U64_EQ(back.proxy.start_time, UINT64_MAX);
     CHECK_INT_EQ(back.terminal, 1);
     CHECK_U64_EQ(back.memory_limit, 1);
+    CHECK_U64_EQ(back.cpu_limit, 1500);
+    CHECK_U64_EQ(back.vm_vcpus_max, 6);
     CHECK_U64_EQ(back.vm_memory, 2);
     CHECK_U64_EQ(back.vm_memory_max, UINT64_MAX);
     CHECK_U64_EQ(back.vm_reserve, 4);
