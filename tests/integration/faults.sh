@@ -87,7 +87,8 @@ sweep "agent poweroff" a-off
 same "agent poweroff: in time" yes "$([ $((SECONDS - begin)) -lt 30 ] && echo yes)"
 agent_dies_at ''
 
-# --- each process of a running container
+# --- each process of a running container, in clones: how their VM came to run is nothing to those who die
+clones
 victim() {  # victim PATTERN|vmm [ID]: kills the processes of this test whose command line matches, or ID's VMM
     [ "$1" != vmm ] || { kill -9 "$(vmm_of "$2")"; return; }
     leftover_processes | grep -E -- "$1" | while read -r pid _; do kill -9 "$pid"; done
@@ -130,6 +131,8 @@ if [ "$BACKEND" = fake ]; then watched "watched VM" fake-vmm '.*the VM has ended
 else watched "watched VM" vmm '.*(QEMU was killed: signal 9|QEMU ended without a word|closed its channel)'; fi
 watched "watched monitor" anyvisor-monitor "the container's monitor was killed"
 
+no_clones
+
 # --- a monitor that does what it never does dies of it, and whoever waits is told of what
 killed="the monitor was killed at the system call 'swapoff' \\([0-9]+\\), which it never makes"
 for p in sealed:1 exited:137; do    # in the worker before the guest runs; in the main thread later
@@ -166,6 +169,8 @@ mv "$WORK/descriptor" "$yaml"
 [ "$BACKEND" != kvm-libvirt ] || find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/w" -exec rmdir {} +
 sweep "no descriptor" d2
 
+clones
+
 # --- gc removes what crashes left, and leaves to engines what stopped by itself
 av run --detach --bundle "$(bundle e "$(sh_args 'exit 3')")" g1 > "$WORK/out" 2>&1 < /dev/null
 check "gc: a container ends by itself" 0 '' until_ok 20 has_status g1 stopped
@@ -182,6 +187,8 @@ gc_removes() { av gc 2>&1 | grep -qx "removed container '$1'"; }
 check "gc removes what the crash left, once the monitor is gone" 0 '' until_ok 20 gc_removes g2
 check "gc --all takes the stopped one, too" 0 '^\[.*"g1"' av gc --all --format json
 check "gc --all: nothing is left" 0 '^$' av list --quiet
+
+no_clones
 
 # --- the CLI and everything else at random moments of a start
 if [ "$BACKEND" = fake ]; then rounds=12; span=4; else rounds=2; span=50; fi

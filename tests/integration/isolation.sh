@@ -128,6 +128,7 @@ fi
 check "delete" 0 '' av delete --force i
 
 # --- another user, read-only root, and memory
+clones
 b=$(bundle owner "$(sh_args 'touch /tmp/f && chmod 600 /tmp/f && echo own > /tmp/f && mkdir /tmp/d && cat /tmp/f') | .process.user={uid:1000,gid:1001}")
 chmod 1777 "$b/rootfs/tmp"
 check "what another user makes is its own" 0 '^own$' av run --bundle "$b" u0

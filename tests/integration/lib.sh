@@ -49,14 +49,20 @@ X
     trap 'exit 130' INT TERM
 }
 
-# clones: from setup on, for a script that does not test how a VM boots: its VMs are clones of templates
+# clones: from here on, for a script or the part of one that does not test how a VM boots: its VMs are clones of templates
 # that all such scripts of a build folder share, a tenth of a boot's CPU time. What a template belongs to
 # includes its descriptor's path: the build folder's own, not a copy. COLD=1 boots all the same.
 clones() {
     [ "$BACKEND" = kvm ] && [ -z "${AV_POD:-}${COLD:-}" ] && [ -w "$AV_BUILD" ] || return 0
+    cp "$WORK/etc/anyvisor.yaml" "$WORK/etc/boots.yaml"
     sed -i "s|^plugins_dir: .*|plugins_dir: $AV_BUILD/etc/anyvisor/plugins.d|; s|^defaults:|&\n  template: shared|" \
         "$WORK/etc/anyvisor.yaml"
     echo "templates: {dir: $AV_BUILD/templates}" >> "$WORK/etc/anyvisor.yaml"
+}
+
+# no_clones: from here on VMs boot again, with the configuration of before.
+no_clones() {
+    [ ! -f "$WORK/etc/boots.yaml" ] || mv "$WORK/etc/boots.yaml" "$WORK/etc/anyvisor.yaml"
 }
 
 # Only in tests/rigs/xen, whose VMs are slow to boot: XEN_TYPE is pvh or pv.

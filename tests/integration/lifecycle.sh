@@ -49,6 +49,8 @@ check "delete again fails" 1 'does not exist' av delete c1
 check "delete --force of nothing succeeds" 0 '' av delete --force c1
 exec 9>&-
 
+clones  # what follows is about containers, unless it says otherwise
+
 # --- the pid file's process is the container: its status, kill(2)
 b=$(bundle sig "$(sh_args 'trap "exit 11" USR1; echo up; sleep 5000 & wait')")
 mkfifo "$WORK/out2"
@@ -76,9 +78,11 @@ check "pause of a created container fails" 1 'not been started' av pause c8
 check "and does not keep it from starting" 0 '' av start c8
 check "delete --force it" 0 '' av delete --force c8
 
-# --- what the VMM could reach if it were taken over: nothing of other sandboxes
+# --- what the VMM could reach if it were taken over: nothing of other sandboxes, booted or cloned
 b=$(bundle other "$(sh_args 'while :; do sleep 0.1; done')")
+no_clones
 av run --detach --bundle "$b" c9 > /dev/null 2>&1 < /dev/null
+clones
 b=$(bundle another "$(sh_args 'while :; do sleep 0.1; done')")
 av run --detach --bundle "$b" c10 > /dev/null 2>&1 < /dev/null
 monitor=$(cut -d' ' -f1 "$ROOT/c9/monitor")
@@ -179,8 +183,10 @@ interrupted() { # interrupted NAME SIGNAL CONDITION VERB ARG...
     rm -f "$WORK"/hook.*
 }
 if [[ $BACKEND == kvm* ]]; then
+    no_clones
     interrupted "SIGTERM while the VM of a create boots" TERM has_monitor create --bundle "$b"
     interrupted "SIGHUP while the VM of a run boots" HUP has_monitor run --bundle "$b"
+    clones
 else
     skip "SIGTERM while the VM boots" "the fake back-end boots too fast to hit"
 fi

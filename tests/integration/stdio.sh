@@ -75,6 +75,7 @@ check "a program that ignores signals runs" 0 '' until_ok 60 is_deaf
 check "it gets one" 0 '' kill -TERM "$(cat "$WORK/deaf.pid")"
 check "and ends by itself" 0 '' av exec io touch /now
 check "which is not held up either" 0 '' until_ok 60 gone "$(cat "$WORK/deaf.pid")"
+clones
 b=$(bundle stall "$(sh_args 'yes')")
 av run --detach --bundle "$b" stall > "$WORK/stall2" 2>&1 < /dev/null
 check "nor the kill of a container" 0 '' av kill stall KILL
