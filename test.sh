@@ -11,7 +11,7 @@ export LC_ALL=C
 cd "$(dirname "$0")"
 
 select=() quick='' results=() times=()
-failed_stages=0
+failed_stages=0 builder='' builds=''
 limit=$((60 * ${LIMIT:-75}))
 stop_time=$(date -d "+$limit seconds" +%T)
 
@@ -65,24 +65,46 @@ stage_packages() {
     .ci/deps.sh test
 }
 
+build_fuzz() {
+    local targets
+    cmake --preset fuzz >/dev/null || return 1
+    mapfile -t targets < <(ninja -C build-fuzz -t targets all | sed -n 's/^\(fuzz_[a-z0-9_]*\): .*/\1/p')
+    build_preset fuzz "${targets[@]}"
+}
+
+# The other two builds take what the tests leave of the processors, for those also wait, and end one by one.
+begin_builds() {
+    builds=$(mktemp -d)
+    trap 'rm -rf -- "$builds"' EXIT
+    {
+        chrt --idle --pid 0 "$BASHPID" || true
+        build_preset asan unit-tests agent-native > "$builds/sanitizers" 2>&1 && touch "$builds/sanitizers.built"
+        build_fuzz > "$builds/fuzz" 2>&1 && touch "$builds/fuzz.built"
+    } &
+    builder=$!
+}
+
+# built NAME: what its build said, which has ended by now; its status.
+built() {
+    wait "$builder" || true
+    cat "$builds/$1"
+    [ -e "$builds/$1.built" ]
+}
+
 stage_default() {
-    build_preset default && run_tests build ${quick:+-L unit}
+    build_preset default || return 1
+    [ -n "$quick" ] || begin_builds
+    run_tests build ${quick:+-L unit}
 }
 
 stage_sanitizers() {
-    build_preset asan unit-tests agent-native && run_tests build-asan -L 'unit|sanitized'
+    [ -n "$builder" ] || begin_builds
+    built sanitizers && run_tests build-asan -L 'unit|sanitized'
 }
 
 # The fuzz targets run their corpora and then for a few seconds: ctest knows for how long.
 stage_fuzz() {
-    local targets
-    if [ ! -f tests/fuzz/CMakeLists.txt ]; then
-        say 'no fuzzing: there are no fuzz targets in tests/fuzz'
-        return
-    fi
-    cmake --preset fuzz >/dev/null || return 1
-    mapfile -t targets < <(ninja -C build-fuzz -t targets all | sed -n 's/^\(fuzz_[a-z0-9_]*\): .*/\1/p')
-    build_preset fuzz "${targets[@]}" && run_tests build-fuzz -L fuzz
+    built fuzz && run_tests build-fuzz -L fuzz
 }
 
 stage() {
