@@ -5,6 +5,7 @@
 bare_clone.py save WORDS DIR    boot the words of baseline.py (NUL after each) with bare_init, save in DIR
 bare_clone.py clone WORDS DIR   one clone: prints "WALL_US CPU_US" and, of the wall time, the parts
                                 "GREETING LOADED RESUMED ANSWERED ENDED", each since the one before
+bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints each one's memory (PSS) in KiB
 Memory is a file that clones map privately, as ours is. Nothing of ours is in the way: QEMU is started
 and killed by this program, which counts only from there to there."""
 import array
@@ -137,7 +138,8 @@ def save(words, folder):
         q.end()
 
 
-def clone(words, folder):
+def restored(words, folder):
+    """A clone that has answered, what it has answered, and when it had come how far."""
     words = chardevs(machine(words, os.path.join(folder, "memory"), "off"))
     for option in ("-kernel", "-initrd", "-append"):
         if option in words:
@@ -158,8 +160,17 @@ def clone(words, folder):
         times.append(time.monotonic())
         answer = q.receive(q.port, 1)
         times.append(time.monotonic())
+    except BaseException:
+        q.end()
+        raise
     finally:
-        cpu = q.end()
+        os.close(fd)
+    return q, answer, times
+
+
+def clone(words, folder):
+    q, answer, times = restored(words, folder)
+    cpu = q.end()
     times.append(time.monotonic())
     if answer != b"0":
         raise Failed("the guest could not run the program")
@@ -167,13 +178,33 @@ def clone(words, folder):
     print(*(round(t * 1e6) for t in [times[-1] - q.begin, cpu] + parts))
 
 
+def pss_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+def idle(words, folder, count):
+    """All of them before the first is looked at: what they share counts for its share."""
+    clones = []
+    try:
+        for _ in range(count):
+            clones.append(restored(words, folder)[0])
+        for q in clones:
+            print(pss_kib(q.pid))
+    finally:
+        for q in clones:
+            q.end()
+
+
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("save", "clone"):
-        raise SystemExit("usage: bare_clone.py save|clone WORDS DIR")
+    verbs = {"save": (save, 4), "clone": (clone, 4), "idle": (idle, 5)}
+    verb, count = verbs.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0))
+    if len(sys.argv) != count:
+        raise SystemExit("usage: bare_clone.py save|clone WORDS DIR | idle WORDS DIR N")
     with open(sys.argv[2], "rb") as f:
         words = f.read().decode().split("\0")[:-1]
     try:
-        (save if sys.argv[1] == "save" else clone)(words, sys.argv[3])
+        verb(words, sys.argv[3], *map(int, sys.argv[4:]))
     except (Failed, OSError) as e:
         raise SystemExit(f"bare_clone.py: {e}")
 

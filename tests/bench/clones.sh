@@ -85,31 +85,36 @@ bench_clone() {
     templates off
 }
 
-processes_of() {
-    qemu_of "$1"
-    monitor_of "$1"
-    proxy_of "$1"
-}
-
-# KiB of memory that would be free without the sandbox: a shared page counts for its share.
-pss_kib() {
-    local p
-    for p in $(processes_of "$1"); do cat "/proc/$p/smaps_rollup"; done |
-        awk '/^Pss:/ { s += $2 } END { print s }'
+# What that is made of, by QEMU's mappings: "# PART PSS, of it private and changed", in KiB.
+pss_parts() {
+    awk '
+        /^[0-9a-f]+-[0-9a-f]+ / {
+            file = $6
+            part = file ~ /memory/ ? "RAM" : file == "" ? "anonymous" : file ~ /^\[/ ? file : "programs and libraries" }
+        /^Pss:/ { pss[part] += $2 }
+        /^Private_Dirty:/ { dirty[part] += $2 }
+        END { for (part in pss) printf "#   %s %d, %d\n", part, pss[part], dirty[part] }' "/proc/$1/smaps"
 }
 
 bench_clones() {
     local i n
     n=$(times 5)
+    [ "$BACKEND" = fake ] || ! prepare_bare_clone "$(fresh_bundle clone '["/bin/true"]')" ||
+        python3 "$here/bare_clone.py" idle "$WORK/qemu" "$WORK/bare" "$n" > "$WORK/pss.bare"
     if ! templates shared; then no_figure 'memory of a clone' "back-end $BACKEND has no templates"; templates off; return; fi
     for ((i = 1; i <= n; i++)); do start_idle "idle$i"; done
     for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/pss"; done
+    for i in $(processes_of idle1); do
+        echo "# $(cat "/proc/$i/comm"), KiB of PSS and of it private and changed:"
+        pss_parts "$i"
+    done
     for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
     templates off
     start_idle idle
     pss_kib idle > "$WORK/pss.floor"
     av delete --force idle
     row 'idle clone, PSS (floor: booted)' KiB "$WORK/pss" 1 "$WORK/pss.floor" -
+    [ ! -s "$WORK/pss.bare" ] || row '  (floor: bare QEMU)' KiB "$WORK/pss" 1 "$WORK/pss.bare" -
 }
 
 # Many at once must not cost more than one after the other: no storm, no lock that spins.

@@ -91,3 +91,24 @@ qemu_of() {
         grep -qzF -- "$WORK" "$p/cmdline" 2>/dev/null && echo "${p#/proc/}"
     done
 }
+
+monitor_of() {
+    cut -d' ' -f1 "$ROOT/$1/monitor"
+}
+
+proxy_of() {
+    av state "$1" | jq -r .pid
+}
+
+processes_of() {
+    qemu_of "$1"
+    monitor_of "$1"
+    proxy_of "$1"
+}
+
+# KiB of memory that would be free without the sandbox: a shared page counts for its share.
+pss_kib() {
+    local p
+    for p in $(processes_of "$1"); do cat "/proc/$p/smaps_rollup"; done |
+        awk '/^Pss:/ { s += $2 } END { print s }'
+}

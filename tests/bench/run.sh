@@ -196,14 +196,6 @@ private_kib() {
         END { print s }' "/proc/$1/smaps"
 }
 
-monitor_of() {
-    cut -d' ' -f1 "$ROOT/$1/monitor"
-}
-
-proxy_of() {
-    av state "$1" | jq -r .pid
-}
-
 bench_memory() {
     local i
     for ((i = 0; i < $(times 3); i++)); do
