@@ -5,7 +5,8 @@
 bare_clone.py save WORDS DIR    boot the words of baseline.py (NUL after each) with bare_init, save in DIR
 bare_clone.py clone WORDS DIR   one clone: prints "WALL_US CPU_US" and, of the wall time, the parts
                                 "GREETING LOADED RESUMED ANSWERED ENDED", each since the one before
-bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints each one's memory (PSS) in KiB
+bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints each one's memory (PSS) in KiB, and
+                                to standard error what the first one's is made of
 Memory is a file that clones map privately, as ours is. Nothing of ours is in the way: QEMU is started
 and killed by this program, which counts only from there to there."""
 import array
@@ -15,6 +16,8 @@ import select
 import socket
 import sys
 import time
+
+import memory_parts
 
 LIMIT_S = 120
 QMP_FD, PORT_FD = 3, 4
@@ -191,6 +194,7 @@ def idle(words, folder, count):
             clones.append(restored(words, folder)[0])
         for q in clones:
             print(pss_kib(q.pid))
+        print(memory_parts.line(clones[0].pid), file=sys.stderr)
     finally:
         for q in clones:
             q.end()

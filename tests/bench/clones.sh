@@ -85,29 +85,17 @@ bench_clone() {
     templates off
 }
 
-# What that is made of, by QEMU's mappings: "# PART PSS, of it private and changed", in KiB.
-pss_parts() {
-    awk '
-        /^[0-9a-f]+-[0-9a-f]+ / {
-            file = $6
-            part = file ~ /memory/ ? "RAM" : file == "" ? "anonymous" : file ~ /^\[/ ? file : "programs and libraries" }
-        /^Pss:/ { pss[part] += $2 }
-        /^Private_Dirty:/ { dirty[part] += $2 }
-        END { for (part in pss) printf "#   %s %d, %d\n", part, pss[part], dirty[part] }' "/proc/$1/smaps"
-}
-
 bench_clones() {
-    local i n
+    local i n processes
     n=$(times 5)
     [ "$BACKEND" = fake ] || ! prepare_bare_clone "$(fresh_bundle clone '["/bin/true"]')" ||
         python3 "$here/bare_clone.py" idle "$WORK/qemu" "$WORK/bare" "$n" > "$WORK/pss.bare"
     if ! templates shared; then no_figure 'memory of a clone' "back-end $BACKEND has no templates"; templates off; return; fi
     for ((i = 1; i <= n; i++)); do start_idle "idle$i"; done
     for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/pss"; done
-    for i in $(processes_of idle1); do
-        echo "# $(cat "/proc/$i/comm"), KiB of PSS and of it private and changed:"
-        pss_parts "$i"
-    done
+    echo '# of one, KiB of PSS, of that private and changed, and in huge pages:'
+    mapfile -t processes < <(processes_of idle1)
+    python3 "$here/memory_parts.py" "${processes[@]}"
     for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
     templates off
     start_idle idle
