@@ -51,7 +51,8 @@ struct kvm_vm {
     /* Bytes: given at the start, at most; 0 = unknown (reopened). In the device for more: what the
      * guest has of it, what it shall have. */
     uint64_t memory, memory_max, memory_more, memory_wanted;
-    uint32_t vcpus, vcpus_max; /* at the start, at most; 0 = unknown */
+    uint32_t vcpus, vcpus_max; /* made with, at most; 0 = unknown */
+    uint32_t vcpus_now;        /* 0 = unknown */
     uint32_t n_channels;
     int listen_fd;      /* the agent connects to it over vsock; -1 = its channel is a serial port */
     uint32_t vsock_cid; /* of the guest */

@@ -11,6 +11,7 @@
 #include "common/util.h"
 #include "key.h"
 #include "kvm.h"
+#include "saved.h"
 
 #define STATE_NAME "state"
 #define FD_NAME "state"
@@ -128,7 +129,8 @@ int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
     kvm_events_collect(vm);
     if (flags != 0 || vm->state != HVP_VM_PAUSED)
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
-    if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0)
+    if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0 ||
+        saved_vcpus_note(dir, vm->vcpus, vm->vcpus_now, err) < 0)
         return err->code;
     if (prepare(vm, fd, beside, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
         wait_settled(vm, &d, err) < 0) {

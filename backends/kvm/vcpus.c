@@ -80,6 +80,6 @@ int kvm_vm_set_vcpus(void *p, uint32_t vcpus, uint32_t timeout_ms, uint32_t *rea
     while ((r = add_one(vm, vcpus, &now, &d, err)) == 1)
         ;
     if (r == 0)
-        *reached = now;
+        *reached = vm->vcpus_now = now;
     return r;
 }

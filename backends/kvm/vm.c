@@ -16,6 +16,7 @@
 #include "device.h"
 #include "disk.h"
 #include "kvm.h"
+#include "saved.h"
 #include "tsc.h"
 #include "vsock.h"
 
@@ -300,6 +301,7 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char 
                   uint32_t timeout_ms, struct hvp_error *err)
 {
     struct deadline d = deadline_start(vm->inst->host, timeout_ms);
+    struct hvp_vm_spec as_saved = *spec;
 
     if (strlen(spec->run_dir) > HVP_RUN_DIR_MAX)
         return hvp_fail(err, ENAMETOOLONG, "run_dir has more than %d bytes", HVP_RUN_DIR_MAX);
@@ -312,8 +314,11 @@ static int create(struct kvm_vm *vm, const struct hvp_vm_spec *spec, const char 
     vm->memory_max = spec->memory_max;
     vm->vcpus = spec->vcpus;
     vm->vcpus_max = spec->vcpus_max;
+    if (dir)
+        as_saved.vcpus = saved_vcpus(dir, spec->vcpus, spec->vcpus_max);
+    vm->vcpus_now = as_saved.vcpus;
     vm->n_channels = spec->n_channels;
-    if (launch(vm, spec, dir, &d, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
+    if (launch(vm, &as_saved, dir, &d, err) < 0 || kvm_qmp_connect(vm, &d, err) < 0 ||
         kvm_events_watch(vm, err) < 0 || (dir && kvm_migrate_in(vm, dir, &d, err) < 0) ||
         settle_devices(vm, spec, &d, err) < 0)
         return err->code;

@@ -10,6 +10,7 @@
 #include "common/util.h"
 #include "kvm/binary.h"
 #include "kvm/memory.h"
+#include "kvm/saved.h"
 #include "lv.h"
 
 #define CAP(name) (UINT64_C(1) << (name))
@@ -110,6 +111,7 @@ static int enter_cgroups(const struct lv_vm *vm, struct hvp_error *err)
 static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *dir,
                   const struct deadline *d, struct hvp_error *err)
 {
+    struct hvp_vm_spec as_saved = *spec;
     struct xml x = {0};
     int r;
 
@@ -123,9 +125,12 @@ static int create(struct lv_vm *vm, const struct hvp_vm_spec *spec, const char *
     vm->memory_room = memory_room(spec);
     vm->vcpus = spec->vcpus;
     vm->vcpus_max = spec->vcpus_max;
+    if (dir)
+        as_saved.vcpus = saved_vcpus(dir, spec->vcpus, spec->vcpus_max);
+    vm->vcpus_now = as_saved.vcpus;
     if (!vm->run_dir || !vm->console_log)
         return hvp_fail(err, ENOMEM, "out of memory for a VM");
-    if (describe(vm, spec, &x, err) < 0 || lv_connect(vm->inst, d, err) < 0 ||
+    if (describe(vm, &as_saved, &x, err) < 0 || lv_connect(vm->inst, d, err) < 0 ||
         make_devices(vm, spec, err) < 0) {
         xml_done(&x);
         return err->code;

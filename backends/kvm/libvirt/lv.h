@@ -45,7 +45,7 @@ struct lv_vm {
     uint32_t n_channels;
     /* Bytes: at the start, at most, of the device for more; 0 = unknown (found again). */
     uint64_t memory, memory_max, memory_room;
-    uint32_t vcpus, vcpus_max; /* likewise */
+    uint32_t vcpus, vcpus_now, vcpus_max; /* made with, there now, at most; likewise */
     unsigned next_number;
     pid_t pid; /* of QEMU; 0 = unknown */
     int pidfd; /* watched beside libvirt, which may be away; -1 = none */

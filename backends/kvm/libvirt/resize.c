@@ -100,7 +100,7 @@ int lv_vm_set_vcpus(void *p, uint32_t vcpus, uint32_t timeout_ms, uint32_t *reac
     c->number = vcpus;
     r = lv_call_run(c, &d, "add vCPUs to the VM", err);
     if (r == 0)
-        *reached = c->info.nrVirtCpu;
+        *reached = vm->vcpus_now = c->info.nrVirtCpu;
     lv_call_free(c);
     return r;
 }

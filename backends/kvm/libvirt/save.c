@@ -16,6 +16,7 @@
 #include "image.h"
 #include "kvm/binary.h"
 #include "kvm/key.h"
+#include "kvm/saved.h"
 #include "lv.h"
 
 #define IMAGE_NAME "domain" /* in the directory of what is saved */
@@ -212,7 +213,7 @@ int lv_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms, st
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
     if ((size_t)snprintf(path, sizeof(path), "%s/" IMAGE_NAME, dir) >= sizeof(path))
         return hvp_fail(err, ENAMETOOLONG, "'%.200s': the path is too long", dir);
-    if (lv_attach(vm, &d, err) < 0)
+    if (lv_attach(vm, &d, err) < 0 || saved_vcpus_note(dir, vm->vcpus, vm->vcpus_now, err) < 0)
         return err->code;
     describe_snapshot(vm, &x, path);
     r = xml_failed(&x) ? hvp_fail(err, xml_failed(&x), "describe '%.300s' to libvirt", path)
