@@ -161,6 +161,27 @@ for p in taken resumed; do
 done
 check "drain" 0 '^$' av pool drain
 
+# --- one that cannot be where the container is, which has been asked for by then
+for p in cgroups taps; do
+    check "$p: fill" 0 '' until_ok 120 filled
+    ANYVISOR_FAULT=cli.pool-$p:fail check "$p cannot be moved: the container starts" 3 \
+        "could not be taken: fault cli.pool-$p" av run --keep --bundle "$b" "u-$p"
+    check "$p: in a VM made for it" 0 'of container .*agent .* on Linux' paste -sd' ' "$ROOT/u-$p/monitor.log"
+    check "$p: delete" 0 '' av delete "u-$p"
+    check "$p: gc" 0 '' av gc
+    same "$p: nothing of it is left" "" "$(av list --quiet)"
+    [ "$BACKEND" = fake ] || break
+done
+hooked=$(bundle hooked "$(sh_args 'exit 3') | .hooks.createRuntime=[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"echo >> $WORK/hooks\"]}]")
+check "fill" 0 '' until_ok 120 filled
+ANYVISOR_FAULT=cli.pool-cgroups:fail check "with hooks: the container starts" 3 'could not be taken' av run --bundle "$hooked" hooked
+same "each was run once" 1 "$(wc -l < "$WORK/hooks")"
+nobody=$(bundle nobody '.process.args=["/no/such"]')
+check "the pool is filled again" 0 '' until_ok 120 filled
+ANYVISOR_FAULT=cli.pool-cgroups:fail check "a program that is missing is the error" 1 '/no/such' av run --bundle "$nobody" nobody
+check "drain" 0 '^$' av pool drain
+same "nobody waits" "" "$(leftover_processes)"
+
 # --- fillers that are killed or fail
 ANYVISOR_FAULT=cli.pool-held av pool fill "$b" > "$WORK/out" 2>&1 < /dev/null
 same "filler killed" 137 $?

@@ -176,9 +176,16 @@ int container_send(struct creation *c, uint32_t seq, struct err *err)
     r = ipc_send(c->sock, IPC_CREATE, seq, &body, fds,
                  IPC_CREATE_FDS + c->n_mounts + c->disks.n_fds, err);
     disks_close(&c->disks);
-    /* The monitor has its own copies: ours would keep files busy and hide EOFs. */
-    close_fd(&c->proxy_sock);
     while (c->n_mounts > 0)
         close_fd(&c->mounts[--c->n_mounts]);
+    free(steal_ptr(&c->mounts));
+    if (!c->pool_member)
+        container_sent(c);
     return r;
+}
+
+/* The monitor has its own copies: ours would keep files busy and hide EOFs. */
+void container_sent(struct creation *c)
+{
+    close_fd(&c->proxy_sock);
 }

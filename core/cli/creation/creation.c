@@ -190,15 +190,65 @@ static int enter_root(struct creation *c, struct err *err)
     return -err->code;
 }
 
+/* A clone is waited for, for a VM may have to boot in its place. *ret_booting: the VM's end is
+ * still to be waited for. */
+static int settle_clone(struct creation *c, bool *ret_booting, struct err *err)
+{
+    int r = c->cloning ? vm_settle_clone(c, err) : 1;
+
+    *ret_booting = r > 0;
+    return r < 0 ? r : 0;
+}
+
+static int ask_for_container(struct creation *c, struct err *err)
+{
+    int r = container_send(c, SEQ_CREATE, err);
+
+    return r < 0 ? with_monitors_words(c, r, err) : 0;
+}
+
+/* What the guest says of the container comes first: without one its proxy has no namespaces. */
+static bool was_refused(const struct creation *c, struct err *err)
+{
+    struct err said = ERR_INIT;
+
+    if (fd_wait(c->sock, POLLIN, 0) <= 0 ||
+        ipc_wait(c->sock, SEQ_CREATE, deadline_in_ms(LAST_WORDS_MS), NULL, &said) == 0 ||
+        said.code == EPIPE)
+        return false;
+    *err = said;
+    return true;
+}
+
+/* The same of another VM, for that of the pool cannot be where the container's is to be. */
+static int ask_anew(struct creation *c, const struct err *why, struct err *err)
+{
+    bool booting;
+    int r;
+
+    if (was_refused(c, err))
+        return -err->code;
+    if ((r = vm_begin_anew(c, why, err)) < 0 || (r = settle_clone(c, &booting, err)) < 0 ||
+        (r = ask_for_container(c, err)) < 0)
+        return r;
+    return booting ? vm_settle_boot(c, err) : 0;
+}
+
 /*
  * The host's part of a container in a VM that was there before. To change cgroups and network
  * namespaces is to wait for the kernel's RCU: meanwhile the guest makes its own part.
  */
 static int join_member(struct creation *c, struct err *err)
 {
+    struct err why = ERR_INIT;
     int r = c->proxy.pid ? 0 : sandbox_spawn_proxy(c, err);
 
-    return r < 0 ? r : pool_move(c, err);
+    if (r < 0)
+        return r;
+    if (pool_move(c, &why) < 0)
+        return ask_anew(c, &why, err);
+    container_sent(c);
+    return 0;
 }
 
 /* The plan is made while the VM wakes up. */
@@ -223,7 +273,7 @@ static int plan_and_take(struct creation *c, struct err *err)
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
-    bool booting = !c->member; /* its end is still to be waited for */
+    bool booting = false;
     int r;
 
     sandbox_take_oom_score(c);
@@ -231,18 +281,10 @@ static int make(struct creation *c, struct err *err)
         (r = disks_open(&c->disks, &c->choice, c->dir.path, c->interrupt.fd, err)) < 0 ||
         (r = c->member ? vm_join(c, err) : vm_begin(c, err)) < 0 || (r = plan_and_take(c, err)) < 0)
         return r;
-    if (c->pool_member)
-        booting = false;
-    if (c->cloning) {
-        if ((r = vm_settle_clone(c, err)) < 0)
-            return r;
-        booting = r > 0;
-    }
-    if ((r = container_hooks(c, err)) < 0)
+    if (!c->member && !c->pool_member && (r = settle_clone(c, &booting, err)) < 0)
         return r;
-    if ((r = container_send(c, SEQ_CREATE, err)) < 0)
-        return with_monitors_words(c, r, err);
-    if (c->pool_member && (r = join_member(c, err)) < 0)
+    if ((r = container_hooks(c, err)) < 0 || (r = ask_for_container(c, err)) < 0 ||
+        (c->pool_member && (r = join_member(c, err)) < 0))
         return r;
     if ((booting && (r = vm_settle_boot(c, err)) < 0) ||
         (r = creation_wait(c, SEQ_CREATE, NULL, err)) < 0)

@@ -131,6 +131,8 @@ void host_cgroups_release(struct creation *c);
 int container_plan(struct creation *c, struct err *err);
 int container_hooks(struct creation *c, struct err *err);
 int container_send(struct creation *c, uint32_t seq, struct err *err);
+/* Nobody else will be asked for it. A VM of the pool may yet have to be given up. */
+void container_sent(struct creation *c);
 
 /* proxy_root.c; after the guest has made the container and with it the mount points */
 int proxy_enter_root(struct creation *c, struct err *err);

@@ -152,6 +152,8 @@ static int move_to_cgroups(struct creation *c, struct err *err)
     const struct strv *to = c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups;
     int r = 0;
 
+    if (fault_point("cli.pool-cgroups") < 0)
+        return err_set(err, EIO, "fault cli.pool-cgroups");
     for (size_t i = 0; i < c->pool_cgroups.n && i < to->n && r == 0; i++)
         r = move_processes(c->pool_cgroups.v[i], to->v[i], c->monitor.pid, err);
     if (r == 0)
@@ -232,6 +234,8 @@ static int move_taps(struct creation *c, struct err *err)
     cleanup_free char *path = xasprintf("/proc/self/fd/%d", c->pool_ns);
     int r = net_ns_open(path, &from, err);
 
+    if (fault_point("cli.pool-taps") < 0)
+        return err_set(err, EIO, "fault cli.pool-taps");
     return r < 0 ? r : net_taps_move(&from, to, err);
 }
 
@@ -257,16 +261,14 @@ int pool_settle(struct creation *c, uint32_t seq, uint64_t deadline, struct err 
     return r;
 }
 
-/* The directory, which has our state by now, stays. */
+/* The directory, which has our state by now, stays. The monitor is killed before it can see our end
+ * close: it would tell a proxy that there is no container. */
 int pool_abandon(struct creation *c, struct err *err)
 {
     const struct container self = {.dir = c->dir, .state = c->state};
     int r;
 
     free(steal_ptr(&c->pool_member));
-    close_fd(&c->sock);
-    close_fd(&c->pool_pass);
-    close_fd(&c->pool_ns);
     if (c->monitor.pidfd >= 0 && proc_wait_gone(c->monitor.pidfd, 0) < 0) {
         (void)pidfd_send_signal(c->monitor.pidfd, SIGKILL, NULL, 0);
         if (proc_wait_gone(c->monitor.pidfd, END_MS) < 0)
@@ -274,6 +276,9 @@ int pool_abandon(struct creation *c, struct err *err)
     }
     c->monitor.pid = 0;
     close_fd(&c->monitor.pidfd);
+    close_fd(&c->sock);
+    close_fd(&c->pool_pass);
+    close_fd(&c->pool_ns);
     if ((r = container_end_vm(c->cli, &self, true, err)) < 0)
         return r;
     state_vm_forget(c->dir.fd);
