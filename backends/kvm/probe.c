@@ -77,6 +77,7 @@ static void fill_devices(struct kvm_inst *in, const struct machine *m, struct hv
     c->coldplug = disk_nic | 1u << HVP_DEV_SHARE;
     if (m->root_ports && in->config.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
+    c->hotplug_max = c->hotplug ? in->config.hotplug_ports : 0;
     c->update = disk_nic;
     c->flags |= m->adds_vcpus ? HVP_CAP_SET_VCPUS : 0;
     c->flags |= m->grows ? HVP_CAP_SET_MEMORY : 0;

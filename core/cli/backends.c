@@ -80,6 +80,7 @@ static void print_details(const struct choice *c, FILE *to)
 
             fprintf(to, "  %-14s  %s\n", masks[k].key, list);
         }
+        fprintf(to, "  hotplug_max     %u\n", caps->hotplug_max);
     }
 }
 
@@ -152,6 +153,7 @@ static void add_probe_json(json_object *o, const struct plugin_info *info)
     json_object_object_add(o, "capabilities", words_json(c->flags, plugin_cap_name));
     for (size_t k = 0; k < ARRAY_SIZE(masks); k++)
         json_object_object_add(o, masks[k].key, words_json(mask(c, k), masks[k].name));
+    json_object_object_add(o, "hotplug_max", json_object_new_int64(c->hotplug_max));
     json_object_object_add(o, "max_vcpus", json_object_new_int64(c->max_vcpus));
     json_object_object_add(o, "max_memory", json_object_new_uint64(c->max_memory));
 }

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 setup "${1:?usage: pool.sh BACKEND}"
 LIMIT=180
+PATH=$PATH:/usr/sbin:/sbin # e2fsprogs
 template=off
 [ "$BACKEND" = fake ] || template=shared
 MEMORY=256MiB
@@ -18,6 +19,7 @@ defaults:
   vm: {memory: $MEMORY, vcpus: 1}
   template: $template
   pool: $1
+  storage: {volumes: [block, 9pfs]}
 templates: {dir: $WORK/templates}
 X
 }
@@ -106,6 +108,25 @@ check "a name that is taken costs no member" 0 '' create c2 "$b"
 check "create of the same" 1 "id 'c2' already exists" create c2 "$b"
 check "the pool is filled again" 0 '' until_ok 120 has ready 2
 check "delete" 0 '^$' av delete --force c2
+
+# --- disks are plugged into the one that is taken, as many as it has places for beside a NIC's
+if [ "$BACKEND" = kvm ]; then
+    truncate -s 16M "$WORK/disk.img" && mke2fs -q -t ext4 -F "$WORK/disk.img"
+    image="{type:\"anyvisor.block\",source:\"$WORK/disk.img\",destination:\"/d\",options:[]}"
+    scratch='{type:"anyvisor.scratch",destination:"/s",options:["size=64MiB"]}'
+    disks=$(bundle disks "$(sh_args 'echo written > /d/f; echo gone > /s/f; grep -c -E " /[ds] ext4 " /proc/mounts') | .mounts += [$image,$scratch]")
+    check "the back-end says how many" 0 '^ +hotplug_max +4$' av backends --verbose
+    check "a VM of the pool takes disks" 0 '^2$' av run --keep --bundle "$disks" disks
+    check "it was taken" 0 'is that of container' cat "$ROOT/disks/monitor.log"
+    check "delete" 0 '' av delete --force disks
+    check "the host reads what it wrote" 0 '^written$' debugfs -R 'cat /f' "$WORK/disk.img"
+    check "the file system is clean" 0 'clean' e2fsck -n "$WORK/disk.img"
+    many=$(bundle many "$(sh_args 'grep -c " /s[0-9]* ext4 " /proc/mounts') | .mounts += ([range(4)]|map($scratch|.destination+=\"\(.)\"))")
+    check "four are one too many" 1 'cannot plug its disks into a VM that runs' av pool fill "$many"
+    check "the pool is filled again" 0 '' until_ok 120 filled
+    ANYVISOR_FAULT=cli.pool-cgroups:fail check "a VM that cannot be taken leaves the disks" 0 '^2$' av run --bundle "$disks" again
+    check "the pool is filled again" 0 '' until_ok 120 filled
+fi
 
 # --- takers at once: no VM is given twice
 takers=20

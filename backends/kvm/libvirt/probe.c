@@ -43,6 +43,7 @@ static void fill_devices(const struct lv_inst *in, const struct machine *m, stru
     c->coldplug = disk_nic | 1u << HVP_DEV_SHARE;
     if (in->config.kvm.hotplug_ports > 0)
         c->hotplug = c->unplug = disk_nic;
+    c->hotplug_max = in->config.kvm.hotplug_ports;
     c->update = disk_nic;
     c->disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2 | 1u << HVP_FORMAT_VMDK;
     c->max_channels = LV_MAX_CHANNELS;

@@ -76,6 +76,15 @@ static int choose_member(struct creation *c, struct err *err)
     return r;
 }
 
+/* A pod's containers would find the places taken that are there for their own. */
+static bool may_come_later(struct creation *c)
+{
+    const struct decision *d = &c->choice.decision;
+
+    return (d->template_scope || d->pool.size) && !c->choice.workload.is_sandbox &&
+           disks_can_wait(c->cli, &c->choice, &c->disks);
+}
+
 int creation_prepare(struct creation *c, struct err *err)
 {
     int r;
@@ -98,6 +107,8 @@ int creation_prepare(struct creation *c, struct err *err)
     r = disks_add_volumes(c->spec, &c->choice, err);
     if (r < 0 || (r = disks_choose(c->id, c->spec, &c->choice, &c->disks, err)) < 0)
         return r;
+    if (!c->member && c->disks.n)
+        c->disks.later = may_come_later(c);
     if (pool_possible(c, NULL))
         pool_facts(c, &c->pool_facts);
     return 0;

@@ -52,7 +52,7 @@ void from_template_facts(const struct creation *c, struct kvs *ret)
     const struct descriptor *b = c->choice.back_end;
     cleanup_call(boot_files_done) struct boot_files boot;
 
-    choice_boot_files(c->cli, &c->choice, NULL, &boot); /* nobody with disks is cloned */
+    choice_boot_files(c->cli, &c->choice, NULL, &boot); /* disks come later */
     template_fact(ret, "scope", d->template_scope);
     template_fact(ret, "version", layout_version());
     template_fact_boot(ret);
@@ -237,8 +237,10 @@ int from_template_find(struct creation *c, struct err *err)
 
     if (!c->choice.decision.template_scope)
         return 0;
-    if (c->disks.n) {
-        err_set(err, ENOTSUP, "a VM with disks from the start is not cloned");
+    if (c->disks.n && !c->disks.later) {
+        err_set(
+            err, ENOTSUP,
+            "it is a pod's with disks, or the back-end cannot plug its disks into one that runs");
         return 0;
     }
     from_template_facts(c, &facts);

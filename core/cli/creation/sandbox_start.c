@@ -198,10 +198,11 @@ void sandbox_metadata(const struct creation *c, struct kvs *ret)
             kvs_add(ret, list[i].key, list[i].value);
 }
 
-static void fill_vm(const struct creation *c, struct ipc_sandbox *m)
+/* disks: NULL = it has none when it is made. */
+static void fill_vm(const struct creation *c, const struct disks *disks, struct ipc_sandbox *m)
 {
     const struct decision *d = &c->choice.decision;
-    cleanup_free char *modules = disks_modules(&c->disks);
+    cleanup_free char *modules = disks ? disks_modules(disks) : NULL;
     struct boot_files boot;
 
     choice_boot_files(c->cli, &c->choice, modules, &boot);
@@ -238,7 +239,7 @@ static void fill_place(const struct sandbox_place *p, bool on_host, struct ipc_s
     m->template_key = xstrdup(p->template_key);
 }
 
-static void fill_request(const struct creation *c, struct ipc_sandbox *m)
+static void fill_request(const struct creation *c, const struct disks *disks, struct ipc_sandbox *m)
 {
     const struct descriptor *d = c->choice.back_end;
 
@@ -259,7 +260,7 @@ static void fill_request(const struct creation *c, struct ipc_sandbox *m)
                   c->choice.decision.storage.msize, c->choice.decision.storage.cache);
     m->share_model = xstrdup(c->choice.decision.storage.security_model);
     m->log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO;
-    fill_vm(c, m);
+    fill_vm(c, disks, m);
 }
 
 /* The lists that m borrows; their descriptors follow in this order. */
@@ -292,7 +293,7 @@ int sandbox_send(const struct creation *c, const struct sandbox_place *place,
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
 
-    fill_request(c, &m);
+    fill_request(c, NULL, &m);
     fill_place(place, c->choice.back_end->host_mounts, &m);
     return send_request(&m, nics, NULL, sock, seq, err);
 }
@@ -321,12 +322,15 @@ int sandbox_request(struct creation *c, uint32_t seq, struct err *err)
 {
     cleanup_call(ipc_sandbox_done) struct ipc_sandbox m = {0};
     cleanup_free char *live = c->cloning ? template_live(&c->template) : NULL;
+    const struct disks *disks = c->cloning ? NULL : &c->disks; /* those come with the container */
     int r;
 
-    fill_request(c, &m);
+    fill_request(c, disks, &m);
     fill_own(c, live, &m);
-    r = send_request(&m, &c->nics, &c->disks, c->sock, seq, err);
+    r = send_request(&m, &c->nics, disks, c->sock, seq, err);
     network_nics_sent(&c->nics);
+    if (!disks)
+        return r;
     disks_close(&c->disks);
     c->disks.sent = true;
     return r;

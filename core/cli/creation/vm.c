@@ -86,8 +86,11 @@ int vm_begin_anew(struct creation *c, const struct err *why, struct err *err)
     int r;
 
     log_warn("the VM is none of the pool, of which one could not be taken: %s", why->msg);
-    r = pool_abandon(c, err);
-    return r < 0 ? r : make_vm(c, err);
+    if ((r = pool_abandon(c, err)) < 0 ||
+        (!c->disks.fds &&
+         (r = disks_open(&c->disks, &c->choice, c->dir.path, c->interrupt.fd, err)) < 0))
+        return r;
+    return make_vm(c, err);
 }
 
 /*

@@ -132,6 +132,18 @@ bool disk_can_plug(const struct choice *c)
     return !caps || (caps->coldplug & 1u << HVP_DEV_DISK);
 }
 
+bool disks_can_wait(const struct cli *cli, struct choice *c, const struct disks *d)
+{
+    const struct hvp_caps *caps;
+
+    for (size_t i = 0; i < d->n; i++)
+        if (d->v[i].origin == DISK_NETWORK)
+            return false; /* a VMM that started without one may not be in a network */
+    choice_probe(cli, c, (size_t)(c->back_end - c->descriptors.v));
+    caps = disk_known_caps(c);
+    return (caps->hotplug & 1u << HVP_DEV_DISK) && d->n < caps->hotplug_max;
+}
+
 bool disk_images_are_writable(const struct choice *c)
 {
     const struct hvp_caps *caps = disk_known_caps(c);

@@ -47,6 +47,7 @@ struct disks {
     int *fds; /* for the monitor, in the order of ipc.h; open after disks_open */
     size_t n_fds;
     bool sent;
+    bool later;           /* plugged into a VM that was there before: a clone, or one of a pool */
     struct plan_nfs *nfs; /* volumes that the guest mounts; strings are ours */
     size_t n_nfs;
     struct strv nfs_hosts; /* of each, as the URI names it */
@@ -56,8 +57,12 @@ struct disks {
 /* Look at rootfs, mounts and devices of the bundle and decide. Errors name the mount. */
 int disks_choose(const char *id, const struct oci_spec *spec, const struct choice *c,
                  struct disks *ret, struct err *err);
+/* Whether a VM of the chosen back-end that has been made without them can take all of them while it
+ * runs, and one NIC. Asks the back-end, unless it is known without. */
+bool disks_can_wait(const struct cli *cli, struct choice *c, const struct disks *d);
 /* Open images and devices, make scratch disks and images: -EINTR once cancel_fd is readable.
- * Secrets that are no files yet become some in dir, until disks_unname. */
+ * Secrets that are no files yet become some in dir, until disks_unname. Again: for another VM,
+ * after one that had got them is gone. */
 int disks_open(struct disks *d, const struct choice *c, const char *dir, int cancel_fd,
                struct err *err);
 void disks_close(struct disks *d);  /* the descriptors: the monitor has its own */

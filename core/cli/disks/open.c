@@ -43,10 +43,14 @@ static int open_tree_image(struct disk *d, const struct choice *c, int cancel_fd
 }
 
 /* The file system was mounted for this container alone: from now on it is the guest's. */
-static int let_go(const struct disk *d, struct err *err)
+static int let_go(struct disk *d, struct err *err)
 {
-    if (!d->unmount || umount2(d->unmount, UMOUNT_NOFOLLOW) == 0)
+    if (!d->unmount)
         return 0;
+    if (umount2(d->unmount, UMOUNT_NOFOLLOW) == 0) {
+        free(steal_ptr(&d->unmount));
+        return 0;
+    }
     return err_set_phase(err, PHASE_STORAGE, errno,
                          "unmount '%s' from '%s', so that only the guest uses it: %m", d->source,
                          d->unmount);
@@ -67,7 +71,7 @@ static int open_disk(struct disk *d, const struct choice *c, int cancel_fd, int 
 
 /* Last, when nothing else can fail here: nobody mounts it again on the host, where the guest may
  * have written to it by then. */
-static int let_all_go(const struct disks *d, struct err *err)
+static int let_all_go(struct disks *d, struct err *err)
 {
     int r = 0;
 
@@ -84,6 +88,8 @@ int disks_open(struct disks *d, const struct choice *c, const char *dir, int can
 
     if (r < 0)
         return r;
+    disks_close(d);
+    disks_unname(d);
     for (size_t i = 0; i < d->n; i++)
         n += ipc_disk_fds(&d->v[i].ipc);
     d->fds = xcalloc(n + 1, sizeof(*d->fds));

@@ -40,8 +40,8 @@ bool pool_possible(const struct creation *c, const char **ret_why)
         why = "its class has no pool (pool.size)";
     else if (layout_is_users() || geteuid() != 0)
         why = "only root's VMs come from a pool";
-    else if (c->disks.n)
-        why = "a VM with disks from the start comes from no pool";
+    else if (c->disks.n && !c->disks.later)
+        why = "it is a pod's with disks, or the back-end cannot plug its disks into a VM that runs";
     if (ret_why)
         *ret_why = why;
     return !why;

@@ -19,6 +19,9 @@ defaults:
   vm: {memory: 256MiB, vcpus: 1}
   template: $1
 templates: {dir: $STORE${2:-}}
+storage: {cache: {dir: $WORK/cache}}
+classes:
+- {name: tree, match: {annotations: {root: image}}, storage: {rootfs: [block]}}
 X
 }
 
@@ -39,6 +42,10 @@ rests() {       # PID has been woken at most 20 times in 5 s; before the guest w
     before=$(switches "$1")
     sleep 5                              # the span that is measured
     [ $(($(switches "$1") - before)) -le 20 ]
+}
+
+one_line() {
+    "$@" | tr '\n' ' '
 }
 
 # run_logged NAME CMD...: `anyvisor run`, what it says of templates in $WORK/NAME.log
@@ -129,6 +136,17 @@ same "each one's time is that of its start" "$CLONES" "$(cat "$WORK"/many.[0-9]*
     awk -v b="$((before / 1000000))" -v a="$((after / 1000000))" \
         '/^time / { t = $2 / 1000000; n += t >= b - 50 && t <= a + 50 } END { print n + 0 }')"
 same "all of them were clones" "$((CLONES + 2))" "$(templates '.[].uses')"
+
+# --- disks are plugged into it
+if command -v mkfs.erofs > /dev/null; then
+    b=$(bundle disks "$(sh_args 'echo new > /new && cat /new && sed -n "s|^overlay / .*|on an image|p" /proc/mounts') | .annotations.root=\"image\"")
+    check "a clone whose root is a disk" 0 '^new on an image $' one_line run_logged disks --keep --bundle "$b" disks
+    check "is one of the same template" 0 "clone of the template in '$STORE" cat "$ROOT/disks/monitor.log"
+    same "is its $((CLONES + 3))th" "$((CLONES + 3))" "$(templates '.[].uses')"
+    check "delete it" 0 '' av delete --force disks
+else
+    skip "a clone whose root is a disk" "mkfs.erofs is not installed"
+fi
 
 # --- its time is the host's, and nothing of the template can be written
 b=$(bundle idle '.process.args=["sleep","1000"]')
