@@ -41,7 +41,7 @@ create() {
     av --log "$WORK/log" create --bundle "${2:-$B}" "$1" > "$WORK/out" 2>&1 < /dev/null
     local rc=$?
     cat "$WORK/out"
-    return $rc
+    return "$rc"
 }
 
 # --- who has one
@@ -139,7 +139,7 @@ wait
 same "$takers at once: all are created" "$takers" "$(av list --format json | jq '[.[]|select(.status=="created")]|length')"
 same "each has a VM of its own" "$takers" "$(jq -r .runDir "$ROOT"/m*/state.json | sort -u | wc -l)"
 same "and a monitor of its own" "$takers" "$(cat "$ROOT"/m*/monitor | sort -u | wc -l)"
-same "some were taken from the pool" yes "$([ "$(taken)" -ge 2 ] && echo yes || cat "$WORK"/many.*)"
+same "some were taken from the pool" yes "$(if [ "$(taken)" -ge 2 ]; then echo yes; else cat "$WORK"/many.*; fi)"
 for ((i = 1; i <= takers; i++)); do av delete --force "m$i"; done
 check "the pool is filled again" 0 '' until_ok 120 has ready 2
 

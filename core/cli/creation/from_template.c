@@ -191,6 +191,36 @@ static int build(struct creation *c, const struct kvs *facts, struct err *err)
     return template_publish(&c->template, facts, key, err);
 }
 
+static int await_clone(const struct creation *c, const struct builder *b, struct err *err)
+{
+    uint64_t deadline =
+        deadline_in_ms((uint32_t)(c->choice.decision.boot_timeout_s * 1000) + BUILD_MARGIN_MS);
+    int r = interrupt_wait(&c->interrupt, b->sock, deadline, err);
+
+    return r < 0 ? r : ipc_wait(b->sock, SEQ_BUILD, deadline, NULL, err);
+}
+
+int from_template_try(struct creation *c, struct err *err)
+{
+    cleanup_call(builder_done) struct builder b = {.c = c, .sock = -1, .monitor = {0, -1}};
+    cleanup_free char *live = template_live(&c->template);
+    cleanup_free char *id = xasprintf("template-%s", c->template.name);
+    int r;
+
+    if ((r = make_dirs(&b, err)) < 0 ||
+        (r = sandbox_spawn(c->cli, b.state_dir, &b.sock, &b.monitor, err)) < 0)
+        return r;
+    const struct sandbox_place place = {id,   b.state_dir,    b.run_dir, IPC_TEMPLATE_CLONE,
+                                        live, c->template.key};
+
+    if ((r = sandbox_send(c, &place, &c->nics, b.sock, SEQ_BUILD, err)) < 0)
+        return r;
+    r = await_clone(c, &b, err);
+    if (r < 0 && r != -EINTR)
+        template_fail(&c->template, err->msg, false);
+    return r;
+}
+
 /* With the lock: it may have been made while we waited for it. */
 static int make(struct creation *c, const struct kvs *facts, struct err *err)
 {

@@ -17,6 +17,14 @@ int from_template_find(struct creation *c, struct err *err);
 /* What became of the clone. failure: it did not come up, and why. */
 void from_template_done(struct creation *c, const struct err *failure);
 
+/* like_template.c: c, whose choice is loaded, becomes the creation of a VM like that with these
+ * facts, which it borrows, and has taps for it. */
+int from_template_like(struct creation *c, const struct kvs *facts, struct err *err);
+
+/* Clone c->template (LOCK_EX, ready), wait until the clone's agent has answered, and end it. When
+ * it does not come up the template goes. Needs c->interrupt. */
+int from_template_try(struct creation *c, struct err *err);
+
 /* What a VM like c's needs to be cloned, for list and for explain: the facts. */
 void from_template_facts(const struct creation *c, struct kvs *ret);
 

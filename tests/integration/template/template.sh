@@ -107,6 +107,8 @@ same "both run" "ran ran" "$(cat "$WORK/f1" "$WORK/f2" | tr '\n' ' ' | sed 's/ $
 same "one made the template" 1 "$(cat "$WORK/first.log" "$WORK/second.log" | grep -c 'made template')"
 same "both are clones of it" "ready 2" "$(templates '.[]|"\(.state) \(.uses)"')"
 check "template check finds nothing wrong" 0 ': ok$' av template check
+check "and a clone that is only for that answers" 0 ': ok, a clone has answered after [0-9]+ ms$' av template check --boot
+same "which is no use of it, and is gone" "ready 2 " "$(templates '.[]|"\(.state) \(.uses)"') $(leftover_processes)"
 check "template check of what is not there" 1 'No such file' av template check 0123456789abcdef0123456789abcdef
 check "template build finds it" 0 "^$(templates '.[].name')\$" av template build "$b"
 
@@ -193,6 +195,13 @@ fi
 b=$(bundle bad "$wanted")
 find "$STORE"/*/live -type f \( -name state -o -name domain \) -exec truncate --size=1000 {} +
 check "template check names the file" 1 "its file '(state|domain)' was changed" av template check
+check "so does --boot, without a clone" 1 "its file '(state|domain)' was changed" av template check --boot
+sed -i -E '/^(state|domain)=/d' "$STORE"/*/live/contents     # only a clone can tell now
+check "a clone that cannot be made is the reason" 1 'of 1 templates cannot be cloned' av template check --boot
+same "the template is dropped" "missing" "$(templates '.[].state')"
+same "and nothing of the clone is left" "" "$(leftover_processes)"
+check "the next start makes it anew" 0 '^ran$' run_logged anew --bundle "$b" b0
+find "$STORE"/*/live -type f \( -name state -o -name domain \) -exec truncate --size=1000 {} +
 check "a broken template costs a boot, not the container" 0 '^ran$' run_logged bad --bundle "$b" b1
 check "the log says so" 0 'could not be cloned' cat "$WORK/bad.log"
 same "it is gone" "missing" "$(templates '.[].state')"
