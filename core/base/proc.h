@@ -31,6 +31,13 @@ int proc_wait_gone(int pidfd, int timeout_ms);
 /* waitid(P_PIDFD) with WEXITED; *ret_status as wait(2) would give it. EINTR is retried. */
 int proc_reap(int pidfd, int *ret_status, struct err *err);
 
+/*
+ * Moves this process, which has one thread, into the cgroup of that directory. In version 1 by its
+ * file `tasks`: the kernel (cgroup_procs_write_start) then need not keep all processes from forking
+ * and ending, for which it waits for a grace period of RCU. 0 or -errno; async-signal-safe.
+ */
+int proc_enter_cgroup(const char *dir);
+
 /* 1: this process lives in a user namespace below the first one, so its root is nobody's root
  * outside. 0: in the first, or where nobody can tell. */
 int proc_in_user_namespace(void);
@@ -47,12 +54,12 @@ struct proc_spawn {
     size_t n_fds;
     const int *setns_fds; /* namespaces to join, in this order (pid: takes effect as below) */
     size_t n_setns;
-    uint64_t unshare_flags; /* CLONE_NEW*; with CLONE_NEWPID the child is pid 1 of a new one */
-    const char *const *cgroup_procs; /* NULL or NULL-terminated cgroup.procs files to enter first */
-    const char *cwd;                 /* NULL = stay */
-    int death_signal;                /* PR_SET_PDEATHSIG of the calling thread; 0 = none */
-    int new_session;                 /* setsid() */
-    int null_stdio;                  /* fds 0-2 that the map leaves out become /dev/null */
+    uint64_t unshare_flags;     /* CLONE_NEW*; with CLONE_NEWPID the child is pid 1 of a new one */
+    const char *const *cgroups; /* NULL or NULL-terminated directories of cgroups to enter first */
+    const char *cwd;            /* NULL = stay */
+    int death_signal;           /* PR_SET_PDEATHSIG of the calling thread; 0 = none */
+    int new_session;            /* setsid() */
+    int null_stdio;             /* fds 0-2 that the map leaves out become /dev/null */
     /*
      * Last change of the child's own limits and rights, after namespaces, cgroups and cwd: 0 or
      * -errno, async-signal-safe calls only (raw system calls for ids). NULL = none.

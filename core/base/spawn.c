@@ -68,16 +68,31 @@ static _Noreturn void fail(const struct job *job, enum step step, int index)
 }
 
 /* "0" is the writer itself, in version 1 and 2. */
+int proc_enter_cgroup(const char *path)
+{
+    int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, r = 0;
+
+    if (dir < 0)
+        return -errno;
+    fd = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        fd = openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "0", 1) != 1)
+        r = -errno;
+    close(dir);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
 static void enter_cgroups(const struct job *job)
 {
-    const char *const *files = job->how->cgroup_procs;
+    const char *const *dirs = job->how->cgroups;
 
-    for (int i = 0; files && files[i]; i++) {
-        int fd = open(files[i], O_WRONLY | O_CLOEXEC);
-
-        if (fd < 0 || write(fd, "0", 1) != 1)
+    for (int i = 0; dirs && dirs[i]; i++) {
+        errno = -proc_enter_cgroup(dirs[i]);
+        if (errno)
             fail(job, STEP_CGROUP, i);
-        close(fd);
     }
 }
 
@@ -271,7 +286,7 @@ static int explain(const struct job *job, const struct report *r, struct err *er
 
     switch ((enum step)r->step) {
     case STEP_CGROUP:
-        return err_set(err, code, "enter cgroup '%s': %m", how->cgroup_procs[r->index]);
+        return err_set(err, code, "enter cgroup '%s': %m", how->cgroups[r->index]);
     case STEP_SETNS:
         return err_set(err, code, "start '%s': join the %s namespace: %m", how->path,
                        namespace_name(job->namespaces[r->index]));

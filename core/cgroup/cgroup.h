@@ -62,9 +62,6 @@ int cgroup_dirs_of(const struct cgroup_host *h, pid_t pid, struct strv *ret_dirs
  */
 int cgroup_make(const struct cgroup_host *h, const struct strv *dirs, struct err *err);
 
-/* "DIR/cgroup.procs" of each, for proc_spawn. */
-void cgroup_procs_files(const struct strv *dirs, struct strv *ret_files);
-
 /*
  * Write what the bundle limits and the host can: cpu, cpuset, blkio, hugetlb and the network's
  * class and priorities exactly; memory as memory_bytes (the VM and its VMM; 0 = none) only when the

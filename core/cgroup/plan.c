@@ -111,9 +111,3 @@ int cgroup_paths(const struct cgroup_host *h, const char *cgroups_path, const ch
     }
     return 0;
 }
-
-void cgroup_procs_files(const struct strv *dirs, struct strv *ret_files)
-{
-    for (size_t i = 0; i < dirs->n; i++)
-        strv_addf(ret_files, "%s/cgroup.procs", dirs->v[i]);
-}

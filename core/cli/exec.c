@@ -145,7 +145,8 @@ static int open_namespaces(pid_t proxy, int fds[8], size_t *n, struct err *err)
     return 0;
 }
 
-static int spawn_in(struct exec *x, const char *path, int sock, struct strv *procs, struct err *err)
+static int spawn_in(struct exec *x, const char *path, int sock, struct strv *cgroups,
+                    struct err *err)
 {
     bool terminal = x->process->terminal;
     cleanup_call(proxy_command_done) struct proxy_command command = {{0}};
@@ -162,7 +163,7 @@ static int spawn_in(struct exec *x, const char *path, int sock, struct strv *pro
         .n_fds = terminal ? 2 : 1,
         .setns_fds = namespaces,
         .n_setns = n,
-        .cgroup_procs = (const char *const *)procs->v,
+        .cgroups = (const char *const *)cgroups->v,
         .cwd = "/",
         .new_session = 1,
         .null_stdio = 1,
@@ -178,7 +179,7 @@ static int spawn_proxy(struct exec *x, const struct cli *cli, struct err *err)
 {
     cleanup_free char *path = path_join(cli->layout.libexec_dir, "anyvisor-proxy");
     struct cgroup_host host = {0};
-    struct strv dirs = {0}, procs = {0};
+    struct strv dirs = {0};
     cleanup_fd int theirs = -1;
     int ends[2], r;
 
@@ -189,11 +190,9 @@ static int spawn_proxy(struct exec *x, const struct cli *cli, struct err *err)
     r = cgroup_host_read("/proc/self/mountinfo", "/proc/self/cgroup", &host, err);
     if (r == 0)
         r = cgroup_dirs_of(&host, x->c.state.proxy.pid, &dirs, err);
-    cgroup_procs_files(&dirs, &procs);
     if (r == 0)
-        r = spawn_in(x, path, theirs, &procs, err);
+        r = spawn_in(x, path, theirs, &dirs, err);
     strv_done(&dirs);
-    strv_done(&procs);
     cgroup_host_done(&host);
     return r;
 }

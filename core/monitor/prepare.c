@@ -25,13 +25,11 @@ static int enter_cgroups(struct monitor *m, struct err *err)
     m->cgroup_fds = xcalloc(dirs->n + 1, sizeof(*m->cgroup_fds));
     for (size_t i = 0; i < dirs->n; i++) {
         cleanup_free char *file = path_join(dirs->v[i], "cgroup.procs");
-        int fd = open(file, O_WRONLY | O_CLOEXEC), r;
+        int r = proc_enter_cgroup(dirs->v[i]);
+        int fd = r < 0 ? -1 : open(file, O_WRONLY | O_CLOEXEC);
 
-        if (fd < 0 || write(fd, "0", 1) < 0) {
-            r = err_set(err, errno, "enter cgroup '%s': %m", dirs->v[i]);
-            close_fd(&fd);
-            return r;
-        }
+        if (fd < 0)
+            return err_set(err, r < 0 ? -r : errno, "enter cgroup '%s': %m", dirs->v[i]);
         m->cgroup_fds[m->n_cgroup_fds++] = fd;
     }
     return 0;

@@ -139,10 +139,10 @@ static void fill_fds(const struct hvp_spawn *what, struct proc_fd_map *map)
         map[i] = (struct proc_fd_map){what->fds[i].parent_fd, what->fds[i].child_fd};
 }
 
-static void fill_cgroups(const struct hvp_spawn *what, struct strv *procs)
+static void fill_cgroups(const struct hvp_spawn *what, struct strv *dirs)
 {
     for (size_t i = 0; i < what->n_cgroups; i++)
-        strv_addf(procs, "%s/cgroup.procs", what->cgroups[i]);
+        strv_add(dirs, what->cgroups[i]);
 }
 
 static uint64_t new_namespaces(const struct hvp_spawn *what)
@@ -168,7 +168,7 @@ int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t 
                  int *ret_pidfd, struct hvp_error *err)
 {
     static const char *const path_only[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
-    cleanup_call(strv_done) struct strv procs = {0};
+    cleanup_call(strv_done) struct strv dirs = {0};
     cleanup_free struct proc_fd_map *map = NULL;
     cleanup_free int *namespaces = NULL;
     const struct child_side side = {what, hide};
@@ -182,7 +182,7 @@ int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t 
     map = xcalloc(what->n_fds + 1, sizeof(*map));
     namespaces = xcalloc(what->n_namespaces + 1, sizeof(*namespaces));
     fill_fds(what, map);
-    fill_cgroups(what, &procs);
+    fill_cgroups(what, &dirs);
     for (size_t i = 0; i < what->n_namespaces; i++)
         namespaces[i] = what->namespaces[i].fd;
     how = (struct proc_spawn){
@@ -194,7 +194,7 @@ int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t 
         .setns_fds = namespaces,
         .n_setns = what->n_namespaces,
         .unshare_flags = new_namespaces(what),
-        .cgroup_procs = what->cgroups ? (const char *const *)procs.v : NULL,
+        .cgroups = what->cgroups ? (const char *const *)dirs.v : NULL,
         .cwd = what->cwd ? what->cwd : "/",
         .death_signal = what->death_signal,
         .new_session = 1,
@@ -203,7 +203,7 @@ int plugin_spawn(const struct hvp_spawn *what, const char *const *hide, int32_t 
         .in_child_arg = &side,
     };
     if (what->flags & HVP_SPAWN_NO_CGROUP)
-        how.cgroup_procs = NULL;
+        how.cgroups = NULL;
     r = proc_spawn(&how, &pid, ret_pidfd, &e);
     if (r < 0)
         return hvp_fail(err, -r, "%s", e.msg);

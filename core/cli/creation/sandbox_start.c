@@ -143,12 +143,10 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     cleanup_call(proxy_command_done) struct proxy_command command = {{0}};
     cleanup_call(proxy_setup_done) struct proxy_setup setup = {0};
     cleanup_call(joined_done) struct joined joined = {.n = 0};
-    cleanup_call(strv_done) struct strv procs = {0};
     int r;
 
     if ((r = open_namespaces(c->spec, &joined, err)) < 0 || (r = sandbox_proxy_socket(c, err)) < 0)
         return r;
-    cgroup_procs_files(&c->cgroups, &procs);
     proxy_command_make(&c->spec->process, c->dir.path, &command);
     proxy_setup_make(c->spec, &setup);
     struct proc_spawn how = {
@@ -160,7 +158,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
         .setns_fds = joined.fds,
         .n_setns = joined.n,
         .unshare_flags = joined.unshare,
-        .cgroup_procs = (const char *const *)procs.v,
+        .cgroups = (const char *const *)c->cgroups.v,
         .cwd = "/",
         .new_session = 1,
         .null_stdio = 1,

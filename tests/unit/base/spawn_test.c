@@ -55,9 +55,9 @@ TEST(missing_program_is_an_error_of_the_spawn)
 TEST(failing_step_is_named)
 {
     struct err err = ERR_INIT;
-    const char *cgroups[] = {"/nonexistent/cgroup.procs", NULL};
+    const char *cgroups[] = {"/nonexistent/cgroup", NULL};
     struct proc_spawn cwd = {.path = "/bin/sh", .argv = SH(""), .cwd = "/nonexistent"};
-    struct proc_spawn cgroup = {.path = "/bin/sh", .argv = SH(""), .cgroup_procs = cgroups};
+    struct proc_spawn cgroup = {.path = "/bin/sh", .argv = SH(""), .cgroups = cgroups};
     struct proc_spawn fd = {
         .path = "/bin/sh", .argv = SH(""), .fds = &(struct proc_fd_map){999, 5}, .n_fds = 1};
     struct proc_spawn ns = {
@@ -67,12 +67,46 @@ TEST(failing_step_is_named)
     CHECK_ERR(proc_spawn(&cwd, &pid, NULL, &err), -ENOENT);
     CHECK_CONTAINS(err.msg, "change directory to '/nonexistent'");
     CHECK_ERR(proc_spawn(&cgroup, &pid, NULL, &err), -ENOENT);
-    CHECK_CONTAINS(err.msg, "enter cgroup '/nonexistent/cgroup.procs'");
+    CHECK_CONTAINS(err.msg, "enter cgroup '/nonexistent/cgroup'");
     CHECK_ERR(proc_spawn(&fd, &pid, NULL, &err), -EBADF);
     CHECK_CONTAINS(err.msg, "pass descriptor 5");
     CHECK(proc_spawn(&ns, &pid, NULL, &err) < 0);
     CHECK_CONTAINS(err.msg, "join the unknown namespace");
     CHECK(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
+static void check_entered(struct scratch *s, const char *by, const char *other)
+{
+    const char *cgroups[] = {s->path, NULL};
+    struct err err = ERR_INIT;
+    cleanup_free char *text = NULL, *untouched = NULL, *out = NULL;
+    struct proc_spawn how = {.cgroups = cgroups};
+
+    CHECK_OK(path_write(s->fd, by, "", &err), err);
+    CHECK_INT_EQ(run(how, ":", &out), 0);
+    CHECK_OK(path_read(s->fd, by, 16, &text, NULL, &err), err);
+    CHECK_STR_EQ(text, "0");
+    if (other) {
+        CHECK_OK(path_read(s->fd, other, 16, &untouched, NULL, &err), err);
+        CHECK_STR_EQ(untouched, "");
+    }
+}
+
+/* Version 2 has no `tasks`; in version 1 it is the file that costs no grace period. */
+TEST(cgroup_is_entered_by_tasks_where_there_is_one)
+{
+    struct scratch s = scratch_make();
+    int fd = openat(s.fd, "cgroup.procs", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+
+    CHECK(fd >= 0);
+    check_entered(&s, "cgroup.procs", NULL);
+    CHECK(ftruncate(fd, 0) == 0);
+    close(fd);
+    fd = openat(s.fd, "tasks", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    close(fd);
+    check_entered(&s, "tasks", "cgroup.procs");
+    scratch_done(&s);
 }
 
 TEST(child_gets_exactly_the_mapped_descriptors)
