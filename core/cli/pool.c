@@ -37,7 +37,7 @@ static int decide_by_class(struct creation *c, struct err *err)
     if (!mkdtemp(dir))
         return err_set(err, errno, "make '%s': %m", dir);
     c->bundle = dir;
-    r = view_bundle_make(dir, NULL, choice_host_arch(), "/dev/null", err);
+    r = view_bundle_make(dir, NULL, choice_host_arch(), "/dev/null", NULL, err);
     if (r == 0)
         r = decide(c, err);
     c->bundle = NULL;

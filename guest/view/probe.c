@@ -2,8 +2,9 @@
 /*
  * probe.c - prints what a program in a container sees, one fact a line, in words that do not depend
  * on who made the container. For `anyvisor view diff`, and for tests/conformance/view.sh. Usage:
- * view-probe [-w DIR] [PATH...]  (files and folders to describe; /dev is always described). Without
- * -w nothing is changed in any file system; with it, files are left in DIR and in /tmp.
+ * view-probe [-w DIR | -f FILE] [PATH...]  (files and folders to describe; /dev always is). Without
+ * -w nothing is changed in any file system; with it, files are left in DIR and in /tmp. With -f it
+ * also does, with FILE, what programs do when they start.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -30,6 +31,7 @@
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
+#include "start.h"
 
 extern char **environ;
 
@@ -408,7 +410,10 @@ static void leave_files(const char *dir)
 int main(int argc, char **argv)
 {
     const char *leave_in = argc > 2 && strcmp(argv[1], "-w") == 0 ? argv[2] : NULL;
+    const char *map = argc > 2 && strcmp(argv[1], "-f") == 0 ? argv[2] : NULL;
 
+    if (map)
+        start_like_a_program(map);
     ids();
     environment();
     limits();
@@ -418,7 +423,7 @@ int main(int argc, char **argv)
     terminal();
     mounts();
     tree("/dev", 0, 3);
-    for (int i = leave_in ? 3 : 1; i < argc; i++)
+    for (int i = leave_in || map ? 3 : 1; i < argc; i++)
         tree(argv[i], 1, 3);
     ipc();
     if (leave_in)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The making of members. Each is a container like any other, whose program looks at all that a
- * container sees and ends: what a start takes has been done once in its VM, and an emulator has
- * translated it. To do it two or three times was seen to gain nothing.
+ * The making of members. Each is a container like any other, whose program starts as programs do,
+ * looks at all that a container sees and ends (warm_up.c): what a start takes has been done once in
+ * its VM, and an emulator has translated it. To do it two or three times was seen to gain nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,6 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "cli/pool/pool.h"
-#include "cli/view/bundle.h"
 
 #define CPU_SHARES 102 /* a tenth of what a container has by default */
 #define SEQ_HOLD 12
@@ -159,19 +158,6 @@ static int warm_up(struct creation *c, struct err *err)
     return 0;
 }
 
-static int make_bundle(const struct creation *of, const char *dir, struct err *err)
-{
-    const char *arch = of->choice.back_end->arch;
-    cleanup_free char *probe = xasprintf("%s/%s/view-probe", of->cli->layout.guest_dir, arch);
-    int r = path_remove_tree(AT_FDCWD, dir, err); /* a killed one's */
-
-    if (r < 0 || (r = path_mkdirs(dir, 0700, err)) < 0)
-        return r;
-    if (access(probe, R_OK | X_OK) < 0)
-        return err_set(err, errno, "what warms a VM up, '%s': %m", probe);
-    return view_bundle_make(dir, NULL, arch, probe, err);
-}
-
 /* The VM is like that of `of`, and nothing else is. */
 static int make_one(const struct creation *of, const struct pool *p, const char *bundle, int null,
                     struct strv *made, struct err *err)
@@ -301,7 +287,7 @@ static int fill_locked(const struct creation *c, const struct pool *p, size_t si
     while (r == 0 && (r = check_made(c, p, &made, err)) == 0 && is_short(c, p, size)) {
         uint64_t begin = now_ns();
 
-        if ((r = check_room(c, err)) < 0 || (r = make_bundle(c, bundle, err)) < 0 ||
+        if ((r = check_room(c, err)) < 0 || (r = pool_bundle(c, bundle, err)) < 0 ||
             (r = make_one(c, p, bundle, null, &made, err)) < 0)
             break;
         ++*ret_made;

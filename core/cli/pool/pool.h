@@ -91,6 +91,9 @@ bool pool_possible(const struct creation *c, const char **ret_why);
 /* Of c's class; NULL = the last one has not failed. */
 char *pool_failure(const struct pool *p, const char *cls);
 
+/* warm_up.c: in dir, anew: the bundle of the container that warms a VM like c's up. */
+int pool_bundle(const struct creation *c, const char *dir, struct err *err);
+
 /* lock.c: -EAGAIN: another one makes them. */
 int pool_lock(const struct pool *p, const char *cls, int *ret_fd, struct err *err);
 void pool_unlock(int fd);

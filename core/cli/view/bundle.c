@@ -33,11 +33,13 @@ static json_object *member(json_object *o, const char *key)
     return found;
 }
 
-static void set_process(json_object *config)
+static void set_process(json_object *config, const char *const *argv)
 {
+    static const char *const probe_alone[] = {VIEW_PROBE_AT, NULL};
     json_object *process = member(config, "process"), *args = json_object_new_array();
 
-    json_object_array_add(args, json_object_new_string(VIEW_PROBE_AT));
+    for (argv = argv ? argv : probe_alone; *argv; argv++)
+        json_object_array_add(args, json_object_new_string(*argv));
     json_object_object_add(process, "args", args);
     json_object_object_add(process, "terminal", json_object_new_boolean(false));
     json_object_object_del(process, "consoleSize");
@@ -125,7 +127,7 @@ static int find_rootfs(const char *dir, const char *bundle, json_object *config,
 }
 
 int view_bundle_make(const char *dir, const char *bundle, const char *arch, const char *probe,
-                     struct err *err)
+                     const char *const *argv, struct err *err)
 {
     cleanup_call(put_object) json_object *config = NULL;
     cleanup_free char *rootfs = NULL, *path = path_join(dir, "config.json");
@@ -137,7 +139,7 @@ int view_bundle_make(const char *dir, const char *bundle, const char *arch, cons
         (r = find_rootfs(dir, bundle, config, &rootfs, err)) < 0)
         return r;
     json_object_object_del(config, "hooks");
-    set_process(config);
+    set_process(config, argv);
     set_root(config, rootfs);
     set_linux(config);
     add_probe(config, probe);

@@ -123,7 +123,7 @@ int view_dump(const struct cli *cli, const char *cls, const char *bundle, char *
         return r;
     if (!mkdtemp(dir))
         return err_set(err, errno, "make '%s': %m", dir);
-    r = view_bundle_make(dir, bundle, arch, probe, err);
+    r = view_bundle_make(dir, bundle, arch, probe, NULL, err);
     if (r == 0)
         r = run_and_read(cli, cls, dir, ret_dump, err);
     (void)path_remove_tree(AT_FDCWD, dir, NULL);
