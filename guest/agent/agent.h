@@ -81,6 +81,7 @@ struct agent {
     struct source resolver; /* who asks for names */
     struct source restored; /* of a guest of Xen */
     char domain[40];        /* its UUID */
+    unsigned hear_s;        /* it was restored, and tries so long to be heard; 0 = it was */
     struct source cpus, cpus_timer;
     uint32_t cpus_wanted, cpus_seq; /* 0 = nobody waits for them; else whose request */
     struct channel channel;

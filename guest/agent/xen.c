@@ -3,6 +3,8 @@
  * What a guest of Xen has to look after. One that was saved is restored in another domain, where
  * the console device that carries the channel hears nothing until it is opened anew, and nobody
  * says so: but the clock has stopped, which a timer notices, and the domain's UUID is another one.
+ * The kernel lets go of the old terminal in a time of its own, and who comes before that opens the
+ * old one again: so it is opened until the host has been heard.
  * vCPUs come when Xen likes. The name of a disk that came later is in Xen's store, which the kernel
  * lets root ask in the store's own words.
  */
@@ -20,6 +22,8 @@
 #include "base/cleanup.h"
 
 #define FAR_AWAY ((time_t)1 << 33) /* in seconds since 1970: the timer is not for ringing */
+#define HEAR_S 2                   /* a host that has been asked attaches before */
+#define HEAR_S_MAX 64
 
 static void read_domain(char *ret, size_t size)
 {
@@ -27,37 +31,50 @@ static void read_domain(char *ret, size_t size)
         ret[0] = '\0';
 }
 
-static int arm(int fd)
+/* It rings in so many seconds, 0 = never, and in any case when the clock jumps. */
+static int arm(int fd, unsigned seconds)
 {
-    const struct itimerspec never = {.it_value.tv_sec = FAR_AWAY};
+    struct itimerspec at = {.it_value.tv_sec = FAR_AWAY};
 
-    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+    if (seconds && clock_gettime(CLOCK_REALTIME, &at.it_value) == 0)
+        at.it_value.tv_sec += seconds;
+    return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &at, NULL);
+}
+
+/* Seconds until the channel is opened once more, which it is now; 0 = there is no need. */
+static unsigned next_try(struct agent *a)
+{
+    char domain[sizeof(a->domain)];
+
+    read_domain(domain, sizeof(domain));
+    if (strcmp(domain, a->domain) != 0) {
+        memcpy(a->domain, domain, sizeof(domain));
+        return HEAR_S;
+    }
+    if (a->hear_s == 0 || a->channel.connected)
+        return 0;
+    return a->hear_s < HEAR_S_MAX ? a->hear_s * 2 : HEAR_S_MAX;
 }
 
 /* Also when a container has set the clock: then the domain is the same, and so is the channel. */
 static void on_clock(struct agent *a, struct source *s, uint32_t events)
 {
-    char domain[sizeof(a->domain)];
     struct err err = ERR_INIT;
     uint64_t n;
 
     (void)events;
     (void)!read(s->fd, &n, sizeof(n)); /* ECANCELED: the clock has jumped */
-    (void)arm(s->fd);
-    read_domain(domain, sizeof(domain));
-    if (strcmp(domain, a->domain) == 0)
-        return;
-    if (channel_reopen(a, &err) < 0)
-        agent_debug(a, "%s, the next time that the clock jumps it is tried again", err.msg);
-    else
-        memcpy(a->domain, domain, sizeof(domain));
+    a->hear_s = next_try(a);
+    (void)arm(s->fd, a->hear_s);
+    if (a->hear_s && channel_reopen(a, &err) < 0)
+        agent_debug(a, "%s, in %u s it is tried again", err.msg, a->hear_s);
 }
 
 static int make_timer(void)
 {
     cleanup_fd int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
-    return fd < 0 || arm(fd) < 0 ? -errno : steal_fd(&fd);
+    return fd < 0 || arm(fd, 0) < 0 ? -errno : steal_fd(&fd);
 }
 
 #define STORE_READ 2 /* a type of message; the answer has the same */
