@@ -35,7 +35,7 @@ boot() {
     begin_qemu "$1"
     local dom0="${RIG_DOM0_MEMORY}M"
     qemu+=(-M pc -cpu "max,-smap,$cpu_without" -kernel "$rig/xen")
-    qemu+=(-append "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=$dom0,max:$dom0 dom0_max_vcpus=1 spec-ctrl=no xpti=no smt=no watchdog=no cpufreq=none noreboot")
+    qemu+=(-append "console=com1 com1=115200,8n1 loglvl=warning guest_loglvl=warning dom0_mem=$dom0,max:$dom0 dom0_max_vcpus=1 spec-ctrl=no,eager-fpu xpti=no smt=no watchdog=no cpufreq=none noreboot")
     qemu+=(-initrd "$rig/vmlinux console=hvc0 ${kernel_options[*]},$rig/initramfs")
     run_qemu
 }
