@@ -128,7 +128,7 @@ normal() {
 view() {
     local name=$1 b=$2 rc with=()
     shift 2
-    [ "$(jq .process.terminal "$b/config.json")" = false ] ||
+    grep -q '"terminal": false' "$b/config.json" ||
         with=(env LIMIT="$LIMIT" "$HERE/on_terminal.py" fg)
     rm -rf "$WORK/vol" && mkdir "$WORK/vol"
     [ ! -e "$b/seen" ] || { rm -rf "$b/rootfs" && cp -a "$WORK/rootfs" "$b/rootfs"; }
