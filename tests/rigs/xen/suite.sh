@@ -13,5 +13,5 @@ try() {
 try "$here/vm.sh" pv
 try "$here/vm.sh" pvh claims devices template
 try "$here/pod.sh" pv lifecycle exec stdio ../conformance/view
-try "$here/pod.sh" pvh ../conformance/view
+try "$here/pod.sh" pvh lifecycle exec stdio ../conformance/view
 [ "$failed" = 0 ]

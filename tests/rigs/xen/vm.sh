@@ -23,7 +23,25 @@ knows_host() {
     check "and 9p where an image would be read-only" 0 '9pfs: .*block: the back-end takes no read-only images' cat "$WORK/why"
     sed -i 's/hypervisor: .*/hypervisor: [xen]/' "$ANYVISOR_CONFIG"
 }
-[ $# -gt 0 ] || knows_host
+# What a host lacks is told by name: a module that it has not got, and one that must not be loaded.
+knows_missing() {
+    modprobe -r xen-blkback
+    echo 'blacklist xen-blkback' > /etc/modprobe.d/rig.conf
+    sed -i 's/^modules: \[/&"no_such_module?", /' "$WORK/etc/plugins.d/xen.yaml"
+    av check > "$WORK/check" 2>&1
+    check "check names a module that is missing" 0 \
+        "'no_such_module\?' is missing \(wanted by back-end 'xen'\)" cat "$WORK/check"
+    check "and one that is forbidden" 0 "'xen-blkback\?' is blacklisted" cat "$WORK/check"
+    check "the back-end tells what is not loaded" 0 "'xen': .*; kernel module xen_blkback is not loaded" cat "$WORK/check"
+    check "and nothing else" 1 '' grep -E "xen.(netback|gntdev|evtchn)[^,]* is (not|missing)" "$WORK/check"
+    sed -i 's/"no_such_module?", //' "$WORK/etc/plugins.d/xen.yaml"
+    rm /etc/modprobe.d/rig.conf
+    modprobe xen-blkback
+}
+if [ $# = 0 ]; then
+    knows_missing
+    knows_host
+fi
 
 av plugin test --boot-timeout 400 "${@/#/--only=}" xen > "$WORK/kit" 2>&1
 rc=$?
