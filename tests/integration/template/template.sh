@@ -112,7 +112,8 @@ same "which is no use of it, and is gone" "ready 2 " "$(templates '.[]|"\(.state
 check "template check of what is not there" 1 'No such file' av template check 0123456789abcdef0123456789abcdef
 check "template build finds it" 0 "^$(templates '.[].name')\$" av template build "$b"
 
-# --- no two clones are alike
+# --- no two clones are alike. That they would be without the reseed cannot be seen here: Linux seeds
+# itself again where its seed is some seconds old (docs/fast-start.md, What clones have in common).
 cp "$PROBE" "$WORK/rootfs/bin/clone_probe"
 for ((i = 1; i <= CLONES; i++)); do
     b=$(bundle "many$i" '.process.args=["clone_probe"] |
