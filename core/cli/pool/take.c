@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -239,13 +240,37 @@ static int move_taps(struct creation *c, struct err *err)
     return r < 0 ? r : net_taps_move(&from, to, err);
 }
 
+struct cgroup_move {
+    struct creation *c;
+    struct err err;
+    int r;
+};
+
+static void *run_cgroup_move(void *arg)
+{
+    struct cgroup_move *m = arg;
+
+    m->r = move_to_cgroups(m->c, &m->err);
+    return NULL;
+}
+
+/* Each waits for a grace period of RCU of its own, 10 ms and more: they do it side by side. */
 int pool_move(struct creation *c, struct err *err)
 {
-    int r = move_to_cgroups(c, err);
+    struct cgroup_move cgroups = {.c = c, .err = ERR_INIT};
+    pthread_t thread;
+    bool beside = pthread_create(&thread, NULL, run_cgroup_move, &cgroups) == 0;
+    int r = move_taps(c, err);
 
-    if (r == 0)
-        r = move_taps(c, err);
+    if (beside)
+        pthread_join(thread, NULL);
+    else
+        (void)run_cgroup_move(&cgroups);
     close_fd(&c->pool_ns);
+    if (cgroups.r < 0) {
+        *err = cgroups.err;
+        r = cgroups.r;
+    }
     return r;
 }
 
