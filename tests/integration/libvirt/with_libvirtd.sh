@@ -34,6 +34,20 @@ X
     mount --bind "$LIBVIRT/log" /var/log/libvirt
 }
 
+# The user and group that QEMU gets: libvirt-daemon-system, for hosts with a libvirt of their own, makes
+# them. Where it is not installed they are in this namespace only.
+add_users() {
+    local file
+    for file in passwd group; do
+        cp "/etc/$file" "$LIBVIRT/$file"
+        mount --bind "$LIBVIRT/$file" "/etc/$file"
+    done
+    getent group kvm > /dev/null || echo 'kvm:x:64056:' >> /etc/group
+    getent group libvirt-qemu > /dev/null || echo 'libvirt-qemu:x:64055:' >> /etc/group
+    getent passwd libvirt-qemu > /dev/null ||
+        echo "libvirt-qemu:x:64055:$(getent group kvm | cut -d: -f3)::/var/lib/libvirt:/usr/sbin/nologin" >> /etc/passwd
+}
+
 # libvirtd asks each QEMU that it finds what it can do, which takes seconds; and all over again for
 # each VM while there is a /dev/kvm that may be opened but that QEMU could not use.
 hide_what_is_not_tested() {
@@ -54,7 +68,7 @@ stop() {
     kill "$DAEMON" 2> /dev/null
     wait "$DAEMON" 2> /dev/null
     [ -z "${KEEP:-}" ] || cp -r "$LIBVIRT/log" "$KEEP"
-    umount -l /etc/libvirt /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt 2> /dev/null
+    umount -l /etc/passwd /etc/group /etc/libvirt /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt 2> /dev/null
     rm -rf --one-file-system "$LIBVIRT"
     exit "$rc"
 }
@@ -63,6 +77,7 @@ for p in libvirtd virsh; do
     command -v $p > /dev/null || skip_all "$p is not installed"
 done
 configure
+add_users
 hide_what_is_not_tested
 setpriv --pdeathsig TERM libvirtd --pid-file "$LIBVIRT/libvirtd.pid" 2> "$LIBVIRT/log/daemon" &
 DAEMON=$!
