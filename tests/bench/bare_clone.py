@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The floor of a clone's start: bare QEMU that restores a template, mounts the rootfs, runs /bin/true.
 
-bare_clone.py save WORDS DIR    boot the words of baseline.py (NUL after each) with bare_init, save in DIR
+bare_clone.py save WORDS DIR [FLAG...]  boot the words of baseline.py (NUL after each) with bare_init, whose
+                                further flags these are, and save in DIR
 bare_clone.py clone WORDS DIR   one clone: prints "WALL_US CPU_US" and, of the wall time, the parts
                                 "GREETING LOADED RESUMED ANSWERED ENDED", each since the one before
 bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints each one's memory (PSS) in KiB, and
@@ -122,12 +123,12 @@ def transfer(command, fd):
             {"execute": command, "arguments": {"uri": "fd:state"}}]
 
 
-def save(words, folder):
+def save(words, folder, *flags):
     memory = os.path.join(folder, "memory")
     with open(memory, "wb"):
         pass
     append = words.index("-append") + 1
-    words = words[:append] + [words[append] + " -- --clone"] + words[append + 1:]
+    words = words[:append] + [" ".join([words[append], "-- --clone", *flags])] + words[append + 1:]
     q = Qemu(chardevs(machine(words, memory, "on")))
     try:
         if q.receive(q.port, 1) != b"r":
@@ -201,14 +202,14 @@ def idle(words, folder, count):
 
 
 def main():
-    verbs = {"save": (save, 4), "clone": (clone, 4), "idle": (idle, 5)}
-    verb, count = verbs.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, 0))
-    if len(sys.argv) != count:
-        raise SystemExit("usage: bare_clone.py save|clone WORDS DIR | idle WORDS DIR N")
+    verbs = {"save": (save, range(4, 9)), "clone": (clone, [4]), "idle": (idle, [5])}
+    verb, counts = verbs.get(sys.argv[1] if len(sys.argv) > 1 else "", (None, []))
+    if len(sys.argv) not in counts:
+        raise SystemExit("usage: bare_clone.py save WORDS DIR [FLAG...] | clone WORDS DIR | idle WORDS DIR N")
     with open(sys.argv[2], "rb") as f:
         words = f.read().decode().split("\0")[:-1]
     try:
-        verb(words, sys.argv[3], *map(int, sys.argv[4:]))
+        verb(words, sys.argv[3], *sys.argv[4:])
     except (Failed, OSError) as e:
         raise SystemExit(f"bare_clone.py: {e}")
 

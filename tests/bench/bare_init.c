@@ -6,7 +6,8 @@
  * Arguments, which the kernel passes on, are another program than /bin/true; a disk, where there is
  * one, is an ext4 on /disk.  "--clone" is a template's: it waits for a byte on the agent's port
  * before it mounts, and sends the status back instead of switching off.  "--cgroup" runs
- * the program in a cgroup with every controller, as the agent does with a container.
+ * the program in a cgroup with every controller, as the agent does with a container. "--container"
+ * runs it in that cgroup and in a container as the default configuration of `anyvisor spec` has it.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bare_container.h"
 
 #define ROOT "/root"
 #define PORT "/dev/vport0p1"
@@ -71,14 +73,14 @@ static void enter_cgroup(void)
     write_file(CGROUP "/c/cgroup.procs", "0");
 }
 
-static int run_program(char *const argv[])
+static int run_program(char *const argv[], bool contained)
 {
     static char *const env[] = {NULL};
-    pid_t pid = fork();
+    pid_t pid = contained ? container_fork() : fork();
     int status = -1;
 
     if (pid == 0) {
-        if (chroot(ROOT) == 0 && chdir("/") == 0)
+        if (contained ? container_enter(ROOT) == 0 : chroot(ROOT) == 0 && chdir("/") == 0)
             execve(argv[0], argv, env);
         _exit(127);
     }
@@ -100,7 +102,7 @@ static int mount_root(void)
 }
 
 /* Whoever has the other end of the port makes clones of this moment, and kills the VM after it. */
-static void be_template(char *const argv[])
+static void be_template(char *const argv[], bool contained)
 {
     int port = open(PORT, O_RDWR | O_CLOEXEC), status;
     char byte = 'r';
@@ -109,7 +111,7 @@ static void be_template(char *const argv[])
         fprintf(stderr, "bare_init: port '" PORT "': %m\n");
         return;
     }
-    status = mount_root() < 0 ? -1 : run_program(argv);
+    status = mount_root() < 0 ? -1 : run_program(argv, contained);
     byte = status == 0 ? '0' : '1';
     if (write(port, &byte, 1) == 1)
         pause();
@@ -127,7 +129,8 @@ int main(int argc, char **argv)
 {
     static char *true_argv[] = {(char *)"/bin/true", NULL};
     char **program = argv + (argc > 0);
-    bool clone = take_flag(&program, "--clone"), in_cgroup = take_flag(&program, "--cgroup");
+    bool clone = take_flag(&program, "--clone"), in_cgroup = take_flag(&program, "--cgroup"),
+         contained = take_flag(&program, "--container");
 
     mkdir("/dev", 0755);
     mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
@@ -135,14 +138,14 @@ int main(int argc, char **argv)
     mount("proc", "/proc", "proc", 0, NULL);
     load_boot_modules();
     mkdir(ROOT, 0755);
-    if (in_cgroup)
+    if (in_cgroup || contained)
         enter_cgroup();
     if (!*program)
         program = true_argv;
     if (clone)
-        be_template(program);
+        be_template(program, contained);
     else if (mount_root() == 0)
-        printf("bare_init: status %d\n", run_program(program));
+        printf("bare_init: status %d\n", run_program(program, contained));
     fflush(stdout);
     umount2(ROOT "/disk", 0);
     umount2(ROOT, 0);

@@ -37,14 +37,16 @@ clone_phases() {
     av delete --force clone
 }
 
-# Its template is saved from bare QEMU with the same machine; WORK/bare is then to be cloned.
+# Its template is saved from bare QEMU with the same machine; WORK/bare is then to be cloned, and
+# WORK/contained, whose program is in a container: what that costs in a guest at the least.
 prepare_bare_clone() {
-    mkdir -p "$WORK/bare"
-    prepare_baseline "$1" && python3 "$here/bare_clone.py" save "$WORK/qemu" "$WORK/bare"
+    mkdir -p "$WORK/bare" "$WORK/contained"
+    prepare_baseline "$1" && python3 "$here/bare_clone.py" save "$WORK/qemu" "$WORK/bare" &&
+        python3 "$here/bare_clone.py" save "$WORK/qemu" "$WORK/contained" --container
 }
 
-bare_clone() {
-    python3 "$here/bare_clone.py" clone "$WORK/qemu" "$WORK/bare" >> "$WORK/clone.bare"
+bare_clone() {  # bare_clone bare|contained
+    python3 "$here/bare_clone.py" clone "$WORK/qemu" "$WORK/$1" >> "$WORK/clone.$1"
 }
 
 clone_rows() {
@@ -56,6 +58,9 @@ clone_rows() {
         awk '{ print $2, $2 }' "$WORK/clone.bare" > "$WORK/clone.bare.cpu"
         row '  CPU of all' ms "$WORK/clone.cpu" 1 "$WORK/clone.bare.cpu" 1.3
         row '  CPU of QEMU' ms "$WORK/clone.cpu" 2 "$WORK/clone.bare.cpu" -
+        row '  (floor: bare, in a container)' ms "$WORK/clone" 1 "$WORK/clone.contained" -
+        awk '{ print $2, $2 }' "$WORK/clone.contained" > "$WORK/clone.contained.cpu"
+        row '  CPU of QEMU' ms "$WORK/clone.cpu" 2 "$WORK/clone.contained.cpu" -
     fi
     for phase in plugin_loaded vm_created vm_started hello setup created started; do
         row "  $phase" ms "$WORK/clone.phase.$phase" 1 - -
@@ -75,7 +80,7 @@ bench_clone() {
     fi
     if ! templates shared; then no_figure 'clone run' "back-end $BACKEND has no templates"; templates off; return; fi
     for ((i = 0; i < $(times 15); i++)); do
-        [ -z "$bare" ] || bare_clone
+        [ -z "$bare" ] || { bare_clone bare; bare_clone contained; }
         metered "$WORK/clone" "$AV" --root "$ROOT" run --bundle "$b" clone
         meter "$WORK/clone.crun" "${CRUN[@]}" run --bundle "$b" clone
         [ ! -x "$(command -v runc)" ] || meter "$WORK/clone.runc" runc --root "$WORK/runc" run --bundle "$b" clone
