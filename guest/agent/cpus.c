@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -19,6 +20,8 @@
 
 #define CPUS "/sys/devices/system/cpu"
 #define APPEAR_S 20 /* emulated machines are slow */
+#define PRESENT_MS 10
+#define PRESENT_TRIES 200
 
 static uint32_t in_use(void)
 {
@@ -27,14 +30,20 @@ static uint32_t in_use(void)
     return n > 0 ? (uint32_t)n : 0;
 }
 
-/* One that is on, or that nobody may switch, is none of ours to complain about. */
+/*
+ * One that is on, or that nobody may switch, is none of ours to complain about. Xen's driver tells
+ * of one before it marks it as present, without which it cannot be switched on (EINVAL): of that
+ * moment, a few instructions later, nobody tells.
+ */
 static void switch_on(unsigned cpu)
 {
     char path[64], is[8];
 
     snprintf(path, sizeof(path), CPUS "/cpu%u/online", cpu);
-    if (cgroup_read(AT_FDCWD, path, is, sizeof(is)) > 0 && is[0] == '0')
-        (void)cgroup_write(AT_FDCWD, path, "1");
+    if (cgroup_read(AT_FDCWD, path, is, sizeof(is)) <= 0 || is[0] != '0')
+        return;
+    for (int i = 0; cgroup_write(AT_FDCWD, path, "1") == -EINVAL && i < PRESENT_TRIES; i++)
+        (void)poll(NULL, 0, PRESENT_MS);
 }
 
 static void switch_all_on(void)
