@@ -187,7 +187,7 @@ TEST(exec_target_event_sizes_and_timings_survive)
     CHECK_U64_EQ(memory.bytes, UINT64_MAX);
     ipc_exec_done(&exec);
     ipc_target_done(&target);
-    for (int i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof(w) / sizeof(w[0]); i++)
         wbuf_done(&w[i]);
 }
 
