@@ -126,8 +126,18 @@ static void collect(struct gc *g, const char *id)
     }
 }
 
-/* The names of state directories in dir, but for those excepted, and the references to their VMs.
- */
+/* Until then its VM has no reference, or that of one that could not be cloned. */
+static bool is_made(struct state_dir *d)
+{
+    struct state state = {0};
+    bool made = state_read(d, &state, NULL) == 0 && state.creator.pid == 0;
+
+    state_done(&state);
+    return made;
+}
+
+/* References to the VMs of the state directories in dir, but for those excepted, and the names of
+ * those that are being made. Other names say nothing: another root may have the same. */
 static void note_vms(const char *dir, const struct strv *except, struct strv *known)
 {
     cleanup_call(strv_done) struct strv ids = {0};
@@ -139,7 +149,8 @@ static void note_vms(const char *dir, const struct strv *except, struct strv *kn
 
         if (strv_has(except, ids.v[i]) || state_dir_open(dir, ids.v[i], &d, NULL) < 0)
             continue;
-        strv_add(known, ids.v[i]);
+        if (!is_made(&d))
+            strv_add(known, ids.v[i]);
         if (state_vm_read(d.fd, &ref, NULL) == 0)
             strv_add(known, ref);
     }

@@ -143,8 +143,14 @@ check "and the domain is gone" 0 '' no_domain c2
 start c3
 kill -9 "$(cut -d' ' -f1 "$ROOT/c3/monitor")"
 until_ok 20 has_status c3 stopped
+# Another engine's container of that name, in a VM of its own, says nothing of this one.
+mkdir -p "$WORK/other/c3" "/run/anyvisor.vm/${WORK##*.}"
+cp "$ROOT/c3/state.json" "$WORK/other/c3/"
+echo 'pid=1 start=1' > "$WORK/other/c3/vm"
+printf %s "$WORK/other/c3" > "/run/anyvisor.vm/${WORK##*.}/owner"
 check "somebody removes the state" 0 '' rm -rf "$ROOT/c3"
 check "gc finds the domain by libvirt's list" 0 "removed VM 'c3'" av gc
+rm -rf "/run/anyvisor.vm/${WORK##*.}"
 check "and it is gone" 0 '' no_domain c3
 find /sys/fs/cgroup -depth -type d -path "*/av-test-${WORK##*.}/c3" -exec rmdir {} +  # the state knew
 
