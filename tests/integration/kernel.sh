@@ -34,8 +34,8 @@ result "create" $? "$(cat "$WORK/created")"
 check "start" 0 '' av start k1
 check "it is the kernel that runs" 0 "^$RELEASE$" x uname -r
 check "nothing is a module" 0 '^0$' x sh -c 'wc -l < /proc/modules'
-# Emulated s390x machines have no huge pages, and a kernel without them no hugetlbfs.
-if [ "$ARCH" = s390x ]; then huge=; else huge=hugetlbfs; fi
+# Emulated s390x and ppc64le machines have no huge pages, and a kernel without them no hugetlbfs.
+case $ARCH in s390x | ppc64le) huge= ;; *) huge=hugetlbfs ;; esac
 has "file systems" /proc/filesystems tmpfs devtmpfs overlay 9p ext4 xfs squashfs erofs fuse virtiofs nfs nfs4 \
     cgroup2 mqueue $huge
 has "cgroup controllers" /sys/fs/cgroup/cgroup.controllers cpu cpuset io memory pids
