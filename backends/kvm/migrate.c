@@ -129,10 +129,10 @@ int kvm_vm_save(void *p, const char *dir, uint32_t flags, uint32_t timeout_ms,
     kvm_events_collect(vm);
     if (flags != 0 || vm->state != HVP_VM_PAUSED)
         return hvp_fail(err, EINVAL, "only a paused VM can be saved");
-    if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0 ||
-        saved_vcpus_note(dir, vm->vcpus, vm->vcpus_now, err) < 0)
+    if (open_state(dir, O_WRONLY | O_CREAT | O_EXCL, &fd, err) < 0)
         return err->code;
-    if (prepare(vm, fd, beside, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
+    if (saved_vcpus_note(dir, vm->vcpus, vm->vcpus_now, err) < 0 ||
+        prepare(vm, fd, beside, &d, err) < 0 || run(vm, "migrate", &d, err) < 0 ||
         wait_settled(vm, &d, err) < 0) {
         remove_state(dir);
         return err->code;
