@@ -151,16 +151,18 @@ static bool image_complete(const char *dir, char **ret_missing)
 static void check_image(const struct cli *cli, const char *arch, bool needed, struct findings *f)
 {
     cleanup_free char *dir = path_join(cli->layout.guest_dir, arch);
-    cleanup_free char *missing = NULL, *small = choice_small_dir(dir);
+    cleanup_free char *missing = NULL, *small = choice_small_dir(dir), *package = xstrdup(arch);
 
+    for (char *p = package; (p = strchr(p, '_'));) /* no package's name has that */
+        *p = '-';
     if (image_complete(dir, &missing))
         finding_add(f, FINDING_OK, "guest image", "%s%s", dir,
                     small ? ", with the small kernel, which VMs get where none is configured" : "");
     else
         finding_add(f, needed ? FINDING_FAIL : FINDING_WARN, "guest image",
-                    "'%s' is missing: install its package anyvisor-guest, or build it with "
+                    "'%s' is missing: install its package anyvisor-guest-%s, or build it with "
                     "`cmake --build BUILD --target guest-image-%s`",
-                    missing, arch);
+                    missing, package, arch);
 }
 
 /* The first back-end of the default list that works is what a plain container gets; NULL = none. */

@@ -133,18 +133,23 @@ static int print_json(const char *file, const struct found *f, struct err *err)
     return r < 0 ? r : f->problems.n > 0;
 }
 
-static int print_words(const char *file, size_t n, const struct found *f, struct err *err)
+/* People read standard error; a log of its own gets the sentence as well. */
+static void tell(const struct cli *cli, enum log_level level, const char *prefix, const char *text)
+{
+    if (cli->log)
+        log_line(level, "%s", text);
+    fprintf(stderr, "anyvisor: %s%s\n", prefix, text);
+}
+
+static int print_words(const struct cli *cli, const char *file, size_t n, const struct found *f,
+                       struct err *err)
 {
     cleanup_free char *text = NULL;
 
-    for (size_t i = 0; i < f->problems.n; i++) {
-        log_error("%s", f->problems.v[i]);
-        fprintf(stderr, "anyvisor: %s\n", f->problems.v[i]);
-    }
-    for (size_t i = 0; i < f->notes.n; i++) {
-        log_warn("%s", f->notes.v[i]);
-        fprintf(stderr, "anyvisor: note: %s\n", f->notes.v[i]);
-    }
+    for (size_t i = 0; i < f->problems.n; i++)
+        tell(cli, LOG_L_ERROR, "", f->problems.v[i]);
+    for (size_t i = 0; i < f->notes.n; i++)
+        tell(cli, LOG_L_WARN, "note: ", f->notes.v[i]);
     if (f->problems.n)
         return 1;
     text = xasprintf("%s: good, %zu back-end descriptor%s", file, n, n == 1 ? "" : "s");
@@ -171,7 +176,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
     if (r < 0)
         return r;
     collect(cli, argc > 0 ? argv[0] : NULL, &file, &n, &f);
-    return json ? print_json(file, &f, err) : print_words(file, n, &f, err);
+    return json ? print_json(file, &f, err) : print_words(cli, file, n, &f, err);
 }
 
 const struct verb verb_config = {

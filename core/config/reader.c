@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/cleanup.h"
+#include "config/syntax.h"
 
 static void fail_at(struct yaml_reader *y, size_t line, size_t col, const char *text)
 {
@@ -116,12 +117,24 @@ static const char *pair_key(struct yaml_reader *y, yaml_node_t *map, yaml_node_p
     return name;
 }
 
+/* Something else stands there, or nothing: then it may be the indentation. */
+static void fail_kind(struct yaml_reader *y, const yaml_node_t *node, const char *expected)
+{
+    if (node->type != YAML_SCALAR_NODE)
+        yaml_fail(y, node, "expected %s", expected);
+    else if (*scalar(node))
+        yaml_fail(y, node, "expected %s, not '%.60s'", expected, scalar(node));
+    else
+        yaml_fail(y, node, "expected %s, and it is empty: is what belongs to it indented?",
+                  expected);
+}
+
 static bool is_mapping(struct yaml_reader *y, const yaml_node_t *node)
 {
     if (y->code)
         return false;
     if (node->type != YAML_MAPPING_NODE)
-        yaml_fail(y, node, "expected a mapping (key: value)");
+        fail_kind(y, node, "a mapping (key: value)");
     else if (node->data.mapping.pairs.top - node->data.mapping.pairs.start > YAML_LIST_MAX)
         yaml_fail(y, node, "more than %u keys", YAML_LIST_MAX);
     return y->code == 0;
@@ -214,7 +227,9 @@ yaml_node_t *yaml_item_of(struct yaml_reader *y, yaml_node_t *list, size_t i, si
     if (y->code)
         return NULL;
     if (list->type != YAML_SEQUENCE_NODE) {
-        yaml_fail(y, list, "expected a list");
+        bool entries = list->type == YAML_MAPPING_NODE;
+
+        fail_kind(y, list, entries ? "a list ('- ' before each entry)" : "a list ([a, b])");
         return NULL;
     }
     n = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
@@ -227,9 +242,10 @@ yaml_node_t *yaml_item_of(struct yaml_reader *y, yaml_node_t *list, size_t i, si
 
 static void syntax_error(struct yaml_reader *y, yaml_parser_t *parser)
 {
-    cleanup_free char *text = xstrdup(parser->problem ? parser->problem : "not valid YAML");
+    size_t line, column;
+    cleanup_free char *why = yaml_syntax_sentence(parser, y->text, y->len, &line, &column);
 
-    fail_at(y, parser->problem_mark.line, parser->problem_mark.column, text);
+    fail_at(y, line, column, why);
 }
 
 /* A second document would be ignored by most readers; here it is a mistake. */
@@ -273,6 +289,8 @@ int yaml_reader_parse(struct yaml_reader *y, const char *text, size_t len,
     memset(&y->doc, 0, sizeof(y->doc));
     y->code = 0;
     y->depth = y->values = 0;
+    y->text = text;
+    y->len = len;
     y->key[0] = '\0';
     if (!yaml_parser_initialize(&parser))
         return y->code = err_set(y->err, ENOMEM, "%s: %m", y->name);

@@ -18,6 +18,8 @@ struct yaml_reader {
     yaml_document_t doc;
     const char *name; /* the file, for messages */
     const char *dir;  /* relative paths are relative to it */
+    const char *text; /* of len bytes, while it is being parsed */
+    size_t len;
     struct err *err;
     int code;               /* 0 or the -errno of the first mistake */
     unsigned depth;         /* of match conditions within each other */

@@ -181,8 +181,10 @@ static void fail_range(struct yaml_reader *y, const yaml_node_t *node, const str
                        const char *text)
 {
     cleanup_free char *min = show_size(key->min), *max = show_size(key->max);
+    bool bare = !text[strspn(text, "0123456789")];
 
-    yaml_fail(y, node, "expected %s to %s, not '%s'", min, max, text);
+    yaml_fail(y, node, "expected %s to %s, not '%s'%s", min, max, text,
+              bare ? " (a number alone is bytes, write 512MiB)" : "");
 }
 
 YAML_READER(yaml_size)

@@ -150,7 +150,10 @@ check "create refuses it in the same words" 1 "bad.yaml:3:3: .*'hypervisr'.*'hyp
 printf 'version: 1\ndefaults: {vm: {memory: many}}\n' > "$ETC/bad.yaml"
 check "a bad value" 1 "bad.yaml:2:25: key 'defaults.vm.memory': expected a size such as 64MiB, not 'many'" av config check "$ETC/bad.yaml"
 printf 'version: 1\ndefaults: [\n' > "$ETC/bad.yaml"
-check "no YAML at all" 1 'bad.yaml:[23]' av config check "$ETC/bad.yaml"
+check "a bracket that is not closed is told where it opens" 1 "bad.yaml:2:11: '\[' is not closed" av config check "$ETC/bad.yaml"
+same "and told once" 1 "$(av config check "$ETC/bad.yaml" 2>&1 | grep -c bad.yaml)"
+check "a log of its own gets it, too" 1 'not closed' av --log "$WORK/check.log" config check "$ETC/bad.yaml"
+check "as an error" 0 'error: .*not closed' cat "$WORK/check.log"
 with_config "defaults:
   hypervisor: [${BACKEND}x]"
 check "a hypervisor without descriptor" 1 \
