@@ -20,6 +20,7 @@
 #define AGENT_VERSION "0.1.0"
 #define AGENT_PORT "org.anyvisor.agent.0"
 #define AGENT_RUN "/run/anyvisor"
+#define AGENT_SHARE AGENT_RUN "/share"
 
 struct agent;
 struct container;
@@ -141,11 +142,13 @@ int request_dispatch(struct agent *a, const struct frame_head *h, const uint8_t 
 /* machine.c */
 int machine_boot(struct agent *a, struct err *err);
 int machine_files(struct agent *a, struct err *err); /* proc_fd, pidns_fd, null_fd */
-int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
-void machine_loopback_up(void);  /* of the caller's network namespace */
-void machine_child_limits(void); /* what a process has unless its plan says */
+void machine_loopback_up(void);                      /* of the caller's network namespace */
+void machine_child_limits(void);                     /* what a process has unless its plan says */
 void machine_sync_share(const struct agent *a);
 void machine_off(struct agent *a);
+
+/* setup.c: may come again, to a VM that has waited in a pool */
+int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err);
 
 /* clock.c: ns since 1970. shift is about that of the machine, if we are one. */
 uint64_t clock_now(void);

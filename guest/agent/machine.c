@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine around the containers: boot, the host's SETUP, power-off. */
+/* The machine around the containers: boot and power-off. */
 #include "agent/container/container.h"
 #include "agent/files/files.h"
 
@@ -17,15 +17,12 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#include <linux/random.h>
 
 #include "agent/sys.h"
 #include "base/cleanup.h"
 #include "base/macros.h"
 
-#define SHARE_DIR AGENT_RUN "/share"
 #define FILES_HARD (1u << 20)
-#define ENTROPY_MAX 4096
 #define HOUR "3600000" /* in ms */
 
 static int mount_at(const char *type, const char *dir, unsigned long flags, const char *data,
@@ -138,7 +135,7 @@ int machine_boot(struct agent *a, struct err *err)
         a->kmsg_fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
     machine_loopback_up(); /* here and not at the set-up: a template's clones have it then */
     (void)mkdir(AGENT_RUN, 0711);
-    (void)mkdir(SHARE_DIR, 0755);
+    (void)mkdir(AGENT_SHARE, 0755);
     booted = modules_preload(a);
     if ((a->at.hvc ? modules_load("late", "xen-boot", err) : modules_load("boot", NULL, err)) < 0)
         agent_debug(a, "%s, ignoring", err->msg);
@@ -162,28 +159,6 @@ int machine_files(struct agent *a, struct err *err)
     return 0;
 }
 
-/* The guest may be one of many that came from the same template: until here they all would draw the
- * same random numbers, and whoever draws one before has a twin. So it is the first thing, and must
- * not fail. */
-static int add_entropy(const struct agent *a, const uint8_t *data, size_t len, struct err *err)
-{
-    cleanup_free struct rand_pool_info *pool = NULL;
-
-    if (len == 0)
-        return 0; /* the host's decision */
-    if (len > ENTROPY_MAX)
-        return err_set(err, EINVAL, "%zu bytes of entropy are more than %d", len, ENTROPY_MAX);
-    pool = calloc(1, sizeof(*pool) + len);
-    if (!pool)
-        return err_set(err, ENOMEM, "out of memory for entropy");
-    pool->entropy_count = (int)len * 8;
-    pool->buf_size = (int)len;
-    memcpy(pool->buf, data, len);
-    if (ioctl(a->urandom_fd, RNDADDENTROPY, pool) < 0 || ioctl(a->urandom_fd, RNDRESEEDCRNG) < 0)
-        return err_set(err, errno, "reseed the random number generator: %m");
-    return 0;
-}
-
 void machine_loopback_up(void)
 {
     cleanup_fd int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -193,52 +168,11 @@ void machine_loopback_up(void)
         (void)ioctl(s, SIOCSIFFLAGS, &ifr);
 }
 
-static int open_share(struct agent *a, const struct msg_setup *m, struct err *err)
-{
-    const char *dir = SHARE_DIR;
-
-    if (a->share_fd >= 0 || (!m->share_tag && !m->share_dir))
-        return 0;
-    if (m->share_dir && !a->at.machine)
-        dir = m->share_dir;
-    else if (!m->share_tag)
-        return err_set(err, EINVAL, "a machine's share needs a mount tag");
-    else if (mount(m->share_tag, dir, "9p", 0, m->share_options) < 0)
-        return err_set(err, errno, "mount share '%s' with '%s': %m", m->share_tag,
-                       m->share_options ? m->share_options : "");
-    else
-        a->share_mounted = true;
-    a->share_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    free(a->share_dir);
-    a->share_dir = strdup(dir);
-    return a->share_fd < 0 ? err_set(err, errno, "open share '%s': %m", dir) : 0;
-}
-
-int machine_setup(struct agent *a, const struct msg_setup *m, struct err *err)
-{
-    int r = a->at.machine ? add_entropy(a, m->entropy, m->entropy_len, err) : 0;
-
-    if (r < 0)
-        return r;
-    if (a->at.machine) {
-        clock_set(m->realtime_ns);
-        for (size_t i = 0; i < m->modules.n; i++)
-            if (modules_group(a, m->modules.v[i], err) < 0)
-                agent_log(a, "module group '%s': %s, ignoring", m->modules.v[i], err->msg);
-    }
-    if (!a->at.machine)
-        machine_loopback_up();
-    if (!a->containers)
-        spare_make(a);
-    if (m->hostname && sethostname(m->hostname, strlen(m->hostname)) < 0)
-        return err_set(err, errno, "set hostname '%s': %m", m->hostname);
-    return open_share(a, m, err);
-}
-
 /* share_fd is a place, which cannot be synced. */
 void machine_sync_share(const struct agent *a)
 {
-    cleanup_fd int fd = a->share_mounted ? open(SHARE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    cleanup_fd int fd =
+        a->share_mounted ? open(AGENT_SHARE, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
     if (fd >= 0)
         (void)syncfs(fd);
@@ -249,7 +183,7 @@ void machine_off(struct agent *a)
     cgroup_done(a);
     close_fd(&a->share_fd);
     if (a->share_mounted)
-        (void)umount2(SHARE_DIR, 0);
+        (void)umount2(AGENT_SHARE, 0);
     channel_flush(a);
     if (!a->at.machine)
         return;
