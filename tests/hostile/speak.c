@@ -115,8 +115,23 @@ static void take_signal(struct hostile *h, const struct frame_head *q, const uin
         end_process(h, q->id, -(int)m.signo);
 }
 
+/* Clones draw the same random numbers unless the host gives each of them enough of its own. */
+static bool makes_different(const struct frame_head *q, const uint8_t *body)
+{
+    struct msg_setup m = {0};
+    bool enough = msg_setup_get(wire_over(body, q->len), &m) == 0 && m.entropy_len >= 32 &&
+                  memcmp(m.entropy, m.entropy + 1, m.entropy_len - 1) != 0;
+
+    msg_setup_done(&m);
+    return enough;
+}
+
 void speak_honestly(struct hostile *h, const struct frame_head *q, const uint8_t *body)
 {
+    if (q->type == FRAME_SETUP && body && !makes_different(q, body)) {
+        speak_reply(h, q->seq, EINVAL, "no random numbers", NULL);
+        return;
+    }
     if (q->type == FRAME_SIGNAL) {
         take_signal(h, q, body);
         return;
