@@ -17,6 +17,11 @@ unsigned cmdline_slot(size_t index)
     return SLOT_FIRST_DEVICE + (unsigned)index;
 }
 
+bool cmdline_small_pages(const struct cmdline *c)
+{
+    return c->accel == ACCEL_KVM && c->incoming && c->memory && !memory_grows(c->spec);
+}
+
 struct builder {
     struct args *a;
     const struct cmdline *c;

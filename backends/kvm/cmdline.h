@@ -38,6 +38,12 @@ struct cmdline {
 
 /* Appends to a; the caller frees it also after an error. */
 int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err);
+/*
+ * Whether QEMU is better off without huge pages: that of a clone under KVM, whose guest's memory is
+ * a file that is copied page by page.  Not where the guest may get memory later, which is none.
+ * Emulating, QEMU needs them for what it has translated.
+ */
+bool cmdline_small_pages(const struct cmdline *c);
 /* PCI slot that spec->devices[index] gets. */
 unsigned cmdline_slot(size_t index);
 

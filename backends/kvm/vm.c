@@ -221,6 +221,8 @@ static int spawn(struct kvm_vm *vm, struct launch *l, struct hvp_error *err)
                              .death_signal = SIGKILL};
 
     confine(&what, &l->c);
+    if (cmdline_small_pages(&l->c))
+        what.flags |= HVP_SPAWN_SMALL_PAGES;
     r = host->spawn(host->cookie, &what, &pid, &pidfd, err);
     if (r < 0)
         return r;

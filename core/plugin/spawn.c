@@ -118,6 +118,8 @@ static int in_child(const void *arg)
     const struct hvp_spawn *what = side->what;
     int r = set_rlimits(what);
 
+    if (what->flags & HVP_SPAWN_SMALL_PAGES) /* a saving, not a promise; exec keeps it */
+        (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     if (r == 0 && what->flags & HVP_SPAWN_PRIVATE) {
         ask_for_profile();
         r = hide_host(side->hide);

@@ -230,6 +230,19 @@ TEST(spawn_sets_limits_and_reduces_rights)
     CHECK_STR_EQ(out, "CapEff:0000000000000000\nCapBnd:0000000000000000\n");
 }
 
+TEST(spawn_with_small_pages_is_without_huge_ones_that_it_would_have_otherwise)
+{
+    static const char script[] = "grep THP_enabled /proc/self/status | tr -d '\\t'";
+    struct hvp_spawn plain = {0}, small = {.flags = HVP_SPAWN_SMALL_PAGES};
+    char out[256];
+
+    run(&plain, script, out, sizeof(out));
+    if (strcmp(out, "THP_enabled:1\n") != 0)
+        TEST_SKIP("nobody has huge pages here");
+    run(&small, script, out, sizeof(out));
+    CHECK_STR_EQ(out, "THP_enabled:0\n");
+}
+
 TEST(spawn_of_what_cannot_be_executed_comes_back_as_an_error)
 {
     const char *const argv[] = {"/no/such/vmm", NULL};

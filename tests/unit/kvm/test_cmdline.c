@@ -113,6 +113,27 @@ TEST(a_template_writes_its_memory_and_a_clone_copies_it)
     args_done(&s.args);
 }
 
+TEST(huge_pages_are_for_who_has_memory_of_its_own)
+{
+    struct setup s;
+
+    setup(&s);
+    s.c.accel = ACCEL_KVM;
+    CHECK(!cmdline_small_pages(&s.c)); /* boots */
+    s.c.memory = "/t/memory";
+    CHECK(!cmdline_small_pages(&s.c)); /* becomes a template */
+    s.c.incoming = true;
+    CHECK(cmdline_small_pages(&s.c));
+    s.spec.memory_max = 2 * s.spec.memory;
+    CHECK(!cmdline_small_pages(&s.c));
+    s.spec.memory_max = s.spec.memory;
+    s.c.memory = NULL; /* loads a snapshot into memory of its own */
+    CHECK(!cmdline_small_pages(&s.c));
+    s.c.memory = "/t/memory";
+    s.c.accel = ACCEL_TCG;
+    CHECK(!cmdline_small_pages(&s.c));
+}
+
 TEST(a_vm_that_may_grow_has_an_empty_device_for_it)
 {
     struct setup s;
