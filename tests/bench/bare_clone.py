@@ -6,8 +6,9 @@ bare_clone.py save WORDS DIR [FLAG...]  boot the words of baseline.py (NUL after
                                 further flags these are, and save in DIR
 bare_clone.py clone WORDS DIR   one clone: prints "WALL_US CPU_US" and, of the wall time, the parts
                                 "GREETING LOADED RESUMED ANSWERED ENDED", each since the one before
-bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints each one's memory (PSS) in KiB, and
-                                to standard error what the first one's is made of
+bare_clone.py idle WORDS DIR N  N clones that have run it and rest: prints for each its memory (PSS) in KiB and
+                                what one of the second half has added to that of all, and to standard
+                                error what the first one's is made of
 Memory is a file that clones map privately, as ours is. Nothing of ours is in the way: QEMU is started
 and killed by this program, which counts only from there to there."""
 import array
@@ -187,14 +188,18 @@ def pss_kib(pid):
         return next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
 
 
-def idle(words, folder, count):
+def idle(words, folder, number):
     """All of them before the first is looked at: what they share counts for its share."""
-    clones = []
+    clones, count = [], int(number)
+    half, before = count // 2, 0
     try:
-        for _ in range(count):
+        for i in range(count):
+            if i == half:
+                before = sum(pss_kib(q.pid) for q in clones)
             clones.append(restored(words, folder)[0])
-        for q in clones:
-            print(pss_kib(q.pid))
+        sizes = [pss_kib(q.pid) for q in clones]
+        for size in sizes:
+            print(size, (sum(sizes) - before) // (count - half))
         print(memory_parts.line(clones[0].pid), file=sys.stderr)
     finally:
         for q in clones:

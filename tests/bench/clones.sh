@@ -90,14 +90,28 @@ bench_clone() {
     templates off
 }
 
+# What an extra clone may add to the memory of all: without its share of what they have in common anyway.
+EXTRA_MAX=21484                         # KiB: 22 MB
+
+# N idle clones, idle1 to idleN; into WORK/pss of each its PSS and what one of the second half has added.
+start_clones() {
+    local i n=$1 pids=() before=0 added
+    for ((i = 1; i <= n; i++)); do
+        start_idle "idle$i"
+        mapfile -t -O ${#pids[@]} pids < <(processes_of "idle$i")
+        [ "$i" != $((n / 2)) ] || before=$(total_kib "${pids[@]}")
+    done
+    added=$((($(total_kib "${pids[@]}") - before) / (n - n / 2)))
+    for ((i = 1; i <= n; i++)); do echo "$(pss_kib "idle$i") $added" >> "$WORK/pss"; done
+}
+
 bench_clones() {
-    local i n processes
+    local i n processes bare=-
     n=$(times 5)
     [ "$BACKEND" = fake ] || ! prepare_bare_clone "$(fresh_bundle clone '["/bin/true"]')" ||
-        python3 "$here/bare_clone.py" idle "$WORK/qemu" "$WORK/bare" "$n" > "$WORK/pss.bare"
+        { python3 "$here/bare_clone.py" idle "$WORK/qemu" "$WORK/bare" "$n" > "$WORK/pss.bare" && bare=$WORK/pss.bare; }
     if ! templates shared; then no_figure 'memory of a clone' "back-end $BACKEND has no templates"; templates off; return; fi
-    for ((i = 1; i <= n; i++)); do start_idle "idle$i"; done
-    for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/pss"; done
+    start_clones "$n"
     echo '# of one, KiB of PSS, of that private and changed, and in huge pages:'
     mapfile -t processes < <(processes_of idle1)
     python3 "$here/memory_parts.py" "${processes[@]}"
@@ -107,7 +121,8 @@ bench_clones() {
     pss_kib idle > "$WORK/pss.floor"
     av delete --force idle
     row 'idle clone, PSS (floor: booted)' KiB "$WORK/pss" 1 "$WORK/pss.floor" -
-    [ ! -s "$WORK/pss.bare" ] || row '  (floor: bare QEMU)' KiB "$WORK/pss" 1 "$WORK/pss.bare" -
+    [ "$bare" = - ] || row '  (floor: bare QEMU)' KiB "$WORK/pss" 1 "$bare" -
+    row "  added by an extra one of $n" KiB "$WORK/pss" 2 "$bare" "$EXTRA_MAX" max
 }
 
 # Many at once must not cost more than one after the other: no storm, no lock that spins.
@@ -136,7 +151,7 @@ cpu_us() {  # of all threads of the processes
 
 # PSS of one of them when there are a fifth and when there are all: the same is linear.
 bench_idle() {
-    local i j n few pids=() before
+    local i j n few pids=() before total_few
     n=$(times 50)
     few=$(((n + 4) / 5))
     if ! templates shared; then no_figure 'idle sandboxes' "back-end $BACKEND has no templates"; templates off; return; fi
@@ -144,14 +159,17 @@ bench_idle() {
         start_idle "idle$i"
         mapfile -t -O ${#pids[@]} pids < <(processes_of "idle$i")
         [ "$i" = "$few" ] || continue
+        total_few=$(total_kib "${pids[@]}")
         for ((j = 1; j <= few; j++)); do pss_kib "idle$j" >> "$WORK/idle.few"; done
     done
     for ((i = 1; i <= n; i++)); do pss_kib "idle$i" >> "$WORK/idle.all"; done
+    [ "$n" = "$few" ] || echo $((($(total_kib "${pids[@]}") - total_few) / (n - few))) > "$WORK/idle.added"
     before=$(cpu_us "${pids[@]}")
     sleep "$IDLE_S"                          # the span that is measured
     echo $((($(cpu_us "${pids[@]}") - before) / n)) > "$WORK/idle.cpu"
     for ((i = 1; i <= n; i++)); do av delete --force "idle$i"; done
     templates off
     row "one of $n idle, PSS (floor: of $few)" KiB "$WORK/idle.all" 1 "$WORK/idle.few" 1.05
+    [ "$n" = "$few" ] || row "  added by each of the last $((n - few))" KiB "$WORK/idle.added" 1 - "$EXTRA_MAX" max
     row "CPU of each in ${IDLE_S} s of idling" ms "$WORK/idle.cpu" 1 - 1 max
 }

@@ -106,9 +106,14 @@ processes_of() {
     proxy_of "$1"
 }
 
-# KiB of memory that would be free without the sandbox: a shared page counts for its share.
-pss_kib() {
+# KiB of memory that would be free without these processes: a shared page counts for its share.
+total_kib() {
     local p
-    for p in $(processes_of "$1"); do cat "/proc/$p/smaps_rollup"; done |
-        awk '/^Pss:/ { s += $2 } END { print s }'
+    for p in "$@"; do cat "/proc/$p/smaps_rollup"; done | awk '/^Pss:/ { s += $2 } END { print s + 0 }'
+}
+
+pss_kib() {  # of the sandbox ID
+    local processes
+    mapfile -t processes < <(processes_of "$1")
+    total_kib "${processes[@]}"
 }
