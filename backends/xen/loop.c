@@ -310,19 +310,17 @@ int loop_fail(struct loop *l, int rc, const char *what, struct hvp_error *err)
                     l->log.said[0] ? l->log.said : "libxl says no more", rc);
 }
 
-int loop_finish(struct loop *l, const libxl_asyncop_how *how, int started, const struct deadline *d,
-                const char *what, struct hvp_error *err)
+/* Its end, and why it was told to give up: 0 or -errno. */
+static int await(struct loop *l, const libxl_asyncop_how *how, const struct deadline *d)
 {
     struct deadline wait = *d;
     struct pollfd p = {.fd = l->epoll_fd, .events = POLLIN};
     int gave_up = 0, r;
 
-    if (started)
-        return loop_fail(l, started, what, err);
     for (;;) {
         loop_turn(l);
         if (l->done_op == how->u.for_event)
-            break;
+            return gave_up;
         r = deadline_poll(&wait, &p, 1);
         if (r == 0)
             continue;
@@ -330,6 +328,30 @@ int loop_finish(struct loop *l, const libxl_asyncop_how *how, int started, const
         libxl_ao_abort(l->ctx, how); /* one that cannot be given up comes to its own end */
         wait = (struct deadline){.end_ns = UINT64_MAX, .cancel_fd = -1};
     }
+}
+
+/* libxl hears of its children by a handler of SIGCHLD, and core may have blocked all signals. */
+static int await_hearing(struct loop *l, const libxl_asyncop_how *how, const struct deadline *d)
+{
+    sigset_t children_end, before;
+    int gave_up;
+
+    sigemptyset(&children_end);
+    sigaddset(&children_end, SIGCHLD);
+    pthread_sigmask(SIG_UNBLOCK, &children_end, &before);
+    gave_up = await(l, how, d);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return gave_up;
+}
+
+int loop_finish(struct loop *l, const libxl_asyncop_how *how, int started, const struct deadline *d,
+                const char *what, struct hvp_error *err)
+{
+    int gave_up;
+
+    if (started)
+        return loop_fail(l, started, what, err);
+    gave_up = await_hearing(l, how, d);
     if (l->done_rc == 0)
         return 0;
     if (gave_up)
