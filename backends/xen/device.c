@@ -8,7 +8,6 @@
 #include "domain.h"
 #include "xen.h"
 
-#define DISKS_MAX 26 /* xvda to xvdz */
 #define DETACH_TRIES 3
 
 struct xen_device *xen_device_find(struct xen_vm *vm, const char *tag)
@@ -74,7 +73,7 @@ static int check_device(const struct hvp_device *dev, struct hvp_error *err)
 
 static int choose_vdev(struct xen_vm *vm, char vdev[8], struct hvp_error *err)
 {
-    for (char c = 'a'; c < 'a' + DISKS_MAX; c++) {
+    for (char c = 'a'; c < 'a' + XEN_DISKS_MAX; c++) {
         struct xen_device *d = vm->devices;
 
         snprintf(vdev, 8, "xvd%c", c);
@@ -83,7 +82,7 @@ static int choose_vdev(struct xen_vm *vm, char vdev[8], struct hvp_error *err)
         if (!d)
             return 0;
     }
-    return hvp_fail(err, ENOSPC, "the VM has %d disks already", DISKS_MAX);
+    return hvp_fail(err, ENOSPC, "the VM has %d disks already", XEN_DISKS_MAX);
 }
 
 static int choose_nic(const struct xen_vm *vm)

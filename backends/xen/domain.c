@@ -36,7 +36,8 @@ static int describe_creation(struct xen_vm *vm, const struct hvp_vm_spec *spec,
     return parse_uuid(spec->uuid, &c->uuid, err);
 }
 
-/* Disks have no serial number on Xen: the agent learns from its command line which one is which. */
+/* Disks have no serial number on Xen: the agent learns from its command line which one is which.
+ * And nothing tells a guest that it was paused: it would take the time for a CPU that stalls. */
 static int describe_cmdline(struct xen_vm *vm, const struct hvp_vm_spec *spec, char **ret,
                             struct hvp_error *err)
 {
@@ -46,7 +47,7 @@ static int describe_cmdline(struct xen_vm *vm, const struct hvp_vm_spec *spec, c
 
     if (!f)
         return hvp_fail(err, ENOMEM, "out of memory for a command line");
-    fprintf(f, "%s console=hvc0 anyvisor.hvc=1", spec->cmdline);
+    fprintf(f, "%s console=hvc0 anyvisor.hvc=1 rcupdate.rcu_cpu_stall_suppress=1", spec->cmdline);
     for (struct xen_device *d = vm->devices; d; d = d->next)
         if (d->kind == HVP_DEV_DISK)
             fprintf(f, " anyvisor.disk=%s:%s", d->vdev, d->tag);

@@ -61,6 +61,7 @@ static const struct hvp_plugin plugin = {
     .vm_set_memory = xen_vm_set_memory,
     .vm_save = xen_vm_save,
     .vm_restore = xen_vm_restore,
+    .vm_rename = xen_vm_rename,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

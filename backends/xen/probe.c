@@ -11,7 +11,7 @@
 #define CAPS                                                                                       \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_STATS | HVP_CAP_CONSOLE |   \
      HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS | HVP_CAP_SET_VCPUS |                \
-     HVP_CAP_SET_MEMORY | HVP_CAP_SNAPSHOT)
+     HVP_CAP_SET_MEMORY | HVP_CAP_SNAPSHOT | HVP_CAP_RENAME)
 
 static bool file_has(const char *path, const char *text)
 {
@@ -115,6 +115,7 @@ int xen_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
         c.hotplug |= 1u << HVP_DEV_NIC;
         c.unplug |= 1u << HVP_DEV_NIC;
     }
+    c.hotplug_max = XEN_DISKS_MAX; /* NICs take none of their places */
     c.disk_protocols = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK;
     c.disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2;
     c.disk_rw_only = 1u << HVP_PROTO_FILE; /* QEMU's part cannot open them read-only */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding a domain again: by its number and UUID, or among all that have a name of ours. */
+/* Finding a domain again: by its number and UUID, or among all that have a name of ours, which may
+ * change. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -120,4 +121,23 @@ int xen_vm_list(void *inst, int (*each)(void *ctx, const struct hvp_vm_info *inf
     libxl_dominfo_list_free(all, n);
     loop_done(&l);
     return r;
+}
+
+/* All of it is in xenstore: the name, and that of its UUID. Xen shows no metadata. */
+int xen_vm_rename(void *p, const char *id, const struct hvp_kv *metadata, size_t n_metadata,
+                  uint32_t timeout_ms, struct hvp_error *err)
+{
+    struct xen_vm *vm = p;
+    cleanup_free char *name = NULL;
+    int r;
+
+    (void)metadata, (void)n_metadata, (void)timeout_ms;
+    if (!xen_domain_exists(vm, NULL))
+        return hvp_fail(err, ESRCH, "the VM has ended");
+    if (asprintf(&name, XEN_NAME_PREFIX "%s", id) < 0) {
+        name = NULL;
+        return hvp_fail(err, ENOMEM, "out of memory for a name");
+    }
+    r = libxl_domain_rename(vm->loop.ctx, vm->domid, NULL, name);
+    return r ? loop_fail(&vm->loop, r, "rename the domain", err) : 0;
 }

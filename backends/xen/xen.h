@@ -15,6 +15,7 @@
 #define XEN_CHANNEL_NAME "agent0.sock"
 #define XEN_UUID_LEN 36
 #define XEN_PIDS_MAX 8
+#define XEN_DISKS_MAX 26 /* xvda to xvdz */
 
 struct console;
 
@@ -77,6 +78,8 @@ int xen_vm_reopen(void *inst, const char *ref, uint32_t timeout_ms, void **vm,
                   struct hvp_error *err);
 int xen_vm_list(void *inst, int (*each)(void *ctx, const struct hvp_vm_info *info), void *ctx,
                 uint32_t timeout_ms, struct hvp_error *err);
+int xen_vm_rename(void *vm, const char *id, const struct hvp_kv *metadata, size_t n_metadata,
+                  uint32_t timeout_ms, struct hvp_error *err);
 /* Is the domain still there, and the one that we mean?  Domain numbers come round again. */
 bool xen_domain_exists(struct xen_vm *vm, libxl_dominfo *ret_info);
 
