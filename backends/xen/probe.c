@@ -11,7 +11,7 @@
 #define CAPS                                                                                       \
     (HVP_CAP_VMM_EXTERNAL | HVP_CAP_PAUSE | HVP_CAP_SHARE_9P | HVP_CAP_STATS | HVP_CAP_CONSOLE |   \
      HVP_CAP_CONSOLE_LOG | HVP_CAP_DEVICE_ADDR | HVP_CAP_PIDS | HVP_CAP_SET_VCPUS |                \
-     HVP_CAP_SET_MEMORY | HVP_CAP_SNAPSHOT | HVP_CAP_RENAME)
+     HVP_CAP_SET_MEMORY | HVP_CAP_SNAPSHOT | HVP_CAP_RENAME | HVP_CAP_MEMORY_APART)
 
 static bool file_has(const char *path, const char *text)
 {

@@ -4,10 +4,10 @@
 /* The words are an interface: `backends --format json` prints them and docs/hvp-plugin.md lists
  * them. */
 static const char *const caps[] = {
-    "vmm-child", "vmm-external", "pause",       "share-9p",   "share-virtiofs",
-    "vsock",     "nic-fd",       "nic-hostif",  "multi-chan", "stats",
-    "snapshot",  "template",     "stop",        "console",    "console-log",
-    "set-vcpus", "set-memory",   "device-addr", "pids",       "rename",
+    "vmm-child", "vmm-external", "pause",        "share-9p",  "share-virtiofs", "vsock",
+    "nic-fd",    "nic-hostif",   "multi-chan",   "stats",     "snapshot",       "template",
+    "stop",      "console",      "console-log",  "set-vcpus", "set-memory",     "device-addr",
+    "pids",      "rename",       "memory-apart",
 };
 static const char *const devices[] = {NULL, "disk", "share", "nic", "vsock"};
 static const char *const protocols[] = {NULL, "file", "block", "nbd", "iscsi", "rbd"};

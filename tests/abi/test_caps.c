@@ -113,10 +113,10 @@ TEST(another_architecture_than_the_descriptors_is_refused)
 TEST(every_bit_and_number_of_the_abi_has_a_name)
 {
     CHECK_STR_EQ(plugin_cap_name(0), "vmm-child");
-    for (uint64_t bit = HVP_CAP_RENAME; bit; bit >>= 1)
+    for (uint64_t bit = HVP_CAP_MEMORY_APART; bit; bit >>= 1)
         CHECK(plugin_cap_name((unsigned)__builtin_ctzll(bit)) != NULL);
-    CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_RENAME)), "rename");
-    CHECK(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_RENAME) + 1) == NULL);
+    CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_MEMORY_APART)), "memory-apart");
+    CHECK(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_MEMORY_APART) + 1) == NULL);
     CHECK_STR_EQ(plugin_cap_name((unsigned)__builtin_ctzll(HVP_CAP_STOP)), "stop");
     CHECK_STR_EQ(plugin_device_name(HVP_DEV_VSOCK), "vsock");
     CHECK_STR_EQ(plugin_protocol_name(HVP_PROTO_RBD), "rbd");

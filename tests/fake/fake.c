@@ -38,6 +38,7 @@ static void unload(void *p)
     free(in->agent);
     free(in->vmm);
     free(in->share);
+    free(in->memory);
     free(in->fault.fail);
     free(in->fault.delay);
     free(in);
@@ -46,6 +47,7 @@ static void unload(void *p)
 static const char help[] = "agent  absolute path of the agent's program for this host\n"
                            "vmm    absolute path of fake-vmm\n"
                            "share  an address that its share pretends to have\n"
+                           "memory 'apart' = as if it were none of this host's\n"
                            "fail   ops that fail: vm_start,agent_open\n"
                            "delay  ops that take longer: vm_create=200,vm_destroy=50 (ms)\n";
 
@@ -60,7 +62,7 @@ static int config(void *p, const char *key, const char *value, struct hvp_error 
     } keys[] = {
         {"agent", &in->agent, true},        {"vmm", &in->vmm, true},
         {"share", &in->share, false},       {"fail", &in->fault.fail, false},
-        {"delay", &in->fault.delay, false},
+        {"delay", &in->fault.delay, false}, {"memory", &in->memory, false},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -102,6 +104,8 @@ static int probe(void *p, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
                          .max_channels = 1};
 
     (void)timeout_ms;
+    if (in->memory && strcmp(in->memory, "apart") == 0)
+        c.flags |= HVP_CAP_MEMORY_APART;
     if (fault_at(&in->fault, in->host, "probe", err) < 0 ||
         check_program("agent", in->agent, err) < 0 || check_program("vmm", in->vmm, err) < 0)
         return err->code;

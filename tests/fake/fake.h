@@ -12,6 +12,7 @@
 struct instance {
     const struct hvp_host *host;
     char *agent, *vmm; /* absolute paths */
+    char *memory;      /* "apart" = as if it were none of this host's, or NULL */
     char *share;       /* what tests want as the address of a share, or NULL */
     struct fault fault;
 };

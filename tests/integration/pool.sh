@@ -29,6 +29,7 @@ members() { # members STATE: their names
 }
 
 count() { members "$1" | wc -w; }
+fill_another() { configure '{size: 2}' && av pool fill "$B"; }
 filled() { av pool fill "$B" && has ready 2; }
 has() { [ "$(count "$1")" = "$2" ]; }       # has STATE N
 taken() { grep -l 'is that of container' "$ROOT"/*/monitor.log 2>/dev/null | wc -l; }
@@ -252,7 +253,16 @@ if [ "$BACKEND" = fake ]; then
     check "fill for another one" 0 '^2 made$' av pool fill "$big"
     same "no more than the class's size" 2 "$(count ready)"
     check "fill without a bundle, for a class" 1 "class 'none'|no class" av --class none pool fill
+    MEMORY=1TiB
+    configure '{size: 1}'
+    check "no VM waits that is larger than this host" 1 'MiB of memory are available, .* take 1048704' av pool fill "$b"
+    sed -i 's/^config:/&\n  memory: apart/' "$WORK/etc/plugins.d/fake.yaml"
+    check "unless its memory is none of the host's" 0 '^1 made$' av pool fill "$b"
+    ANYVISOR_FAULT=cli.pool-room:fail check "but for what its processes take" 1 '0 MiB of memory .* take 128' fill_another
+    sed -i '/^  memory:/d' "$WORK/etc/plugins.d/fake.yaml"
     MEMORY=256MiB
+    configure '{size: 2}'
+    check "fill" 0 '^2 made$' av pool fill "$b"
 fi
 
 # --- a changed configuration, an old one, the end

@@ -24,7 +24,6 @@
 
 #define CPU_SHARES 102 /* a tenth of what a container has by default */
 #define SEQ_HOLD 12
-#define ROOM (128 * MIB) /* beside the VM's memory */
 #define FAILED_FOR_S 60
 #define HEAD_START_MS 1000
 #define LOG_MAX (256 << 10)
@@ -44,30 +43,6 @@ bool pool_possible(const struct creation *c, const char **ret_why)
     if (ret_why)
         *ret_why = why;
     return !why;
-}
-
-/* What Linux says that may be used without swapping. */
-static int check_room(const struct creation *c, struct err *err)
-{
-    static const char word[] = "MemAvailable:";
-    uint64_t needed = c->choice.decision.size.memory + ROOM;
-    cleanup_free char *text = NULL;
-    unsigned long long kib = 0;
-    const char *at;
-    int r = path_read(AT_FDCWD, "/proc/meminfo", 64 << 10, &text, NULL, err);
-
-    if (r < 0)
-        return r;
-    at = strstr(text, word);
-    if (!at || sscanf(at + sizeof(word) - 1, "%llu", &kib) != 1)
-        return 0;
-    if (fault_point("cli.pool-room") < 0)
-        kib = 0;
-    return kib * KIB >= needed
-               ? 0
-               : err_set(err, ENOMEM,
-                         "%llu MiB of memory are available, a VM that waits may take %" PRIu64,
-                         kib / 1024, needed / MIB);
 }
 
 static uint64_t in_time(const struct creation *c)
@@ -273,8 +248,8 @@ static int check_made(const struct creation *c, const struct pool *p, const stru
     return r;
 }
 
-static int fill_locked(const struct creation *c, const struct pool *p, size_t size,
-                       unsigned *ret_made, struct err *err)
+static int fill_locked(struct creation *c, const struct pool *p, size_t size, unsigned *ret_made,
+                       struct err *err)
 {
     cleanup_free char *bundle = pool_file(p, "bundle", c->choice.decision.cls);
     cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -287,7 +262,7 @@ static int fill_locked(const struct creation *c, const struct pool *p, size_t si
     while (r == 0 && (r = check_made(c, p, &made, err)) == 0 && is_short(c, p, size)) {
         uint64_t begin = now_ns();
 
-        if ((r = check_room(c, err)) < 0 || (r = pool_bundle(c, bundle, err)) < 0 ||
+        if ((r = pool_check_room(c, err)) < 0 || (r = pool_bundle(c, bundle, err)) < 0 ||
             (r = make_one(c, p, bundle, null, &made, err)) < 0)
             break;
         ++*ret_made;
@@ -316,8 +291,7 @@ static void let_command_end(void)
     (void)fd_wait(command, POLLIN, HEAD_START_MS);
 }
 
-static int fill(const struct creation *c, size_t size, bool later, unsigned *ret_made,
-                struct err *err)
+static int fill(struct creation *c, size_t size, bool later, unsigned *ret_made, struct err *err)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
     const char *cls = c->choice.decision.cls;
@@ -341,7 +315,7 @@ static int fill(const struct creation *c, size_t size, bool later, unsigned *ret
     return r;
 }
 
-int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err)
+int pool_fill(struct creation *c, size_t size, unsigned *ret_made, struct err *err)
 {
     return fill(c, size, false, ret_made, err);
 }
@@ -368,7 +342,7 @@ static void start_log(const struct pool *p)
 }
 
 /* Nothing of the caller's stays open: engines wait for the end of what they read. */
-static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
+static _Noreturn void be_filler(struct creation *c, const struct pool *p)
 {
     struct err err = ERR_INIT;
     unsigned made;
@@ -390,7 +364,7 @@ static _Noreturn void be_filler(const struct creation *c, const struct pool *p)
     _exit(0);
 }
 
-void pool_refill(const struct creation *c)
+void pool_refill(struct creation *c)
 {
     cleanup_call(pool_close) struct pool p = {.dir = NULL};
     pid_t pid;

@@ -82,14 +82,18 @@ int pool_move(struct creation *c, struct err *err);
 int pool_abandon(struct creation *c, struct err *err);
 
 /* fill.c: members like c's VM, up to size of them; *ret_made of them are new. */
-int pool_fill(const struct creation *c, size_t size, unsigned *ret_made, struct err *err);
+int pool_fill(struct creation *c, size_t size, unsigned *ret_made, struct err *err);
 /* The same in a process of its own, if c's class is short of them; the last that is done to c after
  * its commit, for it is unlocked. */
-void pool_refill(const struct creation *c);
+void pool_refill(struct creation *c);
 /* Whether c's VM may come from a pool; else *ret_why, a sentence. */
 bool pool_possible(const struct creation *c, const char **ret_why);
 /* Of c's class; NULL = the last one has not failed. */
 char *pool_failure(const struct pool *p, const char *cls);
+
+/* room.c: -ENOMEM: a VM like c's would take more than this host has available. What it takes of the
+ * hypervisor's own memory only the hypervisor can say, when it is made. */
+int pool_check_room(struct creation *c, struct err *err);
 
 /* warm_up.c: in dir, anew: the bundle of the container that warms a VM like c's up. */
 int pool_bundle(const struct creation *c, const char *dir, struct err *err);
