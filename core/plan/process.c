@@ -46,6 +46,9 @@ static void set_caps(const struct oci_process *p, struct plan_process *ret, stru
                 strv_addf(warnings, "process.capabilities: '%s' is unknown, ignoring",
                           p->caps[s].v[i]);
         }
+    /* Without a word: `runc spec` of runc 1.1 writes ambient ones that are not inheritable, which
+     * no kernel raises, and runc and crun pass over them. */
+    ret->caps[PLAN_CAP_AMBIENT] &= ret->caps[PLAN_CAP_PERMITTED] & ret->caps[PLAN_CAP_INHERITABLE];
 }
 
 static int set_rlimits(const struct oci_process *p, struct plan_process *ret, struct err *err)

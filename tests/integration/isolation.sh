@@ -11,10 +11,10 @@ mkdir -p "$WORK/vol/sub" "$WORK/ro"
 echo from-host > "$WORK/vol/f"
 echo single > "$WORK/single"
 echo keep > "$WORK/ro/f"
-# It forks nothing: there is a check that leaves it no room to.
+# An ambient capability that is not inheritable, as `runc spec` writes it, is none. It forks nothing: there is a check that leaves it no room to.
 b=$(bundle iso "$(sh_args 'exec sleep 100000')
   | .hostname=\"iso-host\"
-  | .process.capabilities={bounding:[\"CAP_KILL\",\"CAP_CHOWN\"],effective:[\"CAP_KILL\"],permitted:[\"CAP_KILL\"],inheritable:[],ambient:[]}
+  | .process.capabilities={bounding:[\"CAP_KILL\",\"CAP_CHOWN\"],effective:[\"CAP_KILL\"],permitted:[\"CAP_KILL\"],inheritable:[],ambient:[\"CAP_KILL\"]}
   | .process.rlimits=[{type:\"RLIMIT_NOFILE\",soft:123,hard:456},{type:\"RLIMIT_NPROC\",soft:$nproc,hard:$nproc}]
   | .process.noNewPrivileges=true | .process.oomScoreAdj=100
   | .process.user.umask=23

@@ -90,6 +90,20 @@ static void exec_plan(const char *json, struct plan_process *ret)
     oci_process_free(p);
 }
 
+TEST(ambient_capabilities_are_those_that_a_kernel_raises)
+{
+    struct plan_process p = {0};
+
+    rig_must(CONTAINER, NULL);
+    exec_plan(
+        "{\"args\":[\"x\"],\"cwd\":\"/\",\"capabilities\":{\"permitted\":[\"CAP_KILL\","
+        "\"CAP_CHOWN\"],\"inheritable\":[\"CAP_CHOWN\",\"CAP_FOWNER\"],\"ambient\":[\"CAP_KILL\","
+        "\"CAP_CHOWN\",\"CAP_FOWNER\"]}}",
+        &p);
+    CHECK_U64_EQ(p.caps[PLAN_CAP_AMBIENT], 1);
+    plan_process_done(&p);
+}
+
 TEST(an_exec_takes_from_the_container_what_it_leaves_open)
 {
     struct plan_process p = {0};
