@@ -73,6 +73,7 @@ int kvm_accel(struct kvm_inst *in, enum accel *ret, char *note, size_t len, stru
 /* The instance's machine unless the VM asks for another one. */
 int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **ret,
                 struct hvp_error *err);
+int kvm_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err);
 
 /* vm.c, reopen.c */
 int kvm_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,

@@ -38,6 +38,13 @@ void machine_names(const char *arch, char *buf, size_t len)
                 used += (size_t)snprintf(buf + used, len - used, "%s%s", used ? ", " : "", m->name);
 }
 
+int machine_check_options(const struct hvp_vm_spec *s, struct hvp_error *err)
+{
+    if (s->n_options > 0)
+        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
+    return 0;
+}
+
 int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct hvp_error *err)
 {
     if (s->vcpus < 1 || s->vcpus > m->max_vcpus)
@@ -54,9 +61,7 @@ int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct h
     if (memory_grows(s) && !m->grows)
         return hvp_fail(err, ENOTSUP, "a VM of machine '%s' gets no more memory while it runs",
                         m->name);
-    if (s->n_options > 0)
-        return hvp_fail(err, EINVAL, "unknown option '%.100s'", s->options[0].key);
-    return 0;
+    return machine_check_options(s, err);
 }
 
 int machine_check_kernel(const struct machine *m, const char *kernel, struct hvp_error *err)

@@ -43,6 +43,8 @@ struct machine {
 const struct machine *machine_find(const char *arch, const char *name);
 /* Whether a VM of that size, with these options, can be made on it; -EINVAL or -ENOTSUP. */
 int machine_check(const struct machine *m, const struct hvp_vm_spec *s, struct hvp_error *err);
+/* The part of it that asks for no size: -EINVAL for an unknown option. */
+int machine_check_options(const struct hvp_vm_spec *s, struct hvp_error *err);
 /* QEMU's own words would be "could not load kernel", without what to do. */
 int machine_check_kernel(const struct machine *m, const char *kernel, struct hvp_error *err);
 /* configured: the key `firmware`, NULL = auto. Returned is it, or buf, or NULL = QEMU's own. */

@@ -68,6 +68,7 @@ static const struct hvp_plugin plugin = {
     .vm_save = kvm_vm_save,
     .vm_restore = kvm_vm_restore,
     .template_key = kvm_template_key,
+    .vm_words = kvm_vm_words,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -28,6 +28,15 @@ int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **
     return 0;
 }
 
+/* Which processors there are only QEMU itself knows. */
+int kvm_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    const struct machine *m;
+    int r = kvm_machine(inst, spec->machine, &m, err);
+
+    return r < 0 ? r : machine_check_options(spec, err);
+}
+
 int kvm_accel(struct kvm_inst *in, enum accel *ret, char *note, size_t len, struct hvp_error *err)
 {
     struct accel_facts facts;

@@ -25,7 +25,7 @@ static void found_done(struct found *f)
 }
 
 /*
- * What only the plug-ins know: their keys. Nothing is probed, nothing on the host changes. A
+ * What only the plug-ins know: their keys and words. Nothing is probed, nothing on the host changes. A
  * plug-in that is not there matters to those who need it; a wrong key is a mistake in any case.
  */
 static void check_plugins(const struct cli *cli, const struct config *c,
@@ -49,6 +49,7 @@ static void check_plugins(const struct cli *cli, const struct config *c,
         }
     }
     config_check_loadable(c, l, why_not, &f->problems);
+    config_check_words(cli, c, l, why_not, &f->problems);
     for (size_t i = 0; i < l->n; i++)
         free(why_not[i]);
     free(why_not);

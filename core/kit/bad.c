@@ -40,6 +40,28 @@ static void bad_words(struct kit *k)
     refused(k, &machine, 0, "a machine that nobody knows is refused");
 }
 
+/* What vm_create would refuse is refused before there is a VM, if the plug-in says that it can. */
+static void bad_words_early(struct kit *k)
+{
+    static const struct hvp_kv option = {"no_such_option", "1"};
+    struct hvp_vm_spec spec = {.struct_size = sizeof(spec), .machine = "", .cpu_model = ""};
+
+    if (!k->ops->vm_words)
+        return;
+    spec.id = spec.uuid = spec.kernel = spec.initrd = spec.cmdline = "";
+    spec.run_dir = spec.console_log = spec.template_dir = "";
+    kit_ok(k, KIT_CALL(k, vm_words, k->inst, &spec), "vm_words takes a VM without words");
+    spec.options = &option;
+    spec.n_options = 1;
+    kit_errno(k, KIT_CALL(k, vm_words, k->inst, &spec), EINVAL,
+              "vm_words refuses an unknown option");
+    spec.n_options = 0;
+    spec.machine = "no-such-machine";
+    if (!k->kernel_less)
+        kit_refused(k, KIT_CALL(k, vm_words, k->inst, &spec),
+                    "vm_words refuses a machine that nobody knows");
+}
+
 static void bad_share(struct kit *k)
 {
     static const struct hvp_kv option = {"no_such_option", "1"};
@@ -89,6 +111,7 @@ void kit_check_bad(struct kit *k)
 {
     k->area = "refusals";
     bad_words(k);
+    bad_words_early(k);
     bad_share(k);
     bad_disk(k);
     bad_tap(k);

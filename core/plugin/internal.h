@@ -36,6 +36,9 @@ struct plugin_vm {
 /* check.c: regular file, root's or ours, writable by nobody else, in such a directory. */
 int plugin_file_check(const char *what, const char *path, struct err *err);
 
+/* vm.c: what plugin_words_isolated asks, in its child. */
+int plugin_vm_words(struct plugin *p, const struct hvp_vm_spec *spec, struct err *err);
+
 /* so.c */
 int plugin_so_get(const char *path, struct plugin_so **ret, struct err *err);
 

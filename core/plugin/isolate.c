@@ -33,9 +33,15 @@ static void describe(const struct plugin *p, struct plugin_info *ret)
     ret->caps = *plugin_caps(p);
 }
 
+/* What the child does beside opening the plug-in. */
+struct question {
+    bool probe;
+    const struct hvp_vm_spec *words; /* NULL: not asked */
+};
+
 /* No core file and no message of the C library: the parent tells what happened. */
-static _Noreturn void run_child(const struct descriptor *d, const struct hvp_host *host, bool probe,
-                                uint32_t timeout_ms, int fd)
+static _Noreturn void run_child(const struct descriptor *d, const struct hvp_host *host,
+                                const struct question *q, uint32_t timeout_ms, int fd)
 {
     static const struct rlimit no_core = {0, 0};
     struct report report = {.r = 0};
@@ -44,8 +50,10 @@ static _Noreturn void run_child(const struct descriptor *d, const struct hvp_hos
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)setrlimit(RLIMIT_CORE, &no_core);
     report.r = plugin_open(d, host, &p, &report.err);
-    if (report.r == 0 && probe)
+    if (report.r == 0 && q->probe)
         report.r = plugin_probe(p, timeout_ms, NULL, &report.err);
+    if (report.r == 0 && q->words)
+        report.r = plugin_vm_words(p, q->words, &report.err);
     if (p)
         describe(p, &report.info);
     plugin_close(p);
@@ -104,7 +112,7 @@ static int judge(const struct descriptor *d, int waited, int status, const struc
     return report->r;
 }
 
-static int ask(const struct descriptor *d, const struct hvp_host *host, bool probe,
+static int ask(const struct descriptor *d, const struct hvp_host *host, const struct question *q,
                uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
 {
     cleanup_fd int read_end = -1;
@@ -123,7 +131,7 @@ static int ask(const struct descriptor *d, const struct hvp_host *host, bool pro
     if (pid < 0)
         return err_set(err, errno, "fork: %m");
     if (pid == 0)
-        run_child(d, host, probe, timeout_ms, write_end);
+        run_child(d, host, q, timeout_ms, write_end);
     close_fd(&write_end);
     /* The plug-in knows the time-out too: let it speak first. */
     waited = receive(read_end,
@@ -153,15 +161,26 @@ int plugin_host_fits(const struct descriptor *d, struct err *err)
 int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *host,
                           uint32_t timeout_ms, struct plugin_info *ret, struct err *err)
 {
+    const struct question q = {.probe = true};
     int r = plugin_host_fits(d, err);
 
-    return r < 0 ? r : ask(d, host, true, timeout_ms, ret, err);
+    return r < 0 ? r : ask(d, host, &q, timeout_ms, ret, err);
 }
 
 int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,
                          uint32_t timeout_ms, struct err *err)
 {
+    const struct question q = {.probe = false};
     struct plugin_info ignored;
 
-    return ask(d, host, false, timeout_ms, &ignored, err);
+    return ask(d, host, &q, timeout_ms, &ignored, err);
+}
+
+int plugin_words_isolated(const struct descriptor *d, const struct hvp_host *host,
+                          const struct hvp_vm_spec *spec, uint32_t timeout_ms, struct err *err)
+{
+    const struct question q = {.words = spec};
+    struct plugin_info ignored;
+
+    return ask(d, host, &q, timeout_ms, &ignored, err);
 }

@@ -68,6 +68,10 @@ int plugin_probe_isolated(const struct descriptor *d, const struct hvp_host *hos
 /* Only open: whether the plug-in can be loaded and takes each key of the descriptor. */
 int plugin_open_isolated(const struct descriptor *d, const struct hvp_host *host,
                          uint32_t timeout_ms, struct err *err);
+/* The same, and whether it knows the words of spec that an operator writes: see vm_words of hvp.h.
+ * A plug-in that cannot tell knows them all. */
+int plugin_words_isolated(const struct descriptor *d, const struct hvp_host *host,
+                          const struct hvp_vm_spec *spec, uint32_t timeout_ms, struct err *err);
 
 /* Whether VMs can have NICs that core can connect, and whether these are on interfaces that the VMM
  * makes, not on core's taps. */

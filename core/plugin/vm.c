@@ -159,6 +159,13 @@ int plugin_template_key(struct plugin *p, const struct hvp_vm_spec *spec, char b
     return r < 0 ? r : check_line(p, "template_key", buf, HVP_REF_MAX, err);
 }
 
+int plugin_vm_words(struct plugin *p, const struct hvp_vm_spec *spec, struct err *err)
+{
+    if (!p->so->ops.vm_words)
+        return 0;
+    return PLUGIN_CALL(p, NULL, PHASE_PLUGIN, err, vm_words, p->inst, spec);
+}
+
 int plugin_vm_event_fd(struct plugin_vm *vm, int *ret_fd, struct err *err)
 {
     return CALL(vm, err, event_fd, ret_fd);

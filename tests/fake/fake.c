@@ -148,6 +148,7 @@ static const struct hvp_plugin plugin = {
     .vm_stats = fake_vm_stats,
     .vm_pids = fake_vm_pids,
     .device_addr = fake_device_addr,
+    .vm_words = fake_vm_words,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

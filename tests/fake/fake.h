@@ -50,6 +50,7 @@ int fake_event_next(void *p, struct hvp_event *ev, struct hvp_error *err);
 int fake_agent_open(void *p, uint32_t port, uint32_t timeout_ms, int *ret, struct hvp_error *err);
 int fake_vm_stats(void *p, uint32_t timeout_ms, struct hvp_stats *st, struct hvp_error *err);
 int fake_vm_pids(void *p, int32_t *pids, size_t cap, size_t *n, struct hvp_error *err);
+int fake_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err);
 int fake_device_addr(void *p, const char *tag, char *buf, size_t len, struct hvp_error *err);
 
 #endif

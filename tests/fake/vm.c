@@ -107,6 +107,14 @@ static int take_share(struct vm *vm, const struct hvp_share *s, struct hvp_error
     return 0;
 }
 
+int fake_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    (void)inst;
+    if (spec->n_options > 0)
+        return hvp_fail(err, EINVAL, "unknown option '%.100s'", spec->options[0].key);
+    return 0;
+}
+
 /* Devices are a frozen head plus a struct of their kind; refuse by name what cannot be done. */
 static int take_devices(struct vm *vm, const struct hvp_vm_spec *spec, struct hvp_error *err)
 {
@@ -119,9 +127,7 @@ static int take_devices(struct vm *vm, const struct hvp_vm_spec *spec, struct hv
         if (take_share(vm, (const struct hvp_share *)d, err) < 0)
             return err->code;
     }
-    if (spec->n_options > 0)
-        return hvp_fail(err, EINVAL, "unknown option '%.100s'", spec->options[0].key);
-    return 0;
+    return fake_vm_words(NULL, spec, err);
 }
 
 static int know_cgroup(struct vm *vm)

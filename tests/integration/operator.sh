@@ -179,6 +179,17 @@ check "config check asks the plug-in about its keys" 1 \
 check "create refuses the key with its place, too" 1 \
     "$BACKEND.yaml:$typo_line:3: config key 'nosuchkey'" av create --bundle "$b" no4
 cp "$WORK/$BACKEND.good" "$ETC/plugins.d/$BACKEND.yaml"
+with_config 'defaults: {hypervisor: [kvm], vm: {machine: q36}}'
+check "config check asks the plug-in about machines" 1 \
+    "other.yaml:3:36: defaults.vm: .*no machine 'q36' for x86_64 guests; there is: q35, microvm" other config check
+with_config "defaults: {hypervisor: [$BACKEND]}
+classes:
+  - {name: a, match: {pod_name: x}, vm: {machine: virt}, hypervisor: [kvm-aarch64]}
+  - {name: b, match: {pod_name: y}, vm: {machine: virt}, hypervisor: [kvm-aarch64, kvm]}
+  - {name: c, match: {pod_name: z}, vm: {options: {no_such_word: 1}}}"
+check "of each class and each of its hypervisors" 1 "other.yaml:6:5: class 'b': .*'kvm'.*no machine 'virt'" other config check
+check "and options" 1 "other.yaml:7:5: class 'c': .*unknown option 'no_such_word'" other config check
+same "of which there are two" 2 "$(other config check 2>&1 | grep -c other.yaml)"
 printf 'version: 1\nplugins_dir: /nonexistent\n' > "$ETC/bad.yaml"
 check "a missing plugins_dir is told with its place" 1 \
     "bad.yaml:2:1: key 'plugins_dir': '/nonexistent': No such file" av config check "$ETC/bad.yaml"

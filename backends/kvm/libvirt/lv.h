@@ -130,6 +130,7 @@ int lv_event_next(void *vm, struct hvp_event *ev, struct hvp_error *err);
 int lv_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp_error *err);
 int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **ret,
                struct hvp_error *err);
+int lv_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err);
 
 /* create.c */
 int lv_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,

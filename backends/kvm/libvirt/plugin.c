@@ -70,6 +70,7 @@ static const struct hvp_plugin plugin = {
     .vm_restore = lv_vm_restore,
     .template_key = lv_template_key,
     .vm_rename = lv_vm_rename,
+    .vm_words = lv_vm_words,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -31,6 +31,15 @@ int lv_machine(struct lv_inst *in, const char *wanted, const struct machine **re
     return 0;
 }
 
+/* Which processors there are only QEMU itself knows. */
+int lv_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    const struct machine *m;
+    int r = lv_machine(inst, spec->machine, &m, err);
+
+    return r < 0 ? r : machine_check_options(spec, err);
+}
+
 static void fill_devices(const struct lv_inst *in, const struct machine *m, struct hvp_caps *c)
 {
     uint32_t disk_nic = 1u << HVP_DEV_DISK | 1u << HVP_DEV_NIC;

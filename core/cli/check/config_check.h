@@ -7,6 +7,7 @@
 #define CLI_CONFIG_CHECK_H
 #include <stdbool.h>
 #include "base/str.h"
+#include "cli/cli.h"
 #include "config/config.h"
 
 /* First place from line `from` on where word stands alone and outside a comment; counted from 1. */
@@ -21,6 +22,11 @@ void config_check_names(const struct config *c, const struct strv *texts,
 /* A sentence for each list of which no hypervisor can be loaded; why_not is one per descriptor. */
 void config_check_loadable(const struct config *c, const struct descriptor_list *l,
                            char *const *why_not, struct strv *problems);
+
+/* A sentence for each machine, processor and option that a plug-in of its list does not know. */
+void config_check_words(const struct cli *cli, const struct config *c,
+                        const struct descriptor_list *l, char *const *why_not,
+                        struct strv *problems);
 
 /* A sentence for each class whose rule and whose hypervisors have no architecture in common. */
 void config_check_arch(const struct config *c, const struct descriptor_list *l,

@@ -17,6 +17,7 @@ check "without a lie all is well" 0 ' 0 failed,' av plugin test "$liar" "${keys[
 finds claim 'claims: every claim has what it obliges:.*vm_stop'
 check "and said again just before the end" 1 "^FAILED claims: .*vm_stop" \
     eval 'av plugin test "$liar" "${keys[@]}" --config lie=claim | tail -n 2 | head -n 1; (exit "${PIPESTATUS[0]}")'
+finds words 'refusals: vm_words refuses an unknown option: .*'
 finds memory 'claims: vm_set_memory, which is not claimed, is refused: vm_set_memory succeeded'
 finds descriptor 'leaks: nothing is left of: the life of a VM: .*descriptors'
 finds process 'leaks: nothing is left of: the life of a VM: .*child processes'

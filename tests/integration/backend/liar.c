@@ -99,6 +99,11 @@ static int l_vm_destroy(void *vm, uint32_t timeout_ms, struct hvp_error *err)
     return lies("immortal") ? 0 : honest->vm_destroy(vm, timeout_ms, err);
 }
 
+static int l_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    return lies("words") ? 0 : honest->vm_words(inst, spec, err);
+}
+
 HVP_EXPORT const struct hvp_plugin *hvp_plugin_v1(void)
 {
     void *so = dlopen(FAKE_SO, RTLD_NOW | RTLD_LOCAL);
@@ -118,5 +123,6 @@ HVP_EXPORT const struct hvp_plugin *hvp_plugin_v1(void)
     table.vm_start = l_vm_start;
     table.vm_set_memory = l_vm_set_memory;
     table.vm_destroy = l_vm_destroy;
+    table.vm_words = l_vm_words;
     return &table;
 }
