@@ -25,8 +25,9 @@ static void found_done(struct found *f)
 }
 
 /*
- * What only the plug-ins know: their keys and words. Nothing is probed, nothing on the host changes. A
- * plug-in that is not there matters to those who need it; a wrong key is a mistake in any case.
+ * What only the plug-ins know: their keys and words. Nothing is probed, nothing on the host
+ * changes. A plug-in that is not there matters to those who need it; a wrong key is a mistake in
+ * any case.
  */
 static void check_plugins(const struct cli *cli, const struct config *c,
                           const struct descriptor_list *l, struct found *f)
