@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include "base/cleanup.h"
 #include "cli/cli.h"
 
@@ -29,7 +30,7 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
 {
     const struct kill_options *o = options;
     cleanup_call(container_close) struct container c = {.dir = {-1, NULL}};
-    int signo = argc > 1 ? str_to_signal(argv[1]) : SIGTERM;
+    int signo = argc < 2 ? SIGTERM : strcmp(argv[1], "0") == 0 ? 0 : str_to_signal(argv[1]);
     int r;
 
     if (signo < 0)
@@ -40,6 +41,8 @@ static int run(struct cli *cli, void *options, int argc, char **argv, struct err
         return 0; /* a VM without its container has no other processes */
     if (c.status == STATE_STOPPED || c.status == STATE_CREATING)
         return err_set(err, ESRCH, "container not running");
+    if (signo == 0) /* as kill(2): only whether there is somebody */
+        return 0;
     return send_signal(cli, &c, signo, o->all, err);
 }
 

@@ -55,13 +55,14 @@ static int number_of(const struct field *f, const char *text, int64_t *ret, stru
 {
     uint64_t bytes;
 
-    if (str_to_i64(text, INT64_MIN, INT64_MAX, ret) == 0)
+    if (str_to_i64(text, f->size ? -1 : INT64_MIN, INT64_MAX, ret) == 0)
         return 0;
     if (f->size && str_to_size(text, &bytes) == 0 && bytes <= INT64_MAX) {
         *ret = (int64_t)bytes;
         return 0;
     }
-    return err_set(err, EINVAL, "--%s '%s': expected a number", f->option, text);
+    return err_set(err, EINVAL, "--%s '%s': expected %s", f->option, text,
+                   f->size ? "a size such as 64MiB, or -1" : "a number");
 }
 
 static int add_field(struct json_object *o, const struct field *f, const char *text,

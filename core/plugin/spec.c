@@ -77,7 +77,10 @@ int plugin_spec_check(const struct hvp_caps *caps, const struct hvp_vm_spec *s, 
     int r;
 
     if (!s->id || !*s->id || strlen(s->id) > 128)
-        return err_set_phase(err, PHASE_PLUGIN, EINVAL, "the VM's name is not 1 to 128 bytes long");
+        return err_set_phase(err, PHASE_PLUGIN, EINVAL,
+                             "the container's id, which names its VM, has %zu bytes; 1 to 128 are "
+                             "possible",
+                             s->id ? strlen(s->id) : 0);
     if (!s->run_dir || strlen(s->run_dir) > HVP_RUN_DIR_MAX)
         return err_set_phase(err, PHASE_PLUGIN, ENAMETOOLONG,
                              "'%s' has more than %d bytes: sockets would not fit there",

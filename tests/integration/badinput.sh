@@ -48,6 +48,7 @@ for id in '' . .. ../x a/b /abs 'a b' $'a\nanyvisor: forged' $'a\033[2J' "$long"
     refused "exec: bad id $i" '(invalid )?container id' "$AV" --root "$ROOT" exec "$id" true
 done
 refused "an id that no file name can be" 'make state directory .*: File name too long' "$AV" --root "$ROOT" create --bundle "$b" "${long:0:300}"
+refused "an id that no VM can be called" "the container's id, which names its VM, has 129 bytes" "$AV" --root "$ROOT" create --bundle "$b" "${long:0:129}"
 refused "an unknown id" "container 'nosuch' does not exist" "$AV" --root "$ROOT" state nosuch
 
 # --- bundles
@@ -208,7 +209,7 @@ fi
 
 # --- few descriptors: it works, or says so
 for n in 6 8 10 12 16 20 {22..40}; do
-    ( ulimit -n $n && timeout 60 "$AV" --root "$ROOT" create --bundle "$b" few ) > "$WORK/said" 2>&1 < /dev/null
+    ( ulimit -n "$n" && timeout 60 "$AV" --root "$ROOT" create --bundle "$b" few ) > "$WORK/said" 2>&1 < /dev/null
     rc=$?
     [ $rc = 0 ] || spoken '.*'
     result "$n descriptors: it works, or one sentence" $? "$(cat "$WORK/said")"

@@ -39,10 +39,13 @@ check "start twice fails" 1 'cannot start|running' av start c1
 check "ps shows the guest's processes" 0 'sh -c' av ps c1
 same "ps --format json gives host pids" "[$pid]" "$(av ps --format json c1 | jq -c .)"
 check "kill of an unknown signal fails" 1 'signal' av kill c1 NOSUCH
+check "kill 0 asks whether it runs" 0 '' av kill c1 0
+check "update to less memory than none fails" 1 "'-5': expected a size such as 64MiB" av update --memory -5 c1
 check "kill TERM" 0 '' av kill c1 TERM
 until_ok 60 has_status c1 stopped
 same "state says stopped" stopped "$(status_of c1)"
 check "kill of a stopped container fails" 1 'not running' av kill c1 KILL
+check "and with 0" 1 'not running' av kill c1 0
 check "exec in a stopped container fails" 255 'stopped|not running' av exec c1 true
 check "delete" 0 '' av delete c1
 check "delete again fails" 1 'does not exist' av delete c1

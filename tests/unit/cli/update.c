@@ -27,11 +27,15 @@ TEST(each_option_sets_its_limit_and_nothing_else)
 
 TEST(what_is_no_number_is_refused_by_its_option)
 {
-    const struct update_options o = {.memory = "much"};
+    const struct update_options much = {.memory = "much"}, less = {.memory = "-2"},
+                                many = {.pids = "many"};
     struct oci_resources *r = NULL;
 
-    CHECK_ERR(update_resources(&o, &r, &err), -EINVAL);
-    CHECK_STR_EQ(err.msg, "--memory 'much': expected a number");
+    CHECK_ERR(update_resources(&much, &r, &err), -EINVAL);
+    CHECK_STR_EQ(err.msg, "--memory 'much': expected a size such as 64MiB, or -1");
+    CHECK_ERR(update_resources(&less, &r, &err), -EINVAL);
+    CHECK_ERR(update_resources(&many, &r, &err), -EINVAL);
+    CHECK_STR_EQ(err.msg, "--pids-limit 'many': expected a number");
     CHECK(r == NULL);
 }
 
