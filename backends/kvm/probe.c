@@ -19,13 +19,15 @@ int kvm_machine(struct kvm_inst *in, const char *wanted, const struct machine **
     const struct machine *m = machine_find(in->host->arch, name);
     char names[128];
 
-    if (!m) {
-        machine_names(in->host->arch, names, sizeof(names));
-        return hvp_fail(err, ENOTSUP, "no machine '%.40s' for %s guests; there is: %s", name,
-                        in->host->arch, names[0] ? names : "none");
+    if (m) {
+        *ret = m;
+        return 0;
     }
-    *ret = m;
-    return 0;
+    machine_names(in->host->arch, names, sizeof(names));
+    if (!names[0])
+        return hvp_fail(err, ENOTSUP, "there is no machine for %s guests", in->host->arch);
+    return hvp_fail(err, ENOTSUP, "no machine '%.40s' for %s guests; there is: %s", name,
+                    in->host->arch, names);
 }
 
 /* Which processors there are only QEMU itself knows. */

@@ -116,16 +116,25 @@ void sandbox_sweep(struct monitor *m)
         channel_has_gone(m);
 }
 
+static uint32_t boot_timeout_ms(const struct monitor *m)
+{
+    return m->spec.boot_timeout_ms ? m->spec.boot_timeout_ms : BOOT_TIMEOUT_MS;
+}
+
 static void on_deadline(void *ctx)
 {
     struct monitor *m = ctx;
+    cleanup_free char *text = NULL;
 
-    if (m->phase == MON_ENDING)
+    if (m->phase == MON_ENDING) {
         teardown_destroy(m);
-    else
-        fail_now(m, phase_of_wait(m), ETIMEDOUT,
-                 m->phase == MON_HELLO ? "the guest has not reported in time"
-                                       : "the agent has not set the guest up in time");
+        return;
+    }
+    text = xasprintf("%s in time (boot_timeout is %u s)",
+                     m->phase == MON_HELLO ? "the guest has not reported"
+                                           : "the agent has not set the guest up",
+                     boot_timeout_ms(m) / 1000);
+    fail_now(m, phase_of_wait(m), ETIMEDOUT, text);
 }
 
 static int fill_setup(struct monitor *m, struct wbuf *w)
@@ -338,7 +347,7 @@ static void boot_done(struct job *j)
 
 static void boot_start(struct monitor *m)
 {
-    uint32_t ms = m->spec.boot_timeout_ms ? m->spec.boot_timeout_ms : BOOT_TIMEOUT_MS;
+    uint32_t ms = boot_timeout_ms(m);
 
     m->phase = MON_BOOT;
     m->deadline = (struct loop_timer){.fn = on_deadline, .ctx = m};

@@ -189,6 +189,11 @@ classes:
   - {name: c, match: {pod_name: z}, vm: {options: {no_such_word: 1}}}"
 check "of each class and each of its hypervisors" 1 "other.yaml:6:5: class 'b': .*'kvm'.*no machine 'virt'" other config check
 check "and options" 1 "other.yaml:7:5: class 'c': .*unknown option 'no_such_word'" other config check
+sed 's/^name:.*/name: odd/; s/^arch:.*/arch: riscv64/' "$AV_BUILD/etc/anyvisor/plugins.d/kvm.yaml" > "$ETC/plugins.d/odd.yaml"
+printf 'version: 1\nplugins_dir: plugins.d\ndefaults: {hypervisor: [odd]}\n' > "$ETC/odd.yaml"
+check "and about an architecture without machines" 1 "defaults.vm: .*'odd': there is no machine for riscv64 guests" \
+    av config check "$ETC/odd.yaml"
+rm "$ETC/plugins.d/odd.yaml"
 same "of which there are two" 2 "$(other config check 2>&1 | grep -c other.yaml)"
 printf 'version: 1\nplugins_dir: /nonexistent\n' > "$ETC/bad.yaml"
 check "a missing plugins_dir is told with its place" 1 \

@@ -96,8 +96,7 @@ void config_check_words(const struct cli *cli, const struct config *c,
         cleanup_free char *of = where(c, cls);
 
         words_of(c, cls, &w);
-        if (!says_something(cls) ||
-            (!*w.spec.machine && !*w.spec.cpu_model && w.spec.n_options == 0))
+        if (!says_something(cls))
             continue;
         for (size_t i = 0; i < w.hypervisors->n; i++) {
             const struct descriptor *d = descriptor_find(l, w.hypervisors->v[i]);
