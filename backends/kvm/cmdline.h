@@ -40,7 +40,8 @@ struct cmdline {
 int cmdline_build(struct args *a, const struct cmdline *c, struct hvp_error *err);
 /*
  * Whether QEMU is better off without huge pages: that of a clone under KVM, whose guest's memory is
- * a file that is copied page by page.  Not where the guest may get memory later, which is none.
+ * a file that is copied page by page.  Not where the guest may get memory later, for that is
+ * QEMU's own.
  * Emulating, QEMU needs them for what it has translated.
  */
 bool cmdline_small_pages(const struct cmdline *c);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # On real KVM, beside bare QEMU in turns: boot to HELLO, a VM's creation and end, memory of the host's
-# processes; then the memory of idle clones, and of an extra one beside as many. By hand, for each of its boots takes minutes:
+# processes; then the memory of idle clones, and what an extra one adds. By hand, for each of its
+# boots takes minutes:
 #   RIG_MEMORY=4096 RIG_TIMEOUT=3600 rig.sh run tests/rigs/kvm/figures.sh [ROUNDS [CLONES]]
 set -u
 bench=$(cd "$(dirname "$0")/../../bench" && pwd)
