@@ -47,11 +47,11 @@ void container_discard(struct agent *a, struct container *c)
     r = cgroup_remove(a, c);
     if (r < 0)
         agent_log(a, "remove cgroup of '%s': %s, ignoring", c->plan.id, strerror(-r));
+    disks_release(a, c); /* the host unplugs them as soon as it hears of it */
     if (c->deleting)
         channel_reply(a, c->id, c->delete_seq, 0, NULL);
     if (c->wait_seq)
         channel_reply(a, c->id, c->wait_seq, -ECANCELED, NULL);
-    disks_release(a, c);
     shm_release(a, &c->plan);
     close_fd(&c->devfilter_fd);
     plan_container_done(&c->plan);
