@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include "base/cleanup.h"
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
+#include "cli/pool/pool.h"
 #include "hooks/hooks.h"
 
 struct delete_options {
@@ -43,7 +46,9 @@ static void ask_monitor(const struct cli *cli, const struct container *c)
     struct err err = ERR_INIT;
     int r;
 
-    if (!c->state.id)
+    /* A VM of the pool, whose taker died before its monitor heard of the container: it will answer
+     * that there is none, and go on to wait. container_clean kills it. */
+    if (!c->state.id || faccessat(c->dir.fd, POOL_FACTS, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return;
     if (state_monitor_read(c->dir.fd, &monitor, NULL) == 0)
         pidfd = proc_open(&monitor, NULL);

@@ -164,6 +164,15 @@ for p in written renamed asked; do
     [ "$BACKEND" = fake ] || break      # the rest is logic
 done
 
+if [ "$BACKEND" = fake ]; then
+    ANYVISOR_FAULT=cli.pool-renamed av run --bundle "$b" k-delete > "$WORK/out" 2>&1 < /dev/null
+    begin=$SECONDS
+    check "delete --force of what a killed taker left" 0 '' av delete --force k-delete
+    same "waits for no end of a VM that only waits" yes "$([ $((SECONDS - begin)) -lt 15 ] && echo yes)"
+    same "nothing of it is left" "" "$(av list --quiet)"
+    check "the pool is filled again" 0 '' until_ok 120 filled
+fi
+
 # --- neither its VM nor the container can be had
 check "fill" 0 'made$' av pool fill "$b"
 nosource=$(bundle nosource '.mounts += [{destination:"/x",type:"bind",source:"/nonexistent",options:["bind"]}]')
@@ -274,7 +283,7 @@ same "and the stale ones are gone" 0 "$(count stale)"
 configure '{size: 2, max_age: 1}'
 check "fill by class" 0 '^2 made$' av pool fill
 check "one that is too old is seen" 0 '' until_ok 20 has expired 2
-check "gc removes it" 0 "removed VMs of the pool '2'" av gc
+check "gc removes it" 0 "removed VMs of the pool: 2 in '$ROOT'" av gc
 same "nobody waits" "" "$(leftover_processes)"
 configure '{size: 2}'
 check "fill once more" 0 'made$' av pool fill "$b"
