@@ -53,6 +53,22 @@ static void tell(struct gc *g, const char *what, const char *name)
     json_object_array_add(g->removed, o);
 }
 
+/* The same for things that have no names of their own. */
+static void tell_count(struct gc *g, const char *what, unsigned n, const char *where)
+{
+    struct json_object *o;
+
+    if (!g->json) {
+        printf("removed %s: %u in '%s'\n", what, n, where);
+        return;
+    }
+    o = json_object_new_object();
+    json_object_object_add(o, "kind", json_object_new_string(what));
+    json_object_object_add(o, "name", json_object_new_string(where));
+    json_object_object_add(o, "count", json_object_new_int64(n));
+    json_object_array_add(g->removed, o);
+}
+
 static void complain(struct gc *g, const char *name, const struct err *err)
 {
     fprintf(stderr, "anyvisor: gc: '%s': %s\n", name, err->msg);
@@ -280,23 +296,19 @@ static void collect_templates(struct gc *g, const struct config *c)
 {
     const struct template_limits limits = {c->templates.max_age_s, c->templates.max_uses,
                                            c->templates.max_size};
-    cleanup_free char *count = NULL;
     unsigned n = template_sweep(c->templates.dir, &limits, NULL);
 
     collect_builders();
-    if (n == 0)
-        return;
-    count = xasprintf("%u of '%s'", n, c->templates.dir);
-    tell(g, "templates", count);
+    if (n > 0)
+        tell_count(g, "templates", n, c->templates.dir);
 }
 
 static void collect_pool(struct gc *g, const struct config *c)
 {
     unsigned n = pool_sweep(g->cli, c);
-    cleanup_free char *count = xasprintf("%u", n);
 
-    if (n)
-        tell(g, "VMs of the pool", count);
+    if (n > 0)
+        tell_count(g, "VMs of the pool", n, g->cli->root);
 }
 
 static int collect_external(struct gc *g, struct err *err)

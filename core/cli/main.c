@@ -123,23 +123,48 @@ static int words_of(const struct verb *v, int argc, char **argv)
     return v->name[len] == ' ' && argc > 1 && strcmp(v->name + len + 1, argv[1]) == 0 ? 2 : 0;
 }
 
+/* Of a verb of two words the first alone, or with another second one. */
+static void half_a_verb(const char *const *names, size_t n, int argc, char **argv, struct err *err)
+{
+    bool two = argc > 1 && argv[1][0] != '-';
+    cleanup_free char *words = two ? xasprintf("%s %s", argv[0], argv[1]) : xstrdup(argv[0]);
+    cleanup_free char *advice = str_advice(words, names, n);
+
+    err_set(err, EINVAL, "unknown verb '%s', %s", words, advice);
+}
+
+static void unknown_verb(int argc, char **argv, struct err *err)
+{
+    const char *names[ARRAY_SIZE(verbs)], *halves[ARRAY_SIZE(verbs)], *near;
+    size_t len = strlen(argv[0]), n = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        names[i] = verbs[i]->name;
+        if (strncmp(names[i], argv[0], len) == 0 && names[i][len] == ' ')
+            halves[n++] = names[i];
+    }
+    if (n > 0) {
+        half_a_verb(halves, n, argc, argv, err);
+        return;
+    }
+    near = str_nearest(argv[0], names, ARRAY_SIZE(names));
+    err_set(err, EINVAL, "unknown verb '%s'%s%s%s", argv[0],
+            near ? ", did you mean '" : "; 'anyvisor --help' lists them", near ? near : "",
+            near ? "'?" : "");
+}
+
 /* *ret_last: index of the last word of the verb. */
 static const struct verb *find_verb(int argc, char **argv, int *ret_last, struct err *err)
 {
-    const char *names[ARRAY_SIZE(verbs)], *near;
-
     for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
         int words = words_of(verbs[i], argc, argv);
 
-        names[i] = verbs[i]->name;
         if (words) {
             *ret_last = words - 1;
             return verbs[i];
         }
     }
-    near = str_nearest(argv[0], names, ARRAY_SIZE(names));
-    err_set(err, EINVAL, "unknown verb '%s'%s%s%s", argv[0], near ? ", did you mean '" : "",
-            near ? near : "", near ? "'?" : "");
+    unknown_verb(argc, argv, err);
     return NULL;
 }
 

@@ -309,6 +309,9 @@ check "an unknown format" 1 "unknown format 'xml'" av backends --format xml
 same "a log that cannot be opened is told once" 1 \
     "$(av --log /nonexistent/log list 2>&1 | grep -c /nonexistent/log)"
 check "an unknown verb" 1 "did you mean 'check'" av chek
+check "one that is like no other" 1 "unknown verb 'frobnicate'; 'anyvisor --help' lists them" av frobnicate
+check "half a verb" 1 "unknown verb 'pool', expected pool fill, pool status or pool drain" av pool
+check "another half" 1 "unknown verb 'pool fil', did you mean 'pool fill'" av pool fil
 for verb in check backends explain "config check" logs timings features spec; do
     # shellcheck disable=SC2086
     check "$verb --help" 0 "^usage: anyvisor $verb " av $verb --help
