@@ -56,8 +56,7 @@ int cli_format(const char *value, bool *ret_json, struct err *err);
 /* Whether a pid file could be written at its place, before anything is made. NULL is fine. */
 int cli_check_pid_file(const char *file, struct err *err);
 
-/* What a verb returns for wrong arguments, with its usage in *err: exit status 1 for all verbs. */
-#define CLI_USAGE_ERROR (-0x10001)
+/* -EINVAL for wrong arguments, with the verb's usage in *err. */
 int cli_usage(const struct verb *v, struct err *err);
 
 /* Write text and a newline to stdout; a reader that has gone is -EPIPE. */

@@ -194,8 +194,7 @@ static int run_verb(struct cli *cli, const struct verb *v, int argc, char **argv
         print_verb_help(v, stdout);
         r = 0;
     } else if (first < 0) {
-        (void)err_wrap(err, "%s", v->name);
-        r = CLI_USAGE_ERROR;
+        r = err_wrap(err, "%s", v->name);
     } else if ((r = check_arguments(v, argc - first, err)) == 0) {
         r = v->run(cli, options, argc - first, argv + first, err);
     }
@@ -255,8 +254,6 @@ static int finish(struct cli *cli, const struct verb *v, int r, const struct err
     free(cli->absolute_root);
     if (r >= 0)
         return r;
-    if (r == CLI_USAGE_ERROR)
-        return 1;
     return v && v->failure ? v->failure : 1;
 }
 

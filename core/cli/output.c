@@ -50,9 +50,8 @@ int cli_check_pid_file(const char *file, struct err *err)
 
 int cli_usage(const struct verb *v, struct err *err)
 {
-    (void)err_set(err, EINVAL, "%s: wrong arguments, usage: anyvisor %s [OPTIONS]%s%s", v->name,
-                  v->name, *v->arguments ? " " : "", v->arguments);
-    return CLI_USAGE_ERROR;
+    return err_set(err, EINVAL, "%s: wrong arguments, usage: anyvisor %s [OPTIONS]%s%s", v->name,
+                   v->name, *v->arguments ? " " : "", v->arguments);
 }
 
 /* One line: engines show the last line of level error, and people want one sentence. */

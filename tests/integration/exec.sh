@@ -10,7 +10,7 @@ same "the container runs" running "$(status_of e)"
 
 check "output and status" 3 '^in$' av exec e sh -c 'echo in; exit 3'
 # In a rig's VM each exec takes a second.
-some() { if [ -n "${AV_POD:-}" ]; then shift; fi; echo $1; }
+some() { if [ -n "${AV_POD:-}" ]; then shift; fi; echo "$1"; }
 bad=""
 for code in $(some "$(seq -s ' ' 0 255)" "0 1 127 255"); do
     av exec e sh -c "exit $code" < /dev/null > /dev/null 2>&1
@@ -20,7 +20,7 @@ same "exit codes come back" "" "$bad"
 bad=""
 for sig in $(some "HUP INT KILL USR1 SEGV PIPE ALRM TERM" "KILL SEGV"); do
     av exec e sh -c "kill -$sig \$\$; sleep 5" < /dev/null > /dev/null 2>&1
-    [ $? = $((128 + $(kill -l $sig))) ] || bad="$bad $sig"
+    [ $? = $((128 + $(kill -l "$sig"))) ] || bad="$bad $sig"
 done
 same "death by signal is 128+n" "" "$bad"
 check "missing file" 255 'exec: "/nope": stat /nope: no such file or directory' av exec e /nope
@@ -85,7 +85,8 @@ same "state says running" running "$(status_of e)"
 check "exec works again" 0 '' av exec e true
 check "resume of a running container fails" 1 'not paused' av resume e
 check "exec in an unknown container fails" 255 'does not exist' av exec nosuch true
-check "exec without a program fails" 1 'usage' av exec e
+check "exec without a program fails" 255 'usage' av exec e
+check "and with an option that there is not" 255 "unknown option '--nosuch'" av exec --nosuch e true
 
 same "events --stats is runc's" "stats e" "$(av events --stats e | jq -r '[.type, .id] | join(" ")')"
 if [ "$BACKEND" != fake ]; then
