@@ -76,6 +76,7 @@ static void on_exited(void *ctx, uint32_t id, const struct msg_exited *exited)
         p->c->oom = true;
         events_oom(p->c, &unknown);
     }
+    p->c->told = p->c->told || p->init;
     process_exited(p, exited->status);
 }
 

@@ -24,7 +24,7 @@ struct boot {
     struct hvp_host host;
     int state_fd;
     uint64_t deadline_ns;
-    int *tap_fds; /* of spec->nics; closed once the VM is made or not */
+    int *tap_fds; /* of spec->nics; kept where the VM ends with their namespace, or may yet */
     size_t n_taps;
     /* Out. */
     struct descriptor descriptor;
@@ -57,6 +57,7 @@ int seal(struct boot *b);
 void seal_break(void); /* for tests: what an intruder would try, and dies of */
 
 /* network.c; names: ask a back-end that makes its own interfaces for them */
+void network_leave_taps(const struct boot *b);
 void network_drop_taps(struct boot *b);
 int network_names(struct boot *b);
 

@@ -171,6 +171,7 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq, stru
     c->creator = creator->number;
     c->nfs = nfs;
     c->n_disks = msg->n_disks;
+    m->late_writes = m->late_writes || nfs || c->n_disks;
     c->disks = steal_ptr(&msg->disks);
     msg->n_disks = 0;
     (void)process_new(c, true, fds, msg->terminal, want_stdin, &msg->proxy);

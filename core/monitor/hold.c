@@ -115,6 +115,9 @@ static void become(struct monitor *m, struct ipc_take *msg)
     msg->metadata = (struct kvs){0};
     m->spec.pod = msg->pod;
     m->spec.keep = 0;
+    m->spec.own_network = msg->own_network;
+    if (!m->spec.own_network)
+        network_drop_taps(&m->boot);
     m->spec.boot_timeout_ms = msg->boot_timeout_ms;
     m->timings = (struct ipc_timings){.begin = now_ns()};
     log_init(m->log_fd, LOG_TEXT, MIN((enum log_level)msg->log_level, LOG_L_DEBUG));

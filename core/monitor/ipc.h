@@ -156,6 +156,7 @@ struct ipc_sandbox {
     char *template_dir;    /* absolute; NULL = none */
     char *template_key;    /* CLONE: the plug-in's key of what is saved there */
     uint32_t keep; /* the VM outlives its containers, but not this connection: for IPC_HOLD */
+    uint32_t own_network; /* the network namespace of the taps ends with the containers */
 };
 
 /* One mount that the host puts into the share before the guest sees the plan; its attributes are
@@ -213,7 +214,7 @@ struct ipc_hostifs {
 /* What a VM that was held gets of a new one's struct ipc_sandbox. */
 struct ipc_take {
     char *id;
-    uint32_t pod, log_level, boot_timeout_ms;
+    uint32_t pod, log_level, boot_timeout_ms, own_network;
     struct kvs metadata;
 };
 

@@ -142,6 +142,7 @@ static const struct codec_field sandbox_fields[] = {
     CODEC_F(60, STR, struct ipc_sandbox, host_mounts),
     CODEC_F(70, LIST, struct ipc_sandbox, paths),
     CODEC_F(71, U32, struct ipc_sandbox, keep),
+    CODEC_F(72, U32, struct ipc_sandbox, own_network),
 };
 static const struct codec sandbox_codec =
     CODEC_OF(struct ipc_sandbox, sandbox_fields, sandbox_check);
@@ -240,6 +241,7 @@ static const struct codec_field take_fields[] = {
     CODEC_F(3, U32, struct ipc_take, log_level),
     CODEC_F(4, U32, struct ipc_take, boot_timeout_ms),
     CODEC_FSUBS(5, struct ipc_take, metadata.v, metadata.n, &kv_codec),
+    CODEC_F(6, U32, struct ipc_take, own_network),
 };
 static const struct codec take_codec = CODEC_OF(struct ipc_take, take_fields, take_check);
 

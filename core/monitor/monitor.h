@@ -105,6 +105,7 @@ struct container {
     bool plugging; /* the worker is at its disks: it must stay */
     bool sent;     /* CREATE is with the agent */
     bool nfs;      /* the guest mounts volumes for it before START */
+    bool told;     /* the guest has said that init has ended: what it wrote to the share is there */
     bool deleting, dead, oom;
     bool agent_silent; /* it has not yet said that it took the SIGKILL */
     uint64_t kill_deadline;
@@ -178,6 +179,8 @@ struct monitor {
     int *cgroup_fds; /* cgroup.procs of spec.cgroups, until the VM is there */
     size_t n_cgroup_fds;
     bool stdin_stalled, vm_gone, failed;
+    bool late_writes;  /* a container has had disks or volumes of servers, on which the guest may
+                        * have left something to write */
     bool vm_destroyed; /* by the plug-in's word: nobody need look for it any more */
     struct err end_err;
     bool end_told;

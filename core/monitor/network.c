@@ -5,8 +5,10 @@
  * once, in the other within a second.
  */
 #include <errno.h>
+#include <linux/if_tun.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "base/cleanup.h"
 #include "monitor/monitor.h"
 #include "monitor/nics.h"
@@ -279,6 +281,17 @@ void network_take_taps(struct monitor *m, int *fds, size_t n)
     m->n_taps = n;
     for (size_t i = 0; i < n; i++)
         fds[i] = -1;
+}
+
+/*
+ * To remove a tap is to wait for a grace period of RCU, 10 to 20 ms, and its last descriptor, which
+ * a dying VMM closes, removes it. One that persists goes with its namespace, for which nobody
+ * waits: so it may, where that one ends now.
+ */
+void network_leave_taps(const struct boot *b)
+{
+    for (size_t i = 0; i < b->n_taps; i++)
+        (void)ioctl(b->tap_fds[i], TUNSETPERSIST, 1);
 }
 
 void network_drop_taps(struct boot *b)

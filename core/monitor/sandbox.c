@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "monitor/monitor.h"
+#include "monitor/nics.h"
 
 #define CONSOLE_LINES 10
 #define ENTROPY_BYTES 256
@@ -323,12 +324,19 @@ static void close_cgroups(struct monitor *m)
     m->cgroup_fds = NULL;
 }
 
+/* Names of taps that are of no use are free at once: interfaces of the VMM may get them. */
+static bool may_leave_taps(const struct monitor *m)
+{
+    return (m->spec.own_network || m->spec.keep) && nics_on_taps(plugin_caps(m->boot.plugin));
+}
+
 static void boot_done(struct job *j)
 {
     struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, boot));
 
     close_cgroups(m);
-    network_drop_taps(&m->boot);
+    if (m->boot.err.code || !may_leave_taps(m))
+        network_drop_taps(&m->boot);
     note_times(m);
     if (m->phase == MON_ENDING) { /* given up meanwhile */
         teardown_destroy(m);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a sandbox: the agent powers off (its disks and files are written then), the VM is
+ * The end of a sandbox: the agent powers off, where its disks or files are written then, the VM is
  * destroyed, the share unmounted; then who waited for it is told and the monitor exits.
  */
 #include <errno.h>
@@ -17,6 +17,28 @@
 #define DESTROY_TIMEOUT_MS 10000
 #define DRAIN_TIMEOUT_MS 3000 /* a reader may take nothing for so long */
 #define FLUSH_TIMEOUT_MS 1000
+
+/* What is written at the power-off and not when a container ends. */
+static bool writes_late(const struct monitor *m)
+{
+    return m->spec.n_disks > 0 || m->late_writes;
+}
+
+static bool all_told(const struct monitor *m)
+{
+    for (const struct container *c = m->containers; c; c = c->next)
+        if (!c->told)
+            return false;
+    return m->containers;
+}
+
+static bool all_stopped(const struct monitor *m)
+{
+    for (const struct container *c = m->containers; c; c = c->next)
+        if (c->status != STATE_STOPPED)
+            return false;
+    return m->containers;
+}
 
 static struct monitor *monitor_of(struct job *j)
 {
@@ -91,6 +113,9 @@ void teardown_destroy(struct monitor *m)
     loop_disarm(&m->loop, &m->deadline);
     if (m->end_job.run)
         return;
+    if (m->spec.own_network && all_stopped(m))
+        network_leave_taps(&m->boot);
+    network_drop_taps(&m->boot);
     m->end_job = (struct job){.run = end_run, .done = end_done};
     if (m->worker.started)
         worker_push(&m->worker, &m->end_job);
@@ -115,11 +140,7 @@ void teardown_wait(struct monitor *m, struct reply_to to)
 
 static uint32_t poweroff_ms(const struct monitor *m)
 {
-    bool disks = m->spec.n_disks > 0;
-
-    for (const struct container *c = m->containers; c; c = c->next)
-        disks = disks || c->n_disks > 0;
-    return disks ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
+    return writes_late(m) ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
 }
 
 void teardown_begin(struct monitor *m)
@@ -138,6 +159,7 @@ void teardown_begin(struct monitor *m)
         return; /* boot_done goes on */
     }
     if (was != MON_READY || m->failed || !m->channel || m->channel_lost ||
+        (all_told(m) && !writes_late(m)) ||
         channel_request(m->channel, FRAME_POWEROFF, 0, NULL, on_poweroff, m, NULL) < 0) {
         teardown_destroy(m);
         return;

@@ -5,7 +5,8 @@
  *
  * All that has to be remembered is in the namespace itself: a tap of ours is known by its name, and
  * what it carries by its alias; a tap of the engine's that the VM has taken by an alias that is
- * such a name. A tap dies with its last descriptor, which QEMU holds; a macvtap has to be
+ * such a name. A tap dies with its last descriptor, which QEMU holds, or with a namespace that ends
+ * with the VM (TUNSETPERSIST, monitor/network.c); a macvtap has to be
  * removed, by its owner, who is the second word of the alias.
  */
 #ifndef NET_NET_H
@@ -46,6 +47,7 @@ struct net_link {
     char owner[NET_OWNER_MAX + 1]; /* "" = not known */
     uint8_t mac[6];
     bool ours; /* made by us for a NIC */
+    bool left; /* nobody has its other end (any more) */
     int nic;   /* number of the NIC whose other end it is; -1 = none */
 };
 
@@ -87,6 +89,9 @@ int net_way_of(const struct net_link *link, const struct strv *words, struct err
 /* A new tap with that many queues, as many descriptors. Nothing is left of it on failure. */
 int net_tap_make(struct net_ns *ns, unsigned number, unsigned queues, int *ret_fds,
                  struct err *err);
+
+/* Those of a VM that has ended with its namespace (TUNSETPERSIST), which somebody holds. */
+int net_taps_left(struct net_ns *ns, struct err *err);
 
 /* All taps of ours into another namespace, whose path is given; the VM that has them sees nothing
  * of it. -EBUSY: that one is carried into another VM. */

@@ -138,6 +138,8 @@ static int on_link(void *ctx, const struct nlmsghdr *h)
     if (netlink_len(a[IFLA_ADDRESS]) == sizeof(l->mac))
         memcpy(l->mac, netlink_data(a[IFLA_ADDRESS]), sizeof(l->mac));
     l->ours = tap_number(l->name) >= 0;
+    l->left =
+        netlink_len(a[IFLA_CARRIER]) == 1 && *(const uint8_t *)netlink_data(a[IFLA_CARRIER]) == 0;
     l->nic = tap_number(l->ours ? l->name : l->alias);
     return 0;
 }

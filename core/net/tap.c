@@ -139,12 +139,29 @@ int net_tap_adopt(struct net_ns *ns, unsigned number, const char *name, struct e
     return 0;
 }
 
+int net_taps_left(struct net_ns *ns, struct err *err)
+{
+    cleanup_call(net_scan_done) struct net_scan scan = {0};
+    int r = scan_links(ns, &scan, err);
+
+    for (size_t i = 0; i < scan.n_links && r == 0; i++) {
+        const struct net_link *l = &scan.links[i];
+
+        if (l->ours && l->left && strcmp(l->kind, NET_KIND_TUN) == 0 &&
+            (r = link_delete(ns, l->index, err)) < 0)
+            (void)err_wrap(err, "remove tap '%s'", l->name);
+    }
+    return r < 0 ? err_in_phase(err, PHASE_NETWORK) : 0;
+}
+
 int net_taps_move(struct net_ns *from, const char *to, struct err *err)
 {
     cleanup_call(net_ns_close) struct net_ns target = NET_NS_INIT;
     cleanup_call(net_scan_done) struct net_scan scan = {0};
     int r = net_ns_open(to, &target, err);
 
+    if (r == 0)
+        r = net_taps_left(&target, err);
     if (r == 0)
         r = net_scan(from, &scan, err);
     for (size_t i = 0; i < scan.n_links && r == 0; i++) {

@@ -36,6 +36,9 @@ taken() { grep -l 'is that of container' "$ROOT"/*/monitor.log 2>/dev/null | wc 
 # What others test meanwhile has members, too.
 pools_cgroups() { find /sys/fs/cgroup -type d -path "*/anyvisor-pool/$1" 2>/dev/null; }
 idle='.process.args=["sleep","1000"]'
+net_of() { readlink "/proc/$1/ns/net"; }
+taps_of() { nsenter --net="/proc/$1/ns/net" ip -o link | grep -oE 'avtap[0-9]+' | xargs; }
+carrier_of() { ! nsenter --net="/proc/$1/ns/net" ip -j link | jq -e 'any(.ifname == "avtap0" and (.flags | index("NO-CARRIER") | not))' > /dev/null || echo ' with a VM'; }
 
 # create ID [BUNDLE]: a container's stdout is that of its create, which must not be a pipe
 create() {
@@ -82,7 +85,10 @@ if can vmm-child; then                  # others keep a connection to their hype
     same "one that waits uses no CPU and is not woken" "$spent" "$(cpu_of) $(woken)"
 fi
 
+held_by() { find "/proc/$1/fd" -lname 'net:*' -printf '%l\n' | sort -u; }   # a monitor that waits holds one
+taken_of() { for m in $(av pool status --format json | jq -r '.[].monitor'); do echo "$m $(held_by "$m")"; done; }
 b=$(bundle taken "$idle")
+held=$(taken_of)
 check "a start takes one" 0 '^$' create c1 "$b"
 check "and starts in it" 0 '^$' av start c1
 check "its log says so" 0 "the VM is that of container 'c1'" cat "$ROOT/c1/monitor.log"
@@ -91,7 +97,14 @@ check "exec in it" 0 '^anyvisor$' av exec c1 hostname
 check "its timings have no boot" 0 'vm_started' av timings c1
 same "and no creation of a VM" "" "$(av timings c1 | grep -E 'vm_created|hello')"
 monitor=$(cut -d' ' -f1 "$ROOT/c1/monitor")
-cgroups=$(cat "/proc/$(av state c1 | jq .pid)/cgroup")
+waited=$(awk -v m="$monitor" '$1 == m { print $2 }' <<< "$held")
+pid=$(av state c1 | jq .pid)
+same "its network namespace is the one in which the VM waited" "$waited" "$(net_of "$pid")"
+tap=$([ "$BACKEND" != kvm ] || echo avtap0)
+same "with its tap" "$tap" "$(taps_of "$pid")"
+# of the namespace, which outlives the container; no child of ours, for whom `wait` would wait
+holder=$(nsenter --net="/proc/$pid/ns/net" sleep 1000 > /dev/null & echo $!)
+cgroups=$(cat "/proc/$pid/cgroup")
 check "its process on the host is in cgroups of its own" 0 '/av-test-.*/taken' echo "$cgroups"
 same "so is its monitor" "$cgroups" "$(cat "/proc/$monitor/cgroup")"
 vmm=$(pgrep -P "$monitor" || pgrep -f -- "-$(tr '=' ' ' < "$ROOT/c1/vm") ")      # "uuid=..." of libvirt's
@@ -105,6 +118,14 @@ check "the pool is filled again" 0 '' until_ok 120 has ready 2
 check "gc leaves all of it alone" 0 '^$' av gc
 same "they are there" 2 "$(count ready)"
 check "delete" 0 '^$' av delete --force c1
+same "a tap goes with the container's own namespace, and nobody has waited for it" "$tap" "$(taps_of "$holder")"
+there=$(bundle there "$idle | (.linux.namespaces[]|select(.type==\"network\")).path=\"/proc/$holder/ns/net\"")
+check "another VM, in a namespace that is there" 0 '^$' create there "$there"
+check "it is of the pool" 0 "is that of container 'there'" cat "$ROOT/there/monitor.log"
+same "its tap has taken the place of the other one" "$tap${tap:+ with a VM}" "$(taps_of "$holder")$(carrier_of "$holder")"
+check "delete" 0 '^$' av delete --force there
+same "no tap is left there" "" "$(taps_of "$holder")"
+check "the pool is filled again" 0 '' until_ok 120 has ready 2
 check "a name that is taken costs no member" 0 '' create c2 "$b"
 check "create of the same" 1 "id 'c2' already exists" create c2 "$b"
 check "the pool is filled again" 0 '' until_ok 120 has ready 2
@@ -192,17 +213,19 @@ for p in taken resumed; do
 done
 check "drain" 0 '^$' av pool drain
 
-# --- one that cannot be where the container is, which has been asked for by then
+# --- one that cannot be where the container is, which has been asked for by then. Taps are moved into a
+# network namespace that was there before; a container that has its own gets that of the VM.
+ends=$(bundle ends "$(sh_args 'exit 3') | (.linux.namespaces[]|select(.type==\"network\")).path=\"/proc/$holder/ns/net\"")
 for p in cgroups taps; do
     check "$p: fill" 0 '' until_ok 120 filled
     ANYVISOR_FAULT=cli.pool-$p:fail check "$p cannot be moved: the container starts" 3 \
-        "could not be taken: fault cli.pool-$p" av run --keep --bundle "$b" "u-$p"
+        "could not be taken: fault cli.pool-$p" av run --keep --bundle "$ends" "u-$p"
     check "$p: in a VM made for it" 0 'of container .*agent .* on Linux' paste -sd' ' "$ROOT/u-$p/monitor.log"
     check "$p: delete" 0 '' av delete "u-$p"
     check "$p: gc" 0 '' av gc
     same "$p: nothing of it is left" "" "$(av list --quiet)"
-    [ "$BACKEND" = fake ] || break
 done
+kill "$holder"
 hooked=$(bundle hooked "$(sh_args 'exit 3') | .hooks.createRuntime=[{path:\"/bin/sh\",args:[\"sh\",\"-c\",\"echo >> $WORK/hooks\"]}]")
 check "fill" 0 '' until_ok 120 filled
 ANYVISOR_FAULT=cli.pool-cgroups:fail check "with hooks: the container starts" 3 'could not be taken' av run --bundle "$hooked" hooked

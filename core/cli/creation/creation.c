@@ -281,6 +281,19 @@ static int plan_and_take(struct creation *c, struct err *err)
     return asked < 0 ? vm_begin_anew(c, &why, err) : 0;
 }
 
+/* Hooks are told of the proxy; without any it is started while the guest makes its part. */
+static int start_hooks(struct creation *c, struct err *err)
+{
+    bool any = false;
+    int r = 0;
+
+    for (size_t i = 0; i < OCI_HOOK_KINDS; i++)
+        any = any || c->spec->hooks[i].n > 0;
+    if (any && !c->proxy.pid)
+        r = sandbox_spawn_proxy(c, err);
+    return r < 0 ? r : container_hooks(c, err);
+}
+
 /* Requests are pipelined: the VM boots while hooks run and mounts are opened. */
 static int make(struct creation *c, struct err *err)
 {
@@ -294,7 +307,7 @@ static int make(struct creation *c, struct err *err)
         return r;
     if (!c->member && !c->pool_member && (r = settle_clone(c, &booting, err)) < 0)
         return r;
-    if ((r = container_hooks(c, err)) < 0 || (r = ask_for_container(c, err)) < 0 ||
+    if ((r = start_hooks(c, err)) < 0 || (r = ask_for_container(c, err)) < 0 ||
         (c->pool_member && (r = join_member(c, err)) < 0))
         return r;
     if ((booting && (r = vm_settle_boot(c, err)) < 0) ||

@@ -83,26 +83,44 @@ static void joined_done(struct joined *j)
         close_fd(&j->fds[i]);
 }
 
-static int open_namespaces(const struct oci_spec *spec, struct joined *ret, struct err *err)
+/* *ret = -1: it is made anew. The network namespace of a VM of the pool has been nobody's, and the
+ * taps are there. */
+static int open_namespace(const struct creation *c, enum oci_ns_kind kind, uint64_t flag, int *ret,
+                          struct err *err)
+{
+    const struct oci_namespace *ns = &c->spec->linux_.ns[kind];
+
+    *ret = -1;
+    if (!ns->path) {
+        if (kind == OCI_NS_NETWORK && c->pool_ns >= 0 &&
+            (*ret = fcntl(c->pool_ns, F_DUPFD_CLOEXEC, 0)) < 0)
+            return err_set(err, errno, "duplicate a descriptor: %m");
+        return 0;
+    }
+    *ret = open(ns->path, O_RDONLY | O_CLOEXEC);
+    if (*ret < 0)
+        return err_set_phase(err, PHASE_CONFIG, errno, "open %s namespace '%s': %m",
+                             oci_namespace_name(kind), ns->path);
+    if (ioctl(*ret, NS_GET_NSTYPE) != (int)flag)
+        return err_set_phase(err, PHASE_CONFIG, EINVAL, "'%s' is no %s namespace", ns->path,
+                             oci_namespace_name(kind));
+    return 0;
+}
+
+static int open_namespaces(const struct creation *c, struct joined *ret, struct err *err)
 {
     for (size_t i = 0; i < PROXY_NAMESPACES; i++) {
-        const struct oci_namespace *ns = &spec->linux_.ns[proxy_namespaces[i].kind];
-        int fd;
+        int fd, r;
 
-        if (!ns->listed)
+        if (!c->spec->linux_.ns[proxy_namespaces[i].kind].listed)
             continue;
-        if (!ns->path) {
+        r = open_namespace(c, proxy_namespaces[i].kind, proxy_namespaces[i].flag, &fd, err);
+        if (fd >= 0)
+            ret->fds[ret->n++] = fd;
+        else
             ret->unshare |= proxy_namespaces[i].flag;
-            continue;
-        }
-        fd = open(ns->path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return err_set_phase(err, PHASE_CONFIG, errno, "open %s namespace '%s': %m",
-                                 oci_namespace_name(proxy_namespaces[i].kind), ns->path);
-        ret->fds[ret->n++] = fd;
-        if (ioctl(fd, NS_GET_NSTYPE) != (int)proxy_namespaces[i].flag)
-            return err_set_phase(err, PHASE_CONFIG, EINVAL, "'%s' is no %s namespace", ns->path,
-                                 oci_namespace_name(proxy_namespaces[i].kind));
+        if (r < 0)
+            return r;
     }
     return 0;
 }
@@ -145,7 +163,7 @@ int sandbox_spawn_proxy(struct creation *c, struct err *err)
     cleanup_call(joined_done) struct joined joined = {.n = 0};
     int r;
 
-    if ((r = open_namespaces(c->spec, &joined, err)) < 0 || (r = sandbox_proxy_socket(c, err)) < 0)
+    if ((r = open_namespaces(c, &joined, err)) < 0 || (r = sandbox_proxy_socket(c, err)) < 0)
         return r;
     proxy_command_make(&c->spec->process, c->dir.path, &command);
     proxy_setup_make(c->spec, &setup);
@@ -312,6 +330,7 @@ static void fill_own(const struct creation *c, const char *live, struct ipc_sand
     copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
     m->pod = c->choice.workload.is_sandbox;
     m->keep = c->keep_vm;
+    m->own_network = network_is_own(c->spec);
     if (c->cloning)
         m->boot_timeout_ms = MAX(m->boot_timeout_ms / 2, 1u);
 }

@@ -64,20 +64,9 @@ static int make_vm(struct creation *c, struct err *err)
     return sandbox_request(c, SEQ_SANDBOX, err);
 }
 
-/* Hooks are told of the proxy. */
-static bool has_hooks(const struct creation *c)
-{
-    for (size_t i = 0; i < OCI_HOOK_KINDS; i++)
-        if (c->spec->hooks[i].n)
-            return true;
-    return false;
-}
-
 int vm_begin(struct creation *c, struct err *err)
 {
-    if (!c->pool_member)
-        return make_vm(c, err);
-    return has_hooks(c) ? sandbox_spawn_proxy(c, err) : sandbox_proxy_socket(c, err);
+    return c->pool_member ? sandbox_proxy_socket(c, err) : make_vm(c, err);
 }
 
 /* As if there had been no pool. */

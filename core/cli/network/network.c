@@ -25,6 +25,13 @@ int network_check(const struct oci_spec *spec, struct err *err)
                          "container a network namespace of its own");
 }
 
+bool network_is_own(const struct oci_spec *spec)
+{
+    const struct oci_namespace *ns = &spec->linux_.ns[OCI_NS_NETWORK];
+
+    return ns->listed && !ns->path;
+}
+
 static const char *owner_of(const struct state *s)
 {
     const char *name = s->run_dir ? strrchr(s->run_dir, '/') : NULL;
@@ -141,14 +148,16 @@ static int add_cold_nics(struct net_ns *ns, const struct network_wish *wish,
     return r;
 }
 
-/* What an earlier try has made for the same VM, which has not come up with it. */
+/* What another VM has left there, or an earlier try for the same one, which has not come up. */
 static int start_over(struct net_ns *ns, const struct network_wish *wish, struct network_nics *n,
                       struct err *err)
 {
     bool tried = n->n > 0;
+    int r;
 
     network_nics_done(n);
-    return tried ? net_give_back(ns, NET_NIC_ANY, wish->owner, err) : 0;
+    r = net_taps_left(ns, err);
+    return r == 0 && tried ? net_give_back(ns, NET_NIC_ANY, wish->owner, err) : r;
 }
 
 int network_prepare(pid_t pid, const struct network_wish *wish, struct network_nics *ret,

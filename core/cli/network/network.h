@@ -28,6 +28,9 @@ void network_wish_of(const struct state *s, struct network_wish *ret);
 /* Refuses the host's own namespace: a VM cannot be in it. */
 int network_check(const struct oci_spec *spec, struct err *err);
 
+/* It comes with the container, and ends with it unless somebody holds it. */
+bool network_is_own(const struct oci_spec *spec);
+
 #define NETWORK_COLD_NICS_MAX 8 /* more are plugged when they carry something */
 
 /*

@@ -186,6 +186,7 @@ static int send_take(struct creation *c, uint32_t seq, int pass, struct err *err
         .pod = c->choice.workload.is_sandbox,
         .log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO,
         .boot_timeout_ms = (uint32_t)MIN(MAX(ms / 2, UINT64_C(1)), UINT32_MAX - 1),
+        .own_network = network_is_own(c->spec),
     };
 
     sandbox_metadata(c, &m.metadata);
@@ -255,7 +256,7 @@ static void *run_cgroup_move(void *arg)
 }
 
 /* Each waits for a grace period of RCU of its own, 10 ms and more: they do it side by side. */
-int pool_move(struct creation *c, struct err *err)
+static int move_both(struct creation *c, struct err *err)
 {
     struct cgroup_move cgroups = {.c = c, .err = ERR_INIT};
     pthread_t thread;
@@ -266,11 +267,19 @@ int pool_move(struct creation *c, struct err *err)
         pthread_join(thread, NULL);
     else
         (void)run_cgroup_move(&cgroups);
-    close_fd(&c->pool_ns);
     if (cgroups.r < 0) {
         *err = cgroups.err;
         r = cgroups.r;
     }
+    return r;
+}
+
+/* A container with a network namespace of its own has got that of the VM. */
+int pool_move(struct creation *c, struct err *err)
+{
+    int r = network_is_own(c->spec) ? move_to_cgroups(c, err) : move_both(c, err);
+
+    close_fd(&c->pool_ns);
     return r;
 }
 
