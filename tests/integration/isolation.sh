@@ -21,14 +21,15 @@ b=$(bundle iso "$(sh_args 'exec sleep 100000')
   | .linux.sysctl={\"kernel.msgmax\":\"4096\"}
   | .linux.resources.memory={limit:67108864} | .linux.resources.pids={limit:50}
   | .linux.resources.cpu={shares:512,quota:50000,period:100000}
-  | .linux.maskedPaths=[\"/proc/kcore\",\"/proc/keys\"] | .linux.readonlyPaths=[\"/proc/sys\"]
+  | .linux.maskedPaths=[\"/proc/kcore\",\"/proc/keys\",\"/proc/acpi\",\"/proc/tty\"] | .linux.readonlyPaths=[\"/proc/sys\"]
   | .linux.seccomp={defaultAction:\"SCMP_ACT_ALLOW\",architectures:[\"SCMP_ARCH_X86_64\"],
       syscalls:[{names:[\"mkdir\",\"mkdirat\",\"nosuchcall\"],action:\"SCMP_ACT_ERRNO\",errnoRet:95}]}
   | .mounts += [
       {destination:\"/vol\",type:\"bind\",source:\"$WORK/vol\",options:[\"rbind\",\"rw\",\"rprivate\"]},
       {destination:\"/rovol\",type:\"bind\",source:\"$WORK/ro\",options:[\"bind\",\"ro\",\"nosuid\",\"nodev\",\"noexec\"]},
       {destination:\"/etc/single\",type:\"bind\",source:\"$WORK/single\",options:[\"bind\",\"ro\"]},
-      {destination:\"/tt\",type:\"tmpfs\",source:\"tmpfs\",options:[\"size=1m\",\"nosuid\",\"nodev\",\"mode=1777\"]}]")
+      {destination:\"/tt\",type:\"tmpfs\",source:\"tmpfs\",options:[\"size=1m\",\"nosuid\",\"nodev\",\"mode=1777\"]},
+      {destination:\"/ts\",type:\"tmpfs\",source:\"shm\",options:[\"mode=1777\",\"size=65536k\"]}]")
 mkdir -p "$b/rootfs/tt" && echo hidden > "$b/rootfs/tt/hidden"
 av run --detach --bundle "$b" i > "$WORK/log" 2>&1 < /dev/null
 same "the container runs" running "$(status_of i)"
@@ -50,6 +51,8 @@ check "processes" 0 "Max processes +$nproc +$nproc" x grep 'Max processes' /proc
 check "oom_score_adj" 0 '^100$' x cat /proc/1/oom_score_adj
 check "sysctl" 0 '^4096$' x cat /proc/sys/kernel/msgmax
 check "masked path is empty" 0 '^0$' x sh -c 'cat /proc/keys | wc -c'
+same "a masked folder is empty, and one of its own" "tmpfs ro" "$(x sh -c 'ls -A /proc/tty; grep " /proc/tty " /proc/self/mounts' | awk '{ print $1, substr($4, 1, 2) }')"
+check "it cannot be written" 1 'Read-only' x touch /proc/tty/x
 check "read-only path" 1 'Read-only' x sh -c 'echo 1 > /proc/sys/kernel/msgmax'
 check "read-only sysfs" 1 'Read-only' x sh -c 'echo 1 > /sys/kernel/x'
 check "standard devices" 0 '^full null ptmx random tty urandom zero' x sh -c 'cd /dev; echo full null ptmx random tty urandom zero; ls full null ptmx random tty urandom zero > /dev/null'
@@ -67,6 +70,12 @@ check "tmpfs with a size" 0 'size=1024k' x grep ' /tt ' /proc/self/mounts
 check "tmpfs hides what was there" 1 'No such' x ls /tt/hidden
 check "/dev/shm, /dev/mqueue, /dev/pts" 0 '^3$' x sh -c 'grep -cE " /dev/(shm|mqueue|pts) " /proc/self/mounts'
 check "umask" 0 '0027' x sh -c 'cat /proc/1/status | grep Umask'
+# The agent has made what most containers ask for before there is one; a second one like it is another.
+same "flags are the mount's own" "nosuid,nodev,noexec -" "$(x cat /proc/self/mounts | awk '
+    function of(s) { return (s ~ /nosuid/ ? "nosuid" : "") (s ~ /nodev/ ? ",nodev" : "") (s ~ /noexec/ ? ",noexec" : "") }
+    $2 == "/dev/shm" { shm = of($4) } $2 == "/ts" { ts = of($4) } END { print shm, ts ? ts : "-" }')"
+check "/dev/shm is written" 0 '' x touch /dev/shm/one
+check "and another tmpfs with the same options is another" 0 '^0$' x sh -c 'ls /ts | wc -l'
 if [ "$BACKEND" != fake ]; then
     check "the kernel is the guest's" 0 "^$(guest_release x86_64)\$" x uname -r
     check "cgroup memory.max" 0 '^67108864$' x cat /sys/fs/cgroup/memory.max

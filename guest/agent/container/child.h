@@ -57,6 +57,7 @@ struct found_program {
 };
 int program_find(const struct plan_process *p, struct found_program *ret, struct err *err);
 int program_cwd(const struct plan_process *p, struct err *err);
+void credentials_keyring(void); /* of its own, not the agent's */
 int credentials_borrow(const struct plan_process *p, struct err *err);
 int credentials_return(struct err *err);
 int credentials_take(const struct plan_process *p, struct err *err);

@@ -54,6 +54,8 @@ void container_discard(struct agent *a, struct container *c)
         channel_reply(a, c->id, c->wait_seq, -ECANCELED, NULL);
     shm_release(a, &c->plan);
     close_fd(&c->devfilter_fd);
+    usual_done(&c->usual);
+    close_fd(&c->ipc_fd);
     plan_container_done(&c->plan);
     free(c);
 }
@@ -122,9 +124,11 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
                             .devfilter_fd = -1,
                             .watch_memory = -1,
                             .watch_events = -1,
+                            .ipc_fd = -1,
                             .plan = *plan,
                             .request = body,
                             .next = a->containers};
+    usual_init(&c->usual);
     memset(plan, 0, sizeof(*plan));
     a->containers = c;
     r = disks_await(a, c, err);

@@ -125,6 +125,11 @@ static int take_user(const struct plan_process *p, struct err *err)
     return r;
 }
 
+void credentials_keyring(void)
+{
+    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+}
+
 /*
  * Without no_new_privs a filter needs CAP_SYS_ADMIN, so it comes before the capabilities go; with
  * it, it comes last and sees only the exec.
@@ -138,7 +143,6 @@ int credentials_take(const struct plan_process *p, struct err *err)
     int r;
 
     umask(p->umask == UINT32_MAX ? 022 : p->umask & 0777);
-    (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     if ((r = set_limits(p, err)) < 0 || (r = drop_bounding(caps[PLAN_CAP_BOUNDING], err)) < 0 ||
         (r = take_user(p, err)) < 0)
         return r;

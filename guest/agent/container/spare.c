@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The first container's cgroup and process, before there is one: an eighth of the instructions that
- * a clone of a template executes until its program runs are for cgroup and device filter. Clones
- * find them made, and so does the next container of a VM whose containers have gone when SETUP
- * comes again.
+ * The first container's cgroup, process and usual mounts, before there is one: an eighth of the
+ * instructions that a clone of a template executes until its program runs are for cgroup and device
+ * filter. Clones find them made, and so does the next container of a VM whose containers have gone
+ * when SETUP comes again.
  */
 #include "agent/container/container.h"
 
@@ -18,11 +18,13 @@ void spare_make(struct agent *a)
 
     if (!c)
         return;
-    c->cgroup_fd = c->devfilter_fd = c->watch_memory = c->watch_events = -1;
+    c->cgroup_fd = c->devfilter_fd = c->watch_memory = c->watch_events = c->ipc_fd = -1;
+    usual_init(&c->usual);
     a->spare = c;
     if (cgroup_make(a, c, NULL) < 0)
         return;
     devfilter_prepare(c);
+    usual_make(&c->usual, false);
     sparechild_make(a, c);
 }
 
@@ -35,6 +37,8 @@ void spare_drop(struct agent *a)
         return;
     (void)cgroup_remove(a, spare);
     close_fd(&spare->devfilter_fd);
+    usual_done(&spare->usual);
+    close_fd(&spare->ipc_fd);
     free(spare);
 }
 
@@ -50,5 +54,7 @@ bool spare_take(struct agent *a, struct container *c)
     c->devfilter_plain = spare->devfilter_plain;
     c->watch_memory = spare->watch_memory;
     c->watch_events = spare->watch_events;
+    c->usual = spare->usual;
+    c->ipc_fd = spare->ipc_fd;
     return true;
 }

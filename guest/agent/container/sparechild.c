@@ -8,6 +8,7 @@
 #include "agent/container/child.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,6 +33,16 @@ struct word {
 static void plan_namespaces(struct plan_container *plan)
 {
     plan->ns[PLAN_NS_PID] = plan->ns[PLAN_NS_IPC] = plan->ns[PLAN_NS_UTS] = PLAN_NS_NEW;
+}
+
+/* The end of an IPC namespace and of its file system would come before the news of the process's.
+ */
+static int hold_ipc(const struct agent *a, pid_t pid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%d/ns/ipc", (int)pid);
+    return openat(a->proc_fd, path, O_RDONLY | O_CLOEXEC);
 }
 
 void sparechild_make(struct agent *a, struct container *c)
@@ -61,6 +72,7 @@ void sparechild_make(struct agent *a, struct container *c)
         return; /* each container forks for itself, and says why it cannot */
     s->ctl = steal_fd(&ours);
     s->pidfd = pidfd;
+    c->ipc_fd = hold_ipc(a, s->pid);
     if (!in_cgroup)
         sparechild_drop(a);
 }

@@ -102,20 +102,23 @@ int devices_make(struct job *j, int root, struct err *err)
 
 /* What covers a masked path: the machine's null device (never the container's, which it may have
  * replaced) or an empty folder. */
-static int make_cover(bool folder, int *ret_mount, struct err *err)
+static int make_cover(const struct job *j, bool folder, int *ret_mount, struct err *err)
 {
-    cleanup_fd int null = -1;
+    cleanup_fd int null = -1, empty = -1;
     struct stat st;
 
+    if (folder && j->a->at.machine)
+        empty = open(AGENT_EMPTY, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (folder)
-        return mountapi_new("tmpfs", "tmpfs", "size=0k", MS_RDONLY, ret_mount, err);
+        return empty >= 0 ? mountapi_clone(empty, false, ret_mount, err)
+                          : mountapi_new("tmpfs", "tmpfs", "size=0k", MS_RDONLY, ret_mount, err);
     null = open("/dev/null", O_PATH | O_CLOEXEC);
     if (null < 0 || fstat(null, &st) < 0 || st.st_rdev != makedev(1, 3))
         return err_set(err, ENODEV, "/dev/null is not the device");
     return mountapi_clone(null, false, ret_mount, err);
 }
 
-static int mask(int root, const char *path, struct err *err)
+static int mask(const struct job *j, int root, const char *path, struct err *err)
 {
     cleanup_fd int dest = inroot_open(root, path, O_PATH);
     cleanup_fd int mount = -1;
@@ -126,7 +129,7 @@ static int mask(int root, const char *path, struct err *err)
         return 0;
     if (dest < 0 || fstat(dest, &st) < 0)
         return err_set(err, dest < 0 ? -dest : errno, "open it: %m");
-    r = make_cover(S_ISDIR(st.st_mode), &mount, err);
+    r = make_cover(j, S_ISDIR(st.st_mode), &mount, err);
     if (r == 0 && (mountapi_flags(mount, MS_RDONLY, false) < 0 || sys_move_mount(mount, dest) < 0))
         r = err_set(err, errno, "cover it: %m");
     return r;
@@ -156,7 +159,7 @@ int devices_mask(struct job *j, int root, struct err *err)
         if (freeze(root, c->readonly.v[i], err) < 0)
             return err_wrap(err, "read-only path '%s'", c->readonly.v[i]);
     for (size_t i = 0; i < c->masked.n; i++)
-        if (mask(root, c->masked.v[i], err) < 0)
+        if (mask(j, root, c->masked.v[i], err) < 0)
             return err_wrap(err, "masked path '%s'", c->masked.v[i]);
     return 0;
 }

@@ -35,6 +35,16 @@ struct lent {
 int mounts_lend(const struct plan_container *c, struct lent *l, struct err *err);
 void mounts_lend_done(struct lent *l);
 
+/* usual.c: detached mounts that wait for a container; -1 = none. */
+#define USUAL_COUNT 6
+struct usual {
+    int fd[USUAL_COUNT];
+};
+void usual_init(struct usual *u);
+void usual_make(struct usual *u, bool of_child); /* by the agent, or by the spare child */
+int usual_take(struct usual *u, const struct plan_mount *m); /* without flags; or -1 */
+void usual_done(struct usual *u);
+
 /* In the child. */
 int rootfs_build(struct job *j, int *ret_root, struct err *err);
 int rootfs_switch(int root, struct err *err);
