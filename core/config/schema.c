@@ -67,7 +67,7 @@ static const struct yaml_key vm_keys[] = {
 #define POOL(member) offsetof(struct config_pool, member)
 static const struct yaml_key pool_keys[] = {
     {"size", yaml_number, POOL(size), .max = 1000},
-    {"min_free", yaml_number, POOL(min_free), .min = 1, .max = 1000},
+    {"min_free", yaml_number, POOL(min_free), .max = 1000},
     {"max_age", yaml_duration, POOL(max_age_s)},
     {NULL},
 };

@@ -143,11 +143,16 @@ static void take_pool(struct job *j)
     p->size = number_of(c->size, d->size);
     p->min_free = MIN(number_of(c->min_free, d->min_free), p->size);
     p->max_age_s = number_of(c->max_age_s, d->max_age_s);
-    j->d->pool_why = p->size == 0
-                         ? xstrdup("off: no VM waits for it")
-                         : xasprintf("a VM that waits for it if there is one; up to %" PRIu64
-                                     ", made when fewer than %" PRIu64 " are left",
-                                     p->size, p->min_free);
+    if (p->size == 0)
+        j->d->pool_why = xstrdup("off: no VM waits for it");
+    else if (p->min_free == 0)
+        j->d->pool_why = xasprintf("a VM that waits for it if there is one; up to %" PRIu64
+                                   ", made by 'anyvisor pool fill' alone",
+                                   p->size);
+    else
+        j->d->pool_why = xasprintf("a VM that waits for it if there is one; up to %" PRIu64
+                                   ", made when fewer than %" PRIu64 " are left",
+                                   p->size, p->min_free);
 }
 
 static struct config_sized sized(const struct config_sized *of_class,

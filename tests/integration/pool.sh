@@ -276,6 +276,20 @@ check "and not taken" 3 '' av run --bundle "$b" alive
 check "it is replaced" 0 '' until_ok 120 has ready 2
 same "nobody is dead" 0 "$(count dead)"
 
+# --- one that nobody fills by the way: what another filler makes would not be made by `fill`
+if [ "$BACKEND" = fake ]; then
+    check "drain" 0 '^$' av pool drain
+    configure '{size: 2, min_free: 0}'
+    check "explain says who fills it" 0 "up to 2, made by 'anyvisor pool fill' alone" av explain "$b"
+    check "a start without a pool" 3 '' av run --bundle "$b" alone
+    check "fills none" 0 '^2 made$' av pool fill "$b"
+    check "a start takes one" 3 '' av run --bundle "$b" alone
+    check "and leaves the other alone" 0 '^1 made$' av pool fill "$b"
+    check "drain" 0 '^$' av pool drain
+    configure '{size: 2}'
+    check "fill" 0 '' until_ok 120 filled
+fi
+
 # --- a class whose workloads differ in size: the last one counts
 if [ "$BACKEND" = fake ]; then
     MEMORY=auto

@@ -142,6 +142,10 @@ TEST(a_pool_is_as_large_as_the_class_says)
     CHECK_U64_EQ(j.d.pool.min_free, 4);
     CHECK_U64_EQ(j.d.pool.max_age_s, 60);
     done(&j);
+    j = run("defaults: {hypervisor: [good], pool: {size: 4, min_free: 0}}\n");
+    CHECK_U64_EQ(j.d.pool.min_free, 0);
+    CHECK_CONTAINS(j.d.pool_why, "by 'anyvisor pool fill' alone");
+    done(&j);
     j = run("defaults: {hypervisor: [good], pool: {size: 4, min_free: 3, max_age: 60}}\n"
             "classes: [{name: c, match: {user: '0'}, pool: {size: 2, max_age: 5m}}]\n");
     CHECK_U64_EQ(j.d.pool.size, 2);
