@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/state.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,6 +13,7 @@
 
 #define CREATE_LOCK_MS 2000
 #define CREATE_TRIES 20
+#define REMOVE_TRIES 20 /* a monitor writes once or twice, a file and its new version */
 
 void state_dir_close(struct state_dir *d)
 {
@@ -133,5 +135,9 @@ int state_dir_remove(const char *root, const char *id, struct err *err)
     if (r < 0)
         return r;
     path = path_join(root, id);
-    return path_remove_tree(AT_FDCWD, path, err);
+    /* The monitor of a pod, on its way out, may still write how a member of it has ended. */
+    for (int tries = 0; tries < REMOVE_TRIES; tries++)
+        if ((r = path_remove_tree(AT_FDCWD, path, err)) != -ENOTEMPTY)
+            break;
+    return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,6 +135,38 @@ TEST(an_id_is_taken_once_and_free_again_after_removal)
     CHECK_ERR(state_dir_open(root, "c1", &again, &err), -ENOENT);
     CHECK_STR_EQ(err.msg, "container 'c1' does not exist");
     state_dir_close(&d);
+    drop_root();
+}
+
+static pthread_barrier_t begun;
+
+/* As a monitor does: a few times, then it has ended. */
+static void *write_statuses(void *arg)
+{
+    const struct state_dir *d = arg;
+
+    pthread_barrier_wait(&begun);
+    for (int n = 0; n < 6; n++)
+        if (state_status_write(d->fd, STATE_STOPPED, n, NULL) < 0)
+            break;
+    return NULL;
+}
+
+TEST(a_directory_into_which_a_monitor_still_writes_is_removed)
+{
+    new_root();
+    pthread_barrier_init(&begun, NULL, 2);
+    for (int round = 0; round < 1000; round++) {
+        struct state_dir d = make("c1");
+        struct err err = ERR_INIT;
+        pthread_t writer;
+
+        CHECK(pthread_create(&writer, NULL, write_statuses, &d) == 0);
+        pthread_barrier_wait(&begun);
+        CHECK_OK(state_dir_remove(root, "c1", &err), err);
+        pthread_join(writer, NULL);
+        state_dir_close(&d);
+    }
     drop_root();
 }
 
