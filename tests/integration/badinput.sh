@@ -48,7 +48,7 @@ for id in '' . .. ../x a/b /abs 'a b' $'a\nanyvisor: forged' $'a\033[2J' "$long"
     refused "exec: bad id $i" '(invalid )?container id' "$AV" --root "$ROOT" exec "$id" true
 done
 refused "an id that no file name can be" 'make state directory .*: File name too long' "$AV" --root "$ROOT" create --bundle "$b" "${long:0:300}"
-refused "an id that no VM can be called" "the container's id, which names its VM, has 129 bytes" "$AV" --root "$ROOT" create --bundle "$b" "${long:0:129}"
+refused "an id that no VM can be called" "plug-in: the container's id, which names its VM, has 129 bytes" "$AV" --root "$ROOT" create --bundle "$b" "${long:0:129}"
 refused "an unknown id" "container 'nosuch' does not exist" "$AV" --root "$ROOT" state nosuch
 
 # --- bundles
