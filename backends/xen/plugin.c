@@ -62,6 +62,7 @@ static const struct hvp_plugin plugin = {
     .vm_save = xen_vm_save,
     .vm_restore = xen_vm_restore,
     .vm_rename = xen_vm_rename,
+    .vm_words = xen_vm_words,
 };
 
 const struct hvp_plugin *hvp_plugin_v1(void)

@@ -43,16 +43,26 @@ static int copy(char **to, const char *text, struct hvp_error *err)
 }
 
 /* What libxl would not say in words that tell what to do. */
-static int check(const struct hvp_vm_spec *spec, struct hvp_error *err)
+int xen_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err)
 {
-    if (spec->n_channels != 1)
-        return hvp_fail(err, ENOTSUP, "a domain has one channel, not %u", spec->n_channels);
+    (void)inst;
     if (spec->machine[0] || spec->cpu_model[0])
         return hvp_fail(err, ENOTSUP,
                         "Xen has neither a choice of machines nor of CPUs ('%.40s%.40s')",
                         spec->machine, spec->cpu_model);
     if (spec->n_options)
         return hvp_fail(err, EINVAL, "unknown option '%.100s'", spec->options[0].key);
+    return 0;
+}
+
+static int check(const struct hvp_vm_spec *spec, struct hvp_error *err)
+{
+    int r = xen_vm_words(NULL, spec, err);
+
+    if (r < 0)
+        return r;
+    if (spec->n_channels != 1)
+        return hvp_fail(err, ENOTSUP, "a domain has one channel, not %u", spec->n_channels);
     if (access(spec->kernel, R_OK) < 0)
         return hvp_fail(err, errno, "guest kernel '%.300s': %m", spec->kernel);
     return 0;

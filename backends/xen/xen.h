@@ -56,6 +56,7 @@ struct xen_vm {
 int xen_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp_error *err);
 
 /* vm.c */
+int xen_vm_words(void *inst, const struct hvp_vm_spec *spec, struct hvp_error *err);
 int xen_vm_create(void *inst, const struct hvp_vm_spec *spec, uint32_t timeout_ms, void **vm,
                   struct hvp_error *err);
 int xen_vm_start(void *vm, uint32_t timeout_ms, struct hvp_error *err);
