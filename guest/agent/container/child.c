@@ -67,7 +67,7 @@ static int compare(const void *x, const void *y)
 
 static void close_others(const struct job *j)
 {
-    int keep[PLAN_NS_COUNT + LENT_MAX + USUAL_COUNT + 3], n = 0;
+    int keep[PLAN_NS_COUNT + LENT_MAX + 3], n = 0;
     unsigned from = 3;
 
     keep[n++] = j->ctl;
@@ -77,8 +77,6 @@ static void close_others(const struct job *j)
         keep[n++] = j->exec ? -1 : j->join_pidfds[i];
     for (size_t i = 0; i < j->lent.n; i++)
         keep[n++] = j->lent.v[i].fd;
-    for (size_t i = 0; i < USUAL_COUNT; i++)
-        keep[n++] = j->spare ? j->c->usual.fd[i] : -1;
     qsort(keep, (size_t)n, sizeof(keep[0]), compare);
     for (int i = 0; i < n; i++) {
         if (keep[i] < (int)from)
@@ -182,6 +180,14 @@ static void leave_agent(struct job *j)
         machine_child_limits();
 }
 
+/* Before it is known whose it will be. */
+static void wait_as_spare(struct job *j)
+{
+    credentials_keyring();
+    usual_make(j->a, true);
+    sparechild_await(j);
+}
+
 void child_main(struct job *j)
 {
     struct err err = ERR_INIT;
@@ -190,11 +196,8 @@ void child_main(struct job *j)
     int r;
 
     leave_agent(j);
-    if (j->spare) {
-        credentials_keyring();
-        usual_make(&j->c->usual, true);
-        sparechild_await(j);
-    }
+    if (j->spare)
+        wait_as_spare(j);
     env = j->p->env;
     if (j->await_go)
         await(j, CTL_GO);

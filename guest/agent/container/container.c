@@ -54,7 +54,8 @@ void container_discard(struct agent *a, struct container *c)
         channel_reply(a, c->id, c->wait_seq, -ECANCELED, NULL);
     shm_release(a, &c->plan);
     close_fd(&c->devfilter_fd);
-    usual_done(&c->usual);
+    if (c->usual)
+        usual_drop(a);
     close_fd(&c->ipc_fd);
     plan_container_done(&c->plan);
     free(c);
@@ -128,7 +129,6 @@ int container_create(struct agent *a, uint32_t id, uint32_t seq, struct plan_con
                             .plan = *plan,
                             .request = body,
                             .next = a->containers};
-    usual_init(&c->usual);
     memset(plan, 0, sizeof(*plan));
     a->containers = c;
     r = disks_await(a, c, err);

@@ -63,7 +63,7 @@ struct container {
     uint32_t wait_seq;          /* CREATE that waits for disks; 0 = none */
     size_t n_disk_mounts;       /* of the plan's first mounts, those on disks are mounted */
     bool root_used, upper_used; /* disks of the root are mounted */
-    struct usual usual;         /* mounts that were made before it */
+    bool usual;                 /* the mounts that were made before it are its own */
     int ipc_fd;                 /* its IPC namespace, if that was made before it; or -1 */
     struct nfs_job *nfs;        /* a MOUNT that is under way; NULL = none */
     size_t n_nfs_mounts;        /* of the plan's first mounts, those of servers are mounted */

@@ -19,12 +19,11 @@ void spare_make(struct agent *a)
     if (!c)
         return;
     c->cgroup_fd = c->devfilter_fd = c->watch_memory = c->watch_events = c->ipc_fd = -1;
-    usual_init(&c->usual);
     a->spare = c;
     if (cgroup_make(a, c, NULL) < 0)
         return;
     devfilter_prepare(c);
-    usual_make(&c->usual, false);
+    usual_make(a, false);
     sparechild_make(a, c);
 }
 
@@ -37,7 +36,7 @@ void spare_drop(struct agent *a)
         return;
     (void)cgroup_remove(a, spare);
     close_fd(&spare->devfilter_fd);
-    usual_done(&spare->usual);
+    usual_drop(a);
     close_fd(&spare->ipc_fd);
     free(spare);
 }
@@ -54,7 +53,7 @@ bool spare_take(struct agent *a, struct container *c)
     c->devfilter_plain = spare->devfilter_plain;
     c->watch_memory = spare->watch_memory;
     c->watch_events = spare->watch_events;
-    c->usual = spare->usual;
+    c->usual = true;
     c->ipc_fd = spare->ipc_fd;
     return true;
 }

@@ -35,15 +35,11 @@ struct lent {
 int mounts_lend(const struct plan_container *c, struct lent *l, struct err *err);
 void mounts_lend_done(struct lent *l);
 
-/* usual.c: detached mounts that wait for a container; -1 = none. */
-#define USUAL_COUNT 6
-struct usual {
-    int fd[USUAL_COUNT];
-};
-void usual_init(struct usual *u);
-void usual_make(struct usual *u, bool of_child); /* by the agent, or by the spare child */
-int usual_take(struct usual *u, const struct plan_mount *m); /* without flags; or -1 */
-void usual_done(struct usual *u);
+/* usual.c: mounts that wait for a container. Made by the agent, and by the spare child in its own
+ * namespaces (of_child); 1: the container has one of its own of those, 0: none is like it. */
+void usual_make(const struct agent *a, bool of_child);
+void usual_drop(const struct agent *a);
+int usual_take(const struct job *j, const struct plan_mount *m, int *ret_mount, struct err *err);
 
 /* In the child. */
 int rootfs_build(struct job *j, int *ret_root, struct err *err);

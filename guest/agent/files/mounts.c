@@ -128,20 +128,6 @@ static int take_lent(struct job *j, const struct plan_mount *m)
     return -1;
 }
 
-/* 1: there is one. */
-static int take_usual(struct job *j, const struct plan_mount *m, int *ret_mount, struct err *err)
-{
-    int fd = j->spare && m->kind == PLAN_M_FS ? usual_take(&j->c->usual, m) : -1;
-
-    if (fd < 0)
-        return 0;
-    *ret_mount = fd;
-    if (mountapi_flags(fd, m->ms_flags, false) == 0)
-        return 1;
-    close_fd(ret_mount);
-    return err_set(err, errno, "set flags: %m");
-}
-
 static int make(struct job *j, int root, const struct plan_mount *m, int *ret_mount,
                 struct err *err)
 {
@@ -151,7 +137,7 @@ static int make(struct job *j, int root, const struct plan_mount *m, int *ret_mo
         *ret_mount = r;
         return 0;
     }
-    r = take_usual(j, m, ret_mount, err);
+    r = usual_take(j, m, ret_mount, err);
     if (r != 0)
         return MIN(r, 0);
     switch (m->kind) {
