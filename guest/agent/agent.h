@@ -21,7 +21,7 @@
 #define AGENT_PORT "org.anyvisor.agent.0"
 #define AGENT_RUN "/run/anyvisor"
 #define AGENT_SHARE AGENT_RUN "/share"
-#define AGENT_EMPTY AGENT_RUN "/empty" /* a file system that is, and cannot be written */
+#define AGENT_EMPTY AGENT_RUN "/empty" /* a file system that is, and has no room for a file */
 
 struct agent;
 struct container;

@@ -136,7 +136,7 @@ int machine_boot(struct agent *a, struct err *err)
     machine_loopback_up(); /* here and not at the set-up: a template's clones have it then */
     (void)mkdir(AGENT_RUN, 0711);
     (void)mkdir(AGENT_SHARE, 0755);
-    if ((r = mount_at("tmpfs", AGENT_EMPTY, MS_RDONLY, "size=0k", err)) < 0)
+    if ((r = mount_at("tmpfs", AGENT_EMPTY, MS_RDONLY, "size=0k,nr_inodes=1", err)) < 0)
         return r;
     booted = modules_preload(a);
     if ((a->at.hvc ? modules_load("late", "xen-boot", err) : modules_load("boot", NULL, err)) < 0)

@@ -51,7 +51,7 @@ check "processes" 0 "Max processes +$nproc +$nproc" x grep 'Max processes' /proc
 check "oom_score_adj" 0 '^100$' x cat /proc/1/oom_score_adj
 check "sysctl" 0 '^4096$' x cat /proc/sys/kernel/msgmax
 check "masked path is empty" 0 '^0$' x sh -c 'cat /proc/keys | wc -c'
-same "a masked folder is empty, and one of its own" "tmpfs ro" "$(x sh -c 'ls -A /proc/tty; grep " /proc/tty " /proc/self/mounts' | awk '{ print $1, substr($4, 1, 2) }')"
+same "a masked folder is empty, and a read-only tmpfs" "tmpfs ro" "$(x sh -c 'ls -A /proc/tty; grep " /proc/tty " /proc/self/mounts' | awk '{ print $1, substr($4, 1, 2) }')"
 check "it cannot be written" 1 'Read-only' x touch /proc/tty/x
 check "read-only path" 1 'Read-only' x sh -c 'echo 1 > /proc/sys/kernel/msgmax'
 check "read-only sysfs" 1 'Read-only' x sh -c 'echo 1 > /sys/kernel/x'

@@ -505,7 +505,7 @@ class Isolation(AgentTest):
         self.assertEqual(seen['/sys'], '/ ro,nosuid,nodev,noexec,relatime - sysfs sysfs rw')
         self.assertRegex(seen['/sys/fs/cgroup'], '.* ro,nosuid,nodev,noexec,relatime - cgroup2 cgroup2 rw')
         self.assertRegex(seen['/proc/keys'], '/null ro,.*')
-        self.assertRegex(seen['/proc/bus'], '^/ ro,relatime - tmpfs tmpfs r[ow],size=0k(,inode64)?$')
+        self.assertRegex(seen['/proc/bus'], '^/ ro,relatime - tmpfs tmpfs r[ow],size=0k(,nr_inodes=1)?(,inode64)?$')
         self.assertEqual(seen['/proc/sys'], '/sys ro,relatime - proc proc rw')
 
     def test_dev_holds_the_standard_nodes_and_links(self):
