@@ -90,18 +90,23 @@ void container_sweep(struct monitor *m)
     }
 }
 
-/* How the program wants its streams, and whether START has a prelude, is in the plan, which else is
- * the agent's business. */
-static int look_into_plan(const struct ipc_create *msg, bool *ret_stdin, bool *ret_nfs,
-                          struct err *err)
+/* What of the plan is not the agent's business alone. */
+struct glance {
+    bool wants_stdin;
+    bool nfs;         /* START has a prelude */
+    bool late_writes; /* others of it may write after its init has ended: see monitor.h */
+};
+
+static int look_into_plan(const struct ipc_create *msg, struct glance *ret, struct err *err)
 {
     struct plan_container plan;
 
     if (plan_container_get(wire_over(msg->plan, msg->plan_len), &plan) < 0)
         return err_set(err, EPROTO, "the plan of container '%s' is malformed", msg->id);
-    *ret_stdin = plan.process.flags & PLAN_P_STDIN;
+    ret->wants_stdin = plan.process.flags & PLAN_P_STDIN;
     for (size_t i = 0; i < plan.n_mounts; i++)
-        *ret_nfs = *ret_nfs || plan.mounts[i].kind == PLAN_M_NFS;
+        ret->nfs = ret->nfs || plan.mounts[i].kind == PLAN_M_NFS;
+    ret->late_writes = ret->nfs || msg->n_disks > 0 || plan.ns[PLAN_NS_PID] != PLAN_NS_NEW;
     plan_container_done(&plan);
     return 0;
 }
@@ -159,22 +164,21 @@ int container_create(struct monitor *m, struct conn *creator, uint32_t seq, stru
                      int *fds, size_t n_fds, struct err *err)
 {
     struct container *c;
-    bool want_stdin = false, nfs = false;
+    struct glance plan = {0};
     int r;
 
     if (m->phase == MON_READY)
         m->timings.create_asked = now_ns();
-    if ((r = check_create(m, msg, n_fds, err)) < 0 ||
-        (r = look_into_plan(msg, &want_stdin, &nfs, err)) < 0)
+    if ((r = check_create(m, msg, n_fds, err)) < 0 || (r = look_into_plan(msg, &plan, err)) < 0)
         return r;
     c = container_new(m, msg, steal_fd(&fds[4]));
     c->creator = creator->number;
-    c->nfs = nfs;
+    c->nfs = plan.nfs;
+    m->late_writes = m->late_writes || plan.late_writes;
     c->n_disks = msg->n_disks;
-    m->late_writes = m->late_writes || nfs || c->n_disks;
     c->disks = steal_ptr(&msg->disks);
     msg->n_disks = 0;
-    (void)process_new(c, true, fds, msg->terminal, want_stdin, &msg->proxy);
+    (void)process_new(c, true, fds, msg->terminal, plan.wants_stdin, &msg->proxy);
     r = attach_mounts(c, msg, fds + IPC_CREATE_FDS, n_fds - IPC_CREATE_FDS, err);
     if (r < 0) {
         container_undo(c);

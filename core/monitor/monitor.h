@@ -179,8 +179,9 @@ struct monitor {
     int *cgroup_fds; /* cgroup.procs of spec.cgroups, until the VM is there */
     size_t n_cgroup_fds;
     bool stdin_stalled, vm_gone, failed;
-    bool late_writes;  /* a container has had disks or volumes of servers, on which the guest may
-                        * have left something to write */
+    bool
+        late_writes;   /* a container has had disks or volumes of servers, on which the guest may
+                        * have left something to write, or no pid namespace that ends with its init */
     bool vm_destroyed; /* by the plug-in's word: nobody need look for it any more */
     struct err end_err;
     bool end_told;
@@ -262,6 +263,7 @@ void share_detach(struct monitor *m, struct container *c);
 void network_change(struct conn *conn, uint32_t seq, struct ipc_network *msg);
 void network_reply(struct monitor *m, struct reply_to *to, const struct ipc_hostifs *hostifs);
 void network_take_taps(struct monitor *m, int *fds, size_t n);
+void network_booted(struct monitor *m);
 
 /* forward.c; takes over the descriptors */
 void forward_take(struct monitor *m, struct reply_to to, int fds[2]);

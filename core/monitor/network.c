@@ -294,6 +294,16 @@ void network_leave_taps(const struct boot *b)
         (void)ioctl(b->tap_fds[i], TUNSETPERSIST, 1);
 }
 
+/* The VM has its own copies, or none. Names of taps that are of no use are free at once: interfaces
+ * of the VMM may get them. */
+void network_booted(struct monitor *m)
+{
+    bool may_leave = m->spec.own_network || m->spec.keep;
+
+    if (m->boot.err.code || !may_leave || !nics_on_taps(plugin_caps(m->boot.plugin)))
+        network_drop_taps(&m->boot);
+}
+
 void network_drop_taps(struct boot *b)
 {
     for (size_t i = 0; i < b->n_taps; i++)

@@ -16,7 +16,6 @@
 #include "base/path.h"
 #include "base/timing.h"
 #include "monitor/monitor.h"
-#include "monitor/nics.h"
 
 #define CONSOLE_LINES 10
 #define ENTROPY_BYTES 256
@@ -131,7 +130,7 @@ static void on_deadline(void *ctx)
         teardown_destroy(m);
         return;
     }
-    text = xasprintf("%s in time (boot_timeout is %u s)",
+    text = xasprintf("%s in time (%u s; a larger boot_timeout gives it more)",
                      m->phase == MON_HELLO ? "the guest has not reported"
                                            : "the agent has not set the guest up",
                      boot_timeout_ms(m) / 1000);
@@ -324,19 +323,12 @@ static void close_cgroups(struct monitor *m)
     m->cgroup_fds = NULL;
 }
 
-/* Names of taps that are of no use are free at once: interfaces of the VMM may get them. */
-static bool may_leave_taps(const struct monitor *m)
-{
-    return (m->spec.own_network || m->spec.keep) && nics_on_taps(plugin_caps(m->boot.plugin));
-}
-
 static void boot_done(struct job *j)
 {
     struct monitor *m = (struct monitor *)((char *)j - offsetof(struct monitor, boot));
 
     close_cgroups(m);
-    if (m->boot.err.code || !may_leave_taps(m))
-        network_drop_taps(&m->boot);
+    network_booted(m);
     note_times(m);
     if (m->phase == MON_ENDING) { /* given up meanwhile */
         teardown_destroy(m);

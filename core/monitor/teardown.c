@@ -18,12 +18,7 @@
 #define DRAIN_TIMEOUT_MS 3000 /* a reader may take nothing for so long */
 #define FLUSH_TIMEOUT_MS 1000
 
-/* What is written at the power-off and not when a container ends. */
-static bool writes_late(const struct monitor *m)
-{
-    return m->spec.n_disks > 0 || m->late_writes;
-}
-
+/* By the guest: what their inits wrote to the share is there. */
 static bool all_told(const struct monitor *m)
 {
     for (const struct container *c = m->containers; c; c = c->next)
@@ -140,7 +135,11 @@ void teardown_wait(struct monitor *m, struct reply_to to)
 
 static uint32_t poweroff_ms(const struct monitor *m)
 {
-    return writes_late(m) ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
+    bool volumes = m->spec.n_disks > 0;
+
+    for (const struct container *c = m->containers; c; c = c->next)
+        volumes = volumes || c->n_disks > 0 || c->nfs;
+    return volumes ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
 }
 
 void teardown_begin(struct monitor *m)
@@ -159,7 +158,7 @@ void teardown_begin(struct monitor *m)
         return; /* boot_done goes on */
     }
     if (was != MON_READY || m->failed || !m->channel || m->channel_lost ||
-        (all_told(m) && !writes_late(m)) ||
+        (all_told(m) && m->spec.n_disks == 0 && !m->late_writes) ||
         channel_request(m->channel, FRAME_POWEROFF, 0, NULL, on_poweroff, m, NULL) < 0) {
         teardown_destroy(m);
         return;

@@ -147,8 +147,12 @@ int net_taps_left(struct net_ns *ns, struct err *err)
     for (size_t i = 0; i < scan.n_links && r == 0; i++) {
         const struct net_link *l = &scan.links[i];
 
-        if (l->ours && l->left && strcmp(l->kind, NET_KIND_TUN) == 0 &&
-            (r = link_delete(ns, l->index, err)) < 0)
+        if (!l->ours || !l->left || strcmp(l->kind, NET_KIND_TUN) != 0)
+            continue;
+        r = link_delete(ns, l->index, err);
+        if (r == -ENODEV) /* somebody else has done it */
+            r = 0;
+        else if (r < 0)
             (void)err_wrap(err, "remove tap '%s'", l->name);
     }
     return r < 0 ? err_in_phase(err, PHASE_NETWORK) : 0;

@@ -39,6 +39,7 @@ agent_dies_at() {
     local vm='memory: 256MiB, vcpus: 1'
     sed -i "s/^  vm: .*/  vm: {$vm${1:+, kernel_args: anyvisor.fault=$1}}/" "$ANYVISOR_CONFIG"
 }
+no_monitor() { ! kill -0 "$(cut -d' ' -f1 "$ROOT/$1/monitor")" 2> /dev/null; }
 why='the VM has ended \(panic\): .*(pid 1 died|Attempted to kill init)'
 run() { av run --detach --bundle "$b" "$1" < /dev/null; }
 says() {    # says NAME TEXT [WORDS]: one line of it gives the reason; the console's last ones follow
@@ -79,10 +80,21 @@ check "agent delete: delete ends all the same" 0 '' av delete --force a-delete
 check "agent delete: the other stops" 0 '' until_ok 20 has_status a-keep stopped
 says "agent delete" "$(cat "$ROOT/a-keep/monitor.log")"
 sweep "agent delete" a-keep
-# With one container left, delete is the VM's power-off. Nobody misses the agent then.
+# The VM is powered off with its last container, where somebody may still write then: with a pid namespace of
+# its own nobody is left. Nobody misses the agent.
 agent_dies_at poweroff
-run a-off > /dev/null 2>&1
+b3=$(bundle f3 "$(sh_args 'while :; do sleep 0.1; done') | .linux.namespaces |= map(select(.type != \"pid\"))")
+ends_by_itself() {  # ends_by_itself ID BUNDLE: and its VM with it
+    av run --detach --bundle "$2" "$1" > /dev/null 2>&1 < /dev/null
+    check "agent poweroff, $1: kill" 0 '' av kill "$1" KILL
+    check "agent poweroff, $1: the VM ends" 0 '' until_ok 20 no_monitor "$1"
+}
+ends_by_itself a-shared "$b3"
+check "it was asked to" 0 'the agent could not power off' cat "$ROOT/a-shared/monitor.log"
+check "agent poweroff: delete" 0 '' av delete a-shared
 begin=$SECONDS
+ends_by_itself a-off "$b"
+same "it is not where all is written" "" "$(grep 'power off' "$ROOT/a-off/monitor.log")"
 sweep "agent poweroff" a-off
 same "agent poweroff: in time" yes "$([ $((SECONDS - begin)) -lt 30 ] && echo yes)"
 agent_dies_at ''

@@ -34,7 +34,9 @@ as() {
     av --config "$WORK/etc/$1.yaml" "${@:2}"
 }
 bundle_of() {
-    [ -d "$WORK/b/$1" ] || bundle "$1" "$(sh_args 'echo up')" > /dev/null
+    local shared='.'                    # a VM is powered off where a pid namespace does not end with its init
+    [ "$1" != poweroff-nothing ] || shared='.linux.namespaces |= map(select(.type != "pid"))'
+    [ -d "$WORK/b/$1" ] || bundle "$1" "$(sh_args 'echo up') | $shared" > /dev/null
     echo "$WORK/b/$1"
 }
 start() {   # start NAME: a detached container; its words are in out.NAME

@@ -330,7 +330,7 @@ static void fill_own(const struct creation *c, const char *live, struct ipc_sand
     copy_list(c->vm_cgroups.n ? &c->vm_cgroups : &c->cgroups, &m->cgroups);
     m->pod = c->choice.workload.is_sandbox;
     m->keep = c->keep_vm;
-    m->own_network = network_is_own(c->spec);
+    m->own_network = network_taps_end(c->spec, &c->state.attach);
     if (c->cloning)
         m->boot_timeout_ms = MAX(m->boot_timeout_ms / 2, 1u);
 }

@@ -32,6 +32,13 @@ bool network_is_own(const struct oci_spec *spec)
     return ns->listed && !ns->path;
 }
 
+bool network_taps_end(const struct oci_spec *spec, const struct strv *attach)
+{
+    char bridge[NET_NAME_MAX + 1], port[NET_PORT_MAX + 1];
+
+    return network_is_own(spec) && !net_bridge_of(attach, bridge, port);
+}
+
 static const char *owner_of(const struct state *s)
 {
     const char *name = s->run_dir ? strrchr(s->run_dir, '/') : NULL;
@@ -148,16 +155,14 @@ static int add_cold_nics(struct net_ns *ns, const struct network_wish *wish,
     return r;
 }
 
-/* What another VM has left there, or an earlier try for the same one, which has not come up. */
+/* What an earlier try has made for the same VM, which has not come up with it. */
 static int start_over(struct net_ns *ns, const struct network_wish *wish, struct network_nics *n,
                       struct err *err)
 {
     bool tried = n->n > 0;
-    int r;
 
     network_nics_done(n);
-    r = net_taps_left(ns, err);
-    return r == 0 && tried ? net_give_back(ns, NET_NIC_ANY, wish->owner, err) : r;
+    return tried ? net_give_back(ns, NET_NIC_ANY, wish->owner, err) : 0;
 }
 
 int network_prepare(pid_t pid, const struct network_wish *wish, struct network_nics *ret,
@@ -169,6 +174,8 @@ int network_prepare(pid_t pid, const struct network_wish *wish, struct network_n
 
     if (r == 0)
         r = start_over(&ns, wish, ret, err);
+    if (r == 0)
+        r = net_taps_left(&ns, err);
     if (r == 0)
         r = add_cold_nics(&ns, wish, ret, err);
     if (r == 0 && fault_point("cli.taps") < 0)

@@ -30,6 +30,8 @@ int network_check(const struct oci_spec *spec, struct err *err);
 
 /* It comes with the container, and ends with it unless somebody holds it. */
 bool network_is_own(const struct oci_spec *spec);
+/* And so do the VM's taps, which are none of the host's. */
+bool network_taps_end(const struct oci_spec *spec, const struct strv *attach);
 
 #define NETWORK_COLD_NICS_MAX 8 /* more are plugged when they carry something */
 

@@ -186,7 +186,7 @@ static int send_take(struct creation *c, uint32_t seq, int pass, struct err *err
         .pod = c->choice.workload.is_sandbox,
         .log_level = c->cli->debug ? LOG_L_DEBUG : LOG_L_INFO,
         .boot_timeout_ms = (uint32_t)MIN(MAX(ms / 2, UINT64_C(1)), UINT32_MAX - 1),
-        .own_network = network_is_own(c->spec),
+        .own_network = network_taps_end(c->spec, &c->state.attach),
     };
 
     sandbox_metadata(c, &m.metadata);
