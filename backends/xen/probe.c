@@ -115,7 +115,7 @@ int xen_probe(void *inst, struct hvp_caps *caps, uint32_t timeout_ms, struct hvp
         c.hotplug |= 1u << HVP_DEV_NIC;
         c.unplug |= 1u << HVP_DEV_NIC;
     }
-    c.hotplug_max = XEN_DISKS_MAX; /* NICs take none of their places */
+    c.hotplug_max = XEN_DISKS_MAX + 1; /* a NIC takes none of their places */
     c.disk_protocols = 1u << HVP_PROTO_FILE | 1u << HVP_PROTO_BLOCK;
     c.disk_formats = 1u << HVP_FORMAT_RAW | 1u << HVP_FORMAT_QCOW2;
     c.disk_rw_only = 1u << HVP_PROTO_FILE; /* QEMU's part cannot open them read-only */

@@ -54,11 +54,22 @@ static bool begins_line(const struct failed *f)
     return p == to;
 }
 
+/* What a mark shows; 0: the text ends there, or has lines of another kind than ours. */
+static char shown(const struct failed *f, const yaml_mark_t *at)
+{
+    const struct failed there = {f->parser, f->text, f->len, *at};
+    const char *p = character(&there);
+
+    return p < f->text + f->len ? *p : '\0';
+}
+
 /* What is left open was opened elsewhere; in one line it is rather a comma that is missing. */
 static char *open_bracket(struct failed *f, const yaml_mark_t *opened)
 {
-    struct failed there = {f->parser, f->text, f->len, *opened};
-    char opens = *character(&there), closes = opens == '[' ? ']' : '}';
+    char opens = shown(f, opened), closes = opens == '[' ? ']' : '}';
+
+    if (opens != '[' && opens != '{')
+        return xstrdup(f->parser->problem);
 
     if (opened->line == f->at.line)
         return xasprintf("expected ',' or '%c', for the '%c' in column %zu is open", closes, opens,
@@ -78,11 +89,12 @@ static char *no_content(struct failed *f)
 
 static char *no_token(const struct failed *f)
 {
-    const char *p = character(f);
+    char c = shown(f, &f->at);
 
-    if (p < f->text + f->len && *p == '\t')
+    if (c == '\t')
         return xstrdup("a tab; the lines of a YAML file are indented with spaces");
-    return xasprintf("no value begins with '%.1s', put it in quotes", p);
+    return c ? xasprintf("no value begins with '%c', put it in quotes", c)
+             : xstrdup(f->parser->problem);
 }
 
 static char *of_block(const struct failed *f)

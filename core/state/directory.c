@@ -136,8 +136,8 @@ int state_dir_remove(const char *root, const char *id, struct err *err)
         return r;
     path = path_join(root, id);
     /* The monitor of a pod, on its way out, may still write how a member of it has ended. */
-    for (int tries = 0; tries < REMOVE_TRIES; tries++)
-        if ((r = path_remove_tree(AT_FDCWD, path, err)) != -ENOTEMPTY)
+    for (int tries = 1; tries < REMOVE_TRIES; tries++)
+        if ((r = path_remove_tree(AT_FDCWD, path, NULL)) != -ENOTEMPTY)
             break;
-    return r;
+    return r < 0 ? path_remove_tree(AT_FDCWD, path, err) : 0;
 }

@@ -70,6 +70,8 @@ static char *where(const struct config *c, const struct config_class *cls)
         return xasprintf("%s:%u:%u: class '%s'", cls->file, cls->line, cls->column, cls->name);
     if (!place)
         place = kvs_get(&c->places, "defaults.vm.cpu_model");
+    if (!place)
+        place = kvs_get(&c->places, "defaults.vm.options");
     return xasprintf("%s: defaults.vm", place ? place : c->file ? c->file : "defaults");
 }
 

@@ -333,6 +333,20 @@ static int write_pid_file(struct creation *c, struct err *err)
     return r < 0 ? err_wrap(err, "pid file '%s'", c->pid_file) : 0;
 }
 
+/* A monitor that has just ended has said why before it closed. */
+static int tell_commit(const struct creation *c, const struct wbuf *body, struct err *err)
+{
+    struct err said = ERR_INIT;
+    int r = ipc_send(c->sock, IPC_COMMIT, SEQ_COMMIT, body, NULL, 0, err);
+
+    if (r == 0)
+        return ipc_wait(c->sock, SEQ_COMMIT, deadline_in_ms(COMMIT_MS), NULL, err);
+    if (!ipc_last_words(c->sock, &said))
+        return r;
+    *err = said;
+    return -said.code;
+}
+
 static int commit(struct creation *c, struct err *err)
 {
     cleanup_call(wbuf_done) struct wbuf body = {0};
@@ -343,8 +357,7 @@ static int commit(struct creation *c, struct err *err)
     if ((r = state_write(&c->dir, &c->state, err)) < 0 || (r = write_pid_file(c, err)) < 0)
         return r;
     ipc_target_put(&body, &target);
-    if ((r = ipc_send(c->sock, IPC_COMMIT, SEQ_COMMIT, &body, NULL, 0, err)) < 0 ||
-        (r = ipc_wait(c->sock, SEQ_COMMIT, deadline_in_ms(COMMIT_MS), NULL, err)) < 0)
+    if ((r = tell_commit(c, &body, err)) < 0)
         return r;
     c->committed = true;
     (void)fault_point("cli.committed");
