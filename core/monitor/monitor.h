@@ -179,9 +179,9 @@ struct monitor {
     int *cgroup_fds; /* cgroup.procs of spec.cgroups, until the VM is there */
     size_t n_cgroup_fds;
     bool stdin_stalled, vm_gone, failed;
-    bool
-        late_writes;   /* a container has had disks or volumes of servers, on which the guest may
-                        * have left something to write, or no pid namespace that ends with its init */
+    /* A container has had disks, volumes of servers, or no pid namespace that ends with its init:
+     * the guest may have something left to write. */
+    bool late_writes;
     bool vm_destroyed; /* by the plug-in's word: nobody need look for it any more */
     struct err end_err;
     bool end_told;
