@@ -19,7 +19,7 @@ before=$(find "$b" -printf '%P %y %m %T@\n' | sort)
 
 check "an unknown class is refused by name" 2 "class 'nosuch'" av view diff nosuch default
 check "so is a bundle that is none" 2 'config.json.*No such file' av view diff default default "$WORK"
-check "two arguments at least" 1 'usage: anyvisor view diff' av view diff default
+check "two arguments at least" 2 'usage: anyvisor view diff' av view diff default
 
 # On kvm another board: the same container on q35 and microvm.
 check "two classes that show the same" 0 '^[0-9]{3} facts are the same, 0 differ, ' \
