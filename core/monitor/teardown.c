@@ -142,6 +142,12 @@ static uint32_t poweroff_ms(const struct monitor *m)
     return volumes ? POWEROFF_DISKS_MS : POWEROFF_TIMEOUT_MS;
 }
 
+/* A guest that is no machine, whose share is a directory, has to clear its cgroup away. */
+static bool needs_poweroff(const struct monitor *m)
+{
+    return !all_told(m) || m->spec.n_disks > 0 || m->late_writes || m->boot.share_dir;
+}
+
 void teardown_begin(struct monitor *m)
 {
     enum monitor_phase was = m->phase;
@@ -157,8 +163,7 @@ void teardown_begin(struct monitor *m)
         (void)!write(m->cancel_fd, &one, sizeof(one));
         return; /* boot_done goes on */
     }
-    if (was != MON_READY || m->failed || !m->channel || m->channel_lost ||
-        (all_told(m) && m->spec.n_disks == 0 && !m->late_writes) ||
+    if (was != MON_READY || m->failed || !m->channel || m->channel_lost || !needs_poweroff(m) ||
         channel_request(m->channel, FRAME_POWEROFF, 0, NULL, on_poweroff, m, NULL) < 0) {
         teardown_destroy(m);
         return;

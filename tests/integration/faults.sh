@@ -94,7 +94,7 @@ check "it was asked to" 0 'the agent could not power off' cat "$ROOT/a-shared/mo
 check "agent poweroff: delete" 0 '' av delete a-shared
 begin=$SECONDS
 ends_by_itself a-off "$b"
-same "it is not where all is written" "" "$(grep 'power off' "$ROOT/a-off/monitor.log")"
+[ "$BACKEND" = fake ] || same "it is not where all is written" "" "$(grep 'power off' "$ROOT/a-off/monitor.log")"
 sweep "agent poweroff" a-off
 same "agent poweroff: in time" yes "$([ $((SECONDS - begin)) -lt 30 ] && echo yes)"
 agent_dies_at ''
