@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rig.h"
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
@@ -67,6 +69,31 @@ TEST(a_tap_that_was_made_elsewhere_is_moved_and_carries)
     close_fd(&tap);
     close_fd(&peer);
     rig_end(&waiting);
+    rig_end(&ns);
+}
+
+TEST(a_tap_that_its_vm_has_left_goes_and_no_other)
+{
+    struct net_ns ns;
+    struct net_scan s;
+    struct err err = ERR_INIT;
+    int left = -1, used[2] = {-1, -1};
+
+    rig_begin(&ns);
+    CHECK_OK(net_tap_make(&ns, 0, 1, &left, &err), err);
+    CHECK_OK(net_tap_make(&ns, 1, 2, used, &err), err);
+    CHECK(ioctl(left, TUNSETPERSIST, 1) == 0);
+    CHECK_OK(net_taps_left(&ns, &err), err);
+    rig_scan(&ns, &s);
+    CHECK(net_scan_find(&s, "avtap0") && net_scan_find(&s, "avtap1"));
+    net_scan_done(&s);
+    close_fd(&left);
+    close_fd(&used[0]);
+    CHECK_OK(net_taps_left(&ns, &err), err);
+    rig_scan(&ns, &s);
+    CHECK(!net_scan_find(&s, "avtap0") && net_scan_find(&s, "avtap1"));
+    net_scan_done(&s);
+    close_fd(&used[1]);
     rig_end(&ns);
 }
 
